@@ -1,0 +1,81 @@
+"""Which launcher started this process: torch elastic (torchrun, Flyte's Elastic) or a Flyte clustered environment.
+
+Variables: torch's "Environment Variables" page of torchrun for the former; flyte's `clustered` launcher (JobSet) for
+the latter, whose jax runtime has no launcher binary and sets RANK and NODE_RANK itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flyte_wandb_hookspecs import PlanRefused, Topology, hookimpl
+
+_TORCH_MARKER = "TORCHELASTIC_RUN_ID"
+_CLUSTERED_MARKER = "FLYTE_CLUSTERED_WORKER"
+_NODE_VARIABLES = ("NODE_RANK", "GROUP_RANK")
+_NODE_COUNT_VARIABLES = ("GROUP_WORLD_SIZE", "NNODES")
+
+
+@hookimpl
+def detect_topology(environ: Mapping[str, str]) -> Topology | None:
+    """Read the rank from the environment, if a launcher that we know left its marker there.
+
+    A pod may have a RANK of its own around the launcher; without a marker it is not a rank's.
+    """
+    launcher = _launcher(environ)
+    if launcher is None:
+        return None
+    world_size = _number(environ, "WORLD_SIZE", at_least=1)
+    rank = _number(environ, "RANK", below=world_size)
+    local_world_size = _number(environ, "LOCAL_WORLD_SIZE", default=1, at_least=1)
+    local_rank = _number(environ, "LOCAL_RANK", default=0, below=local_world_size)
+    worker_index = _first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
+    num_workers = _first_number(environ, _NODE_COUNT_VARIABLES, default=-(-world_size // local_world_size))
+    return _checked(
+        rank=rank,
+        world_size=world_size,
+        local_rank=local_rank,
+        local_world_size=local_world_size,
+        worker_index=worker_index,
+        num_workers=num_workers,
+        launcher=launcher,
+        restart_count=_restarts(environ),
+    )
+
+
+def _launcher(environ: Mapping[str, str]) -> str | None:
+    if environ.get(_CLUSTERED_MARKER):
+        return "clustered"
+    return "torch-elastic" if environ.get(_TORCH_MARKER) else None
+
+
+def _restarts(environ: Mapping[str, str]) -> int:
+    return _first_number(environ, ("TORCHELASTIC_RESTART_COUNT", "JOBSET_RESTART_ATTEMPT"), default=0)
+
+
+def _first_number(environ: Mapping[str, str], names: tuple[str, ...], *, default: int) -> int:
+    for name in names:
+        if name in environ:
+            return _number(environ, name)
+    return default
+
+
+def _number(
+    environ: Mapping[str, str], name: str, *, default: int | None = None, at_least: int = 0, below: int | None = None
+) -> int:
+    text = environ.get(name)
+    if text is None and default is not None:
+        return default
+    fits = f"{at_least} or more" if below is None else f"{at_least} to {below - 1}"
+    if text is None:
+        raise PlanRefused(f"the launcher left {name} unset; a whole number, {fits}, is needed to know this rank")
+    if not text.strip().isdecimal() or int(text) < at_least or (below is not None and int(text) >= below):
+        raise PlanRefused(f"{name} is {text!r} in this process's environment; a whole number, {fits}, would fit")
+    return int(text)
+
+
+def _checked(**fields: int | str) -> Topology:
+    try:
+        return Topology(**fields)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise PlanRefused(f"the launcher's variables contradict each other: {error}") from error

@@ -1,0 +1,56 @@
+"""The built-in run modes: `auto`, `new` and `shared`."""
+
+from flyte_wandb_hookspecs import ParentRun, Part, PlanRefused, Request, Role, hookimpl
+
+
+@hookimpl
+def choose_initializer(request: Request, part: Part) -> Role | None:
+    """Choose the role of this rank: by its place in the part if it is a rank, by its parent if it is a plain task."""
+    modes = _ON_RANKS if request.topology.distributed else _ALONE
+    choose = modes.get(request.run_mode)
+    return choose(request, part) if choose else None
+
+
+def _leader_only(request: Request, part: Part) -> Role:
+    return _own_run(request) if part.leads else Role.SKIP
+
+
+def _every_rank(request: Request, part: Part) -> Role:
+    return _own_run(request)
+
+
+def _leader_and_joiners(request: Request, part: Part) -> Role:
+    return Role.PRIMARY if part.leads else Role.SECONDARY
+
+
+def _parent_or_own(request: Request, part: Part) -> Role:
+    return Role.JOIN if request.parent and request.parent.joinable else _own_run(request)
+
+
+def _parent(request: Request, part: Part) -> Role:
+    _refuse_unless_joinable(request.parent)
+    return Role.JOIN
+
+
+def _own_run(request: Request) -> Role:
+    joinable = request.settings.joinable
+    if joinable is None:
+        joinable = not request.topology.distributed
+    return Role.PRIMARY if joinable else Role.SOLO
+
+
+def _refuse_unless_joinable(parent: ParentRun | None) -> None:
+    if parent is None:
+        raise PlanRefused(
+            "run_mode 'shared' writes to the run of a parent action, and no action above this one is tracked; "
+            "decorate the parent with @wandb_init, or use run_mode 'auto' or 'new'"
+        )
+    if not parent.joinable:
+        raise PlanRefused(
+            f"run_mode 'shared' cannot write to the parent's run {parent.run_id!r}, which was opened with "
+            "joinable=False; remove joinable=False from the parent, or use run_mode 'auto' or 'new' here"
+        )
+
+
+_ON_RANKS = {"auto": _leader_only, "new": _every_rank, "shared": _leader_and_joiners}
+_ALONE = {"auto": _parent_or_own, "new": _every_rank, "shared": _parent}

@@ -1,0 +1,45 @@
+"""Every error that flyte-wandb raises on purpose.
+
+::
+
+    FlyteWandbError
+    +-- PluginError        a plugin cannot be loaded or registered
+    +-- HookError          a plugin failed in a hook, or its answer cannot be used
+    |   +-- RefusedError   a plugin understood the question and refused it
+    +-- UnansweredError    no plugin answered a decision
+    +-- SettingError       a setting of wandb_init or wandb_config cannot be used
+    +-- RunInUseError      two actions of one process ask for the same run id
+    +-- OpenRunError       W&B did not open the run that was asked for
+"""
+
+
+class FlyteWandbError(Exception):
+    """Base of all errors of this package."""
+
+
+class PluginError(FlyteWandbError):
+    """A plugin cannot be loaded or registered."""
+
+
+class HookError(FlyteWandbError):
+    """A plugin failed in a hook, or gave an answer that cannot be used."""
+
+
+class RefusedError(HookError):
+    """A plugin understood the question and refused it (see `flyte_wandb.PlanRefused`)."""
+
+
+class UnansweredError(FlyteWandbError):
+    """No plugin answered a decision: an unknown run mode or rank scope, or a missing plugin."""
+
+
+class SettingError(FlyteWandbError, ValueError):
+    """A setting of `wandb_init` or `wandb_config` cannot be used."""
+
+
+class RunInUseError(FlyteWandbError):
+    """Two actions of one process ask for the same run id at the same time."""
+
+
+class OpenRunError(FlyteWandbError):
+    """W&B did not open the run that was asked for."""

@@ -1,0 +1,45 @@
+"""W&B's limits on names, checked before a name reaches W&B.
+
+Sources: `wandb.Settings` validators (run ids, projects, tags), the 128-character limit of W&B's server on names, and
+64 characters for job types (wandb issue 6402).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """How long a kind of name may be, and which characters W&B refuses in it."""
+
+    kind: str
+    longest: int
+    refused: str = ""
+
+    def fault(self, value: object) -> str | None:
+        """Say why W&B would refuse `value`, or None where it would not.
+
+        >>> RUN_ID.fault("r1-a0") is None
+        True
+        >>> RUN_ID.fault("a/b")
+        "a run id cannot hold '/'; W&B refuses :;,#?/'"
+        """
+        if not isinstance(value, str):
+            return f"a {self.kind} is a text, not {type(value).__name__}"
+        if not value.strip() or value != value.strip():
+            return f"a {self.kind} is neither empty nor starts or ends with white space"
+        if len(value) > self.longest:
+            return f"a {self.kind} has at most {self.longest} characters, this one has {len(value)}"
+        found = next((character for character in value if character in self.refused), None)
+        return f"a {self.kind} cannot hold {found!r}; W&B refuses {self.refused}" if found else None
+
+
+RUN_ID: Final = Limit(kind="run id", longest=128, refused=":;,#?/'")
+GROUP: Final = Limit(kind="group", longest=128)
+PROJECT: Final = Limit(kind="project", longest=128, refused="/\\#?%:")
+ENTITY: Final = Limit(kind="entity", longest=128, refused="/")
+NAME: Final = Limit(kind="display name", longest=128)
+TAG: Final = Limit(kind="tag", longest=64)
+JOB_TYPE: Final = Limit(kind="job type", longest=64)

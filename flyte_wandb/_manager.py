@@ -1,0 +1,193 @@
+"""Asking the plugins: who answered, who wrapped the answer, and errors that name both."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pluggy
+from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefused, Step, Strategy
+
+from ._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
+
+Check = Callable[[Any], str | None]
+"""Says what is wrong with a hook's answer, or None."""
+
+
+class _Answers(threading.local):
+    """The plugin that answered last, per thread: hooks are plain calls that finish where they began."""
+
+    plugin: str | None = None
+
+
+class StrategyManager:
+    """The installed plugins of one process, and the one way to ask them.
+
+    >>> manager = StrategyManager()
+    >>> import flyte_wandb_builtin_strategies as builtin
+    >>> manager.register(builtin, name="builtin")
+    >>> [strategy.name for strategy in manager.strategies("rank_scope")]
+    ['global', 'worker']
+    """
+
+    def __init__(self) -> None:
+        self._plugins = pluggy.PluginManager(PROJECT_NAME)
+        self._plugins.add_hookspecs(HookSpecs)
+        self._answers = _Answers()
+        self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
+
+    def register(self, plugin: object, *, name: str, origin: str = "registered in this process") -> None:
+        """Add a plugin: a module or an object with hook implementations.
+
+        Args:
+            plugin: The module or object.
+            name: Its unique name, used in every message about it.
+            origin: Where it came from, such as its distribution and version.
+
+        Raises:
+            PluginError: The name or one of its strategies is taken, or a hook does not fit its specification.
+        """
+        if self._plugins.has_plugin(name):
+            raise PluginError(f"two plugins are called {name!r}; the second one is {origin}")
+        with _register_errors(name, origin):
+            self._plugins.register(plugin, name=name)
+            self._plugins.check_pending()
+        try:
+            self._adopt(plugin, name)
+        except FlyteWandbError:
+            self._plugins.unregister(plugin)
+            raise
+
+    def unregister(self, name: str) -> None:
+        """Take the plugin called `name` out again; unknown names are ignored."""
+        self._plugins.unregister(name=name)
+        self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
+
+    def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
+        """Ask a decision hook and return its checked answer with its author, or None where nobody answered.
+
+        Raises:
+            RefusedError: A plugin raised `PlanRefused`.
+            HookError: A plugin failed, or its answer does not pass `check`.
+        """
+        self._answers.plugin = None
+        value = getattr(self._plugins.hook, hook)(**arguments)
+        plugin = self._answers.plugin
+        if plugin is None:
+            return None
+        step = Step(hook=hook, value=value, plugin=plugin, wrapped_by=self._wrappers(hook))
+        if fault := check(value):
+            raise HookError(f"{hook} of {_authors(step)} answered {value!r}: {fault}")
+        return step
+
+    def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
+        """Ask a decision hook that somebody must answer.
+
+        Raises:
+            UnansweredError: Nobody did; the message lists the known strategies.
+        """
+        if step := self.ask(hook, check, **arguments):
+            return step
+        raise UnansweredError(f"no plugin answered {hook} for {self._question(arguments)}; {self.known()}")
+
+    def strategies(self, kind: str) -> list[Strategy]:
+        """Return the declared run modes (``"run_mode"``) or rank scopes (``"rank_scope"``), by name."""
+        return [strategy for (of, _), (_, strategy) in sorted(self._strategies.items()) if of == kind]
+
+    def known(self) -> str:
+        """List every run mode and rank scope with the plugin that brings it, for messages."""
+        return "; ".join(self._known(kind) for kind in ("run_mode", "rank_scope"))
+
+    def _known(self, kind: str) -> str:
+        names = [f"{name} ({plugin})" for (of, name), (plugin, _) in sorted(self._strategies.items()) if of == kind]
+        return f"known {kind}s: {', '.join(names) or 'none'}"
+
+    def knows(self, kind: str, name: str) -> bool:
+        """Whether some plugin declares the run mode or rank scope called `name` (without an argument)."""
+        return (kind, name) in self._strategies
+
+    def _question(self, arguments: dict[str, Any]) -> str:
+        settings = getattr(arguments.get("request"), "settings", None)
+        return f"run_mode {settings.run_mode!r}, rank_scope {settings.rank_scope!r}" if settings else repr(arguments)
+
+    def _wrappers(self, hook: str) -> tuple[str, ...]:
+        implementations = getattr(self._plugins.hook, hook).get_hookimpls()
+        return tuple(one.plugin_name for one in implementations if one.wrapper or one.hookwrapper)
+
+    def _adopt(self, plugin: object, name: str) -> None:
+        for caller in self._plugins.get_hookcallers(plugin) or ():
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin:
+                    self._credit(implementation, caller.name)
+        self._claim(plugin, name)
+
+    def _credit(self, implementation: pluggy.HookImpl, hook: str) -> None:
+        """Make `implementation` note that it answered, and name itself where it fails."""
+        call, author = implementation.function, implementation.plugin_name
+        if implementation.wrapper or implementation.hookwrapper:
+            credited = _named_wrapper(call, hook, author)
+        else:
+            credited = self._named_answer(call, hook, author)
+        implementation.function = credited  # type: ignore[misc]
+
+    def _named_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def answer(*arguments: Any) -> Any:
+            with _hook_errors(hook, author):
+                value = call(*arguments)
+            if value is not None:
+                self._answers.plugin = author
+            return value
+
+        return answer
+
+    def _claim(self, plugin: object, name: str) -> None:
+        declare = getattr(plugin, "list_strategies", None)
+        for strategy in declare() if declare else ():
+            key = (strategy.kind, strategy.name)
+            if key in self._strategies:
+                raise PluginError(
+                    f"two plugins bring the {strategy.kind} {strategy.name!r}: {self._strategies[key][0]!r} and "
+                    f"{name!r}; leave one out with FLYTE_WANDB_DISABLE_PLUGINS={name}"
+                )
+            self._strategies[key] = (name, strategy)
+
+
+def _named_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
+    """Name the wrapper's author in errors of its own, and leave the answer and errors of those it wraps as they are."""
+
+    @functools.wraps(call)
+    def wrap(*arguments: Any) -> Iterator[Any]:
+        with _hook_errors(hook, author):
+            return (yield from call(*arguments))
+
+    return wrap if inspect.isgeneratorfunction(call) else call
+
+
+@contextmanager
+def _hook_errors(hook: str, author: str) -> Iterator[None]:
+    try:
+        yield
+    except FlyteWandbError:
+        raise
+    except PlanRefused as refusal:
+        raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})") from refusal
+    except Exception as error:
+        raise HookError(f"plugin {author!r} failed in {hook}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _register_errors(name: str, origin: str) -> Iterator[None]:
+    try:
+        yield
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise PluginError(f"plugin {name!r} ({origin}) does not fit the contract: {error}") from error
+
+
+def _authors(step: Step) -> str:
+    wrapped = f", wrapped by {', '.join(map(repr, step.wrapped_by))}," if step.wrapped_by else ""
+    return f"plugin {step.plugin!r}{wrapped}"

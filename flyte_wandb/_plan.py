@@ -1,0 +1,121 @@
+"""The one pure function behind the running task, its link and the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topology
+
+from . import _limits
+from ._errors import HookError
+from ._loader import installed
+from ._manager import StrategyManager
+
+
+def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
+    """Decide what the rank of `request` does: its part, its role, its run's id and group, and who decided each.
+
+    Args:
+        request: The question.
+        strategies: The plugins to ask; those installed where not given.
+
+    Raises:
+        UnansweredError: Nobody knows the run mode or rank scope.
+        HookError: A plugin failed, refused, or gave an answer that W&B would refuse.
+
+    >>> from flyte_wandb import Request, plan
+    >>> plan(Request(run_name="r1", action_name="a0")).run_id
+    'r1-a0'
+    """
+    ask = strategies or installed()
+    located = ask.decide("locate_rank", _part_fault, request=request)
+    part: Part = located.value
+    chosen = ask.decide("choose_initializer", _role_fault, request=request, part=part)
+    role: Role = chosen.value
+    if role.owns or role is Role.SECONDARY:
+        return _own_run(ask, request, part, role, (located, chosen))
+    return _no_own_run(request, part, role, (located, chosen))
+
+
+def detect_topology(environ: dict[str, str], strategies: StrategyManager | None = None) -> Topology:
+    """Ask the plugins which rank this process is; a process that nobody launched is a world of its own.
+
+    Raises:
+        HookError: A launcher's variables are missing, not numbers, or contradict each other.
+    """
+    step = (strategies or installed()).ask("detect_topology", _topology_fault, environ=environ)
+    return step.value if step else Topology()
+
+
+def world(request: Request) -> Iterator[Request]:
+    """Yield the request of every rank of the declared world of `request`, in the order of ranks.
+
+    The declared world is even: each of its `num_workers` nodes has `local_world_size` ranks.
+    """
+    here = request.topology
+    for rank in range(here.world_size):
+        worker, local_rank = divmod(rank, here.local_world_size)
+        topology = replace(here, rank=rank, local_rank=local_rank, worker_index=worker)
+        yield replace(request, topology=topology)
+
+
+def check_owners(plans: Iterable[Plan]) -> None:
+    """Check a whole world's plans: no run has two owners, and every SECONDARY has exactly one PRIMARY.
+
+    Raises:
+        HookError: Two ranks own one id, or a SECONDARY's run has no PRIMARY; the message names the author of the id.
+    """
+    owners: dict[str, Plan] = {}
+    joiners: dict[str, Plan] = {}
+    for one in plans:
+        if one.run_id is None or one.role is Role.JOIN:
+            continue
+        if one.role is Role.SECONDARY:
+            joiners[one.run_id] = one
+        elif one.run_id in owners:
+            raise HookError(f"two ranks own the run {one.run_id!r} ({_place(owners[one.run_id])} and {_place(one)})")
+        else:
+            owners[one.run_id] = one
+    for run_id, joiner in joiners.items():
+        if run_id not in owners or owners[run_id].role is not Role.PRIMARY:
+            raise HookError(f"{_place(joiner)} is to join the run {run_id!r}, which no rank opens as PRIMARY")
+
+
+def _own_run(ask: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
+    asked: dict[str, Any] = {"request": request, "part": part, "role": role}
+    named = ask.decide("compute_run_id", _limits.RUN_ID.fault, **asked)
+    grouped = ask.decide("compute_group", _group_fault, **asked)
+    return Plan(part=part, role=role, run_id=named.value, group=grouped.value.name, steps=(*steps, named, grouped))
+
+
+def _no_own_run(request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
+    if role is Role.SKIP:
+        return Plan(part=part, role=role, run_id=None, group=None, steps=steps)
+    if request.parent is None:
+        raise HookError(f"choose_initializer of plugin {steps[-1].plugin!r} answered {role}, but there is no parent run")
+    return Plan(part=part, role=role, run_id=request.parent.run_id, group=request.parent.group, steps=steps)
+
+
+def _place(one: Plan) -> str:
+    author = next((step.plugin for step in one.steps if step.hook == "compute_run_id"), "?")
+    return f"rank {one.part.index} of {one.part.label or 'the world'}, named by plugin {author!r}"
+
+
+def _part_fault(value: object) -> str | None:
+    return None if isinstance(value, Part) else f"a part is a Part, not {type(value).__name__}"
+
+
+def _role_fault(value: object) -> str | None:
+    return None if isinstance(value, Role) else f"a role is a Role, not {type(value).__name__}"
+
+
+def _topology_fault(value: object) -> str | None:
+    return None if isinstance(value, Topology) else f"a topology is a Topology, not {type(value).__name__}"
+
+
+def _group_fault(value: object) -> str | None:
+    if not isinstance(value, Group):
+        return f"a group is a Group, not {type(value).__name__}; Group(name=None) means no group"
+    return None if value.name is None else _limits.GROUP.fault(value.name)

@@ -1,0 +1,109 @@
+"""The hook specifications: every question that a plugin can answer.
+
+Decision hooks (all but `list_strategies`, `contribute_run_settings` and the observers) stop at the first answer that is
+not None, and are asked on every rank alone. So they must be pure functions of their arguments: no clock, no random
+number, no host name, no environment. Only `detect_topology` is handed the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._decisions import Group, Part, Plan, Role
+from ._markers import hookspec
+from ._request import Request
+from ._strategy import Strategy
+from ._topology import Topology
+
+
+class HookSpecs:
+    """All hooks, as methods for type checkers. A plugin is any object or module with functions of these names."""
+
+    @hookspec(firstresult=True)
+    def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:  # type: ignore[empty-body]
+        """Say which launcher started this process and which rank it is, or None where it was not this launcher.
+
+        Args:
+            environ: The process's environment, read-only.
+
+        Returns:
+            The rank's place in the world. Where no plugin answers, the process is a world of its own.
+
+        Example::
+
+            @hookimpl
+            def detect_topology(environ):
+                if "MY_LAUNCHER" in environ:
+                    return Topology(rank=int(environ["MY_RANK"]), world_size=int(environ["MY_WORLD"]), ...)
+        """
+
+    @hookspec(firstresult=True)
+    def locate_rank(self, request: Request) -> Part | None:  # type: ignore[empty-body]
+        """Say to which part of the world this rank belongs under the request's rank scope.
+
+        This alone makes a new rank scope: run modes, ids, groups and links follow from the part.
+
+        Example::
+
+            @hookimpl
+            def locate_rank(request):
+                if request.rank_scope == "half":
+                    half = request.topology.world_size // 2
+                    side, index = divmod(request.topology.rank, half)
+                    return Part(label=f"half-{side}", index=index, size=half)
+        """
+
+    @hookspec(firstresult=True)
+    def choose_initializer(self, request: Request, part: Part) -> Role | None:  # type: ignore[empty-body]
+        """Say whether this rank opens a run, and in which role. This makes a new run mode.
+
+        Raises:
+            PlanRefused: The run mode understands the request and cannot serve it.
+        """
+
+    @hookspec(firstresult=True)
+    def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:  # type: ignore[empty-body]
+        """Say the id of the run this rank writes to: 1 to 128 characters, none of ``:;,#?/'``.
+
+        Not asked for SKIP and JOIN. Plain composition only: a link is built from the same answer, before Flyte knows
+        the names.
+
+        Example::
+
+            @hookimpl(wrapper=True)
+            def compute_run_id(request):
+                run_id = yield
+                return f"acme-{run_id}"
+        """
+
+    @hookspec(firstresult=True)
+    def compute_group(self, request: Request, part: Part, role: Role) -> Group | None:  # type: ignore[empty-body]
+        """Say the group of the run; ``Group(name=None)`` for none. Not asked for SKIP and JOIN."""
+
+    @hookspec(firstresult=True)
+    def build_link(self, request: Request, plan: Plan, project_url: str) -> str | None:  # type: ignore[empty-body]
+        """Say where a person clicks to see what this rank's part logs.
+
+        Args:
+            request: The request, with Flyte's placeholders in its names.
+            plan: What the rank will do.
+            project_url: The page of the W&B project, without a trailing slash. Write names behind it with
+                `quote_segment`, which leaves the placeholders as they are.
+        """
+
+    @hookspec
+    def list_strategies(self) -> Sequence[Strategy]:  # type: ignore[empty-body]
+        """Declare the run modes and rank scopes that this plugin brings, for listings and error messages."""
+
+    @hookspec
+    def contribute_run_settings(self, plan: Plan) -> Mapping[str, Any]:  # type: ignore[empty-body]
+        """Add ``tags``, ``config``, ``notes`` or ``job_type`` to the run, where the user did not set them."""
+
+    @hookspec
+    def run_started(self, plan: Plan, run: Any) -> None:
+        """Observe that a run was opened. A failure is logged and never harms the task."""
+
+    @hookspec
+    def run_finished(self, plan: Plan, run: Any, error: BaseException | None) -> None:
+        """Observe that this rank is done with its run. A failure is logged and never harms the task."""
