@@ -26,7 +26,7 @@ class HookError(FlyteWandbError):
 
 
 class RefusedError(HookError):
-    """A plugin understood the question and refused it (see `flyte_wandb.PlanRefused`)."""
+    """A plugin understood the question and refused it (see `flyte_wandb.PlanRefusedError`)."""
 
 
 class UnansweredError(FlyteWandbError):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pluggy
-from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefused, Step, Strategy
+
+from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy
 
 from ._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
 
@@ -71,7 +72,7 @@ class StrategyManager:
         """Ask a decision hook and return its checked answer with its author, or None where nobody answered.
 
         Raises:
-            RefusedError: A plugin raised `PlanRefused`.
+            RefusedError: A plugin raised `PlanRefusedError`.
             HookError: A plugin failed, or its answer does not pass `check`.
         """
         self._answers.plugin = None
@@ -161,7 +162,7 @@ def _named_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable
     """Name the wrapper's author in errors of its own, and leave the answer and errors of those it wraps as they are."""
 
     @functools.wraps(call)
-    def wrap(*arguments: Any) -> Iterator[Any]:
+    def wrap(*arguments: Any) -> Generator[None, Any, Any]:
         with _hook_errors(hook, author):
             return (yield from call(*arguments))
 
@@ -174,7 +175,7 @@ def _hook_errors(hook: str, author: str) -> Iterator[None]:
         yield
     except FlyteWandbError:
         raise
-    except PlanRefused as refusal:
+    except PlanRefusedError as refusal:
         raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})") from refusal
     except Exception as error:
         raise HookError(f"plugin {author!r} failed in {hook}: {type(error).__name__}: {error}") from error

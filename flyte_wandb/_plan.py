@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     return _no_own_run(request, part, role, (located, chosen))
 
 
-def detect_topology(environ: dict[str, str], strategies: StrategyManager | None = None) -> Topology:
+def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | None = None) -> Topology:
     """Ask the plugins which rank this process is; a process that nobody launched is a world of its own.
 
     Raises:
@@ -94,7 +94,9 @@ def _no_own_run(request: Request, part: Part, role: Role, steps: tuple[Step, ...
     if role is Role.SKIP:
         return Plan(part=part, role=role, run_id=None, group=None, steps=steps)
     if request.parent is None:
-        raise HookError(f"choose_initializer of plugin {steps[-1].plugin!r} answered {role}, but there is no parent run")
+        raise HookError(
+            f"choose_initializer of plugin {steps[-1].plugin!r} answered {role}, but there is no parent run"
+        )
     return Plan(part=part, role=role, run_id=request.parent.run_id, group=request.parent.group, steps=steps)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flyte_wandb_hookspecs import PlanRefused, Topology, hookimpl
+from flyte_wandb_hookspecs import PlanRefusedError, Topology, hookimpl
 
 _TORCH_MARKER = "TORCHELASTIC_RUN_ID"
 _CLUSTERED_MARKER = "FLYTE_CLUSTERED_WORKER"
@@ -68,9 +68,9 @@ def _number(
         return default
     fits = f"{at_least} or more" if below is None else f"{at_least} to {below - 1}"
     if text is None:
-        raise PlanRefused(f"the launcher left {name} unset; a whole number, {fits}, is needed to know this rank")
+        raise PlanRefusedError(f"the launcher left {name} unset; a whole number, {fits}, is needed to know this rank")
     if not text.strip().isdecimal() or int(text) < at_least or (below is not None and int(text) >= below):
-        raise PlanRefused(f"{name} is {text!r} in this process's environment; a whole number, {fits}, would fit")
+        raise PlanRefusedError(f"{name} is {text!r} in this process's environment; a whole number, {fits}, would fit")
     return int(text)
 
 
@@ -78,4 +78,4 @@ def _checked(**fields: int | str) -> Topology:
     try:
         return Topology(**fields)  # type: ignore[arg-type]
     except ValueError as error:
-        raise PlanRefused(f"the launcher's variables contradict each other: {error}") from error
+        raise PlanRefusedError(f"the launcher's variables contradict each other: {error}") from error

@@ -1,6 +1,6 @@
 """The built-in run modes: `auto`, `new` and `shared`."""
 
-from flyte_wandb_hookspecs import ParentRun, Part, PlanRefused, Request, Role, hookimpl
+from flyte_wandb_hookspecs import ParentRun, Part, PlanRefusedError, Request, Role, hookimpl
 
 
 @hookimpl
@@ -41,12 +41,12 @@ def _own_run(request: Request) -> Role:
 
 def _refuse_unless_joinable(parent: ParentRun | None) -> None:
     if parent is None:
-        raise PlanRefused(
+        raise PlanRefusedError(
             "run_mode 'shared' writes to the run of a parent action, and no action above this one is tracked; "
             "decorate the parent with @wandb_init, or use run_mode 'auto' or 'new'"
         )
     if not parent.joinable:
-        raise PlanRefused(
+        raise PlanRefusedError(
             f"run_mode 'shared' cannot write to the parent's run {parent.run_id!r}, which was opened with "
             "joinable=False; remove joinable=False from the parent, or use run_mode 'auto' or 'new' here"
         )

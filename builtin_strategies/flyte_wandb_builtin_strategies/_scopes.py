@@ -20,6 +20,4 @@ def _world(topology: Topology) -> Part:
 def _node(topology: Topology) -> Part:
     if topology.num_workers == 1:
         return _world(topology)
-    return Part(
-        label=f"worker-{topology.worker_index}", index=topology.local_rank, size=topology.local_world_size
-    )
+    return Part(label=f"worker-{topology.worker_index}", index=topology.local_rank, size=topology.local_world_size)

@@ -5,7 +5,7 @@ authors usually write ``from flyte_wandb import hookimpl, Part, Role``, which re
 """
 
 from ._decisions import Group, Part, Plan, Role, Step
-from ._errors import PlanRefused
+from ._errors import PlanRefusedError
 from ._frozen import frozen_copy, plain_copy
 from ._links import quote_segment
 from ._markers import PROJECT_NAME, hookimpl, hookspec
@@ -21,7 +21,7 @@ __all__ = [
     "ParentRun",
     "Part",
     "Plan",
-    "PlanRefused",
+    "PlanRefusedError",
     "Request",
     "Role",
     "Settings",

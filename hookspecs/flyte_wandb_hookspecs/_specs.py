@@ -21,7 +21,7 @@ class HookSpecs:
     """All hooks, as methods for type checkers. A plugin is any object or module with functions of these names."""
 
     @hookspec(firstresult=True)
-    def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:  # type: ignore[empty-body]
+    def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:
         """Say which launcher started this process and which rank it is, or None where it was not this launcher.
 
         Args:
@@ -39,7 +39,7 @@ class HookSpecs:
         """
 
     @hookspec(firstresult=True)
-    def locate_rank(self, request: Request) -> Part | None:  # type: ignore[empty-body]
+    def locate_rank(self, request: Request) -> Part | None:
         """Say to which part of the world this rank belongs under the request's rank scope.
 
         This alone makes a new rank scope: run modes, ids, groups and links follow from the part.
@@ -55,15 +55,15 @@ class HookSpecs:
         """
 
     @hookspec(firstresult=True)
-    def choose_initializer(self, request: Request, part: Part) -> Role | None:  # type: ignore[empty-body]
+    def choose_initializer(self, request: Request, part: Part) -> Role | None:
         """Say whether this rank opens a run, and in which role. This makes a new run mode.
 
         Raises:
-            PlanRefused: The run mode understands the request and cannot serve it.
+            PlanRefusedError: The run mode understands the request and cannot serve it.
         """
 
     @hookspec(firstresult=True)
-    def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:  # type: ignore[empty-body]
+    def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:
         """Say the id of the run this rank writes to: 1 to 128 characters, none of ``:;,#?/'``.
 
         Not asked for SKIP and JOIN. Plain composition only: a link is built from the same answer, before Flyte knows
@@ -78,11 +78,11 @@ class HookSpecs:
         """
 
     @hookspec(firstresult=True)
-    def compute_group(self, request: Request, part: Part, role: Role) -> Group | None:  # type: ignore[empty-body]
+    def compute_group(self, request: Request, part: Part, role: Role) -> Group | None:
         """Say the group of the run; ``Group(name=None)`` for none. Not asked for SKIP and JOIN."""
 
     @hookspec(firstresult=True)
-    def build_link(self, request: Request, plan: Plan, project_url: str) -> str | None:  # type: ignore[empty-body]
+    def build_link(self, request: Request, plan: Plan, project_url: str) -> str | None:
         """Say where a person clicks to see what this rank's part logs.
 
         Args:

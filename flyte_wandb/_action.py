@@ -1,0 +1,45 @@
+"""The Flyte action in which this code runs, read from Flyte's context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import flyte
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """The action of the running task. Traces of the task belong to it.
+
+    Attributes:
+        run_name: Name of the Flyte run.
+        name: Name of the action, the same in every attempt.
+        project: Flyte project, or None in local mode.
+        domain: Flyte domain, or None in local mode.
+        local: Whether Flyte runs the whole tree of tasks in this process.
+        context: Flyte's custom context, as the action received it.
+    """
+
+    run_name: str
+    name: str
+    project: str | None = None
+    domain: str | None = None
+    local: bool = True
+    context: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def current_action() -> Action | None:
+    """Return the action whose task or trace is running, or None outside Flyte."""
+    context = flyte.ctx()
+    if not context:
+        return None
+    action = context.task_action or context.action
+    return Action(
+        run_name=action.run_name or action.name,
+        name=action.name,
+        project=action.project,
+        domain=action.domain,
+        local=context.mode == "local",
+        context=context.custom_context or {},
+    )

@@ -1,0 +1,133 @@
+"""The one module that imports wandb, and the one place where its process-wide state is touched."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from . import _hosts
+from ._errors import OpenRunError
+from ._opening import Mode, Opening
+
+if TYPE_CHECKING:
+    import wandb
+
+_LOG = logging.getLogger("flyte_wandb")
+_SERVICE_VARIABLE: Final = "WANDB_SERVICE"
+_GLOBALS: Final = [
+    "config",
+    "log",
+    "summary",
+    "save",
+    "use_artifact",
+    "log_artifact",
+    "define_metric",
+    "alert",
+    "mark_preempting",
+    "log_model",
+    "use_model",
+    "link_model",
+    "watch",
+    "unwatch",
+]
+_MODES: Final[dict[str, Mode]] = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+
+
+def effective_mode(mode: str | None) -> Mode:
+    """Return how a run would reach a server: by `mode` where it is set, else by WANDB_MODE and W&B's settings files."""
+    import wandb
+
+    return _MODES.get(mode or wandb.setup().settings.mode, "online")
+
+
+def open_run(opening: Opening) -> wandb.Run:
+    """Open the run, beside whatever else is open in this process, and check that it is the one asked for.
+
+    Raises:
+        OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
+    """
+    import wandb
+
+    if opening.shared:
+        # W&B refuses a second writer of one run id behind the same service process.
+        os.environ.pop(_SERVICE_VARIABLE, None)
+    arguments = dict(opening.arguments)
+    settings = _settings(arguments.pop("settings", None), opening)
+    if opening.shared:
+        arguments.pop("mode", None)
+    try:
+        run = wandb.init(id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+    except Exception as error:
+        _forget(opening.run_id)
+        raise OpenRunError(f"{_not_opened(opening, settings)}: {type(error).__name__}: {error}") from error
+    if run.id != opening.run_id:
+        raise OpenRunError(f"{_not_opened(opening, settings)}: it handed out the run {run.id!r} instead")
+    return run
+
+
+def close_run(run: wandb.Run, exit_code: int) -> None:
+    """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
+    try:
+        run.finish(exit_code=exit_code)
+    except Exception:
+        _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
+
+
+def point_globals(run: wandb.Run | None) -> None:
+    """Make `wandb.run`, `wandb.log` and their like mean `run`; with None, what they meant before our first run.
+
+    W&B's own `reinit` modes would hand one task the run of another, so every run is opened with ``create_new``, which
+    leaves these names alone; Lightning's and Hugging Face's loggers look there.
+    """
+    import wandb
+    from wandb.sdk.lib import module
+
+    module.unset_globals()  # type: ignore[no-untyped-call]
+    if run is not None:
+        names = {name: getattr(run, name) for name in _GLOBALS if hasattr(wandb, name)}
+        module.set_global(run=run, **names)  # type: ignore[no-untyped-call]
+
+
+def global_run() -> wandb.Run | None:
+    """Return what `wandb.run` means now."""
+    import wandb
+
+    return wandb.run
+
+
+def client_place() -> tuple[str, str | None, str | None]:
+    """Return the app URL, the entity and the project that W&B's own configuration names."""
+    import wandb
+
+    settings = wandb.setup().settings
+    return settings.app_url.rstrip("/"), settings.entity, settings.project
+
+
+def _settings(given: wandb.Settings | dict[str, Any] | None, opening: Opening) -> wandb.Settings:
+    import wandb
+
+    settings = wandb.Settings(**given) if isinstance(given, dict) else (given or wandb.Settings()).model_copy()
+    wanted = dict(opening.settings)
+    if opening.host:
+        wanted["base_url"] = _hosts.api_url(opening.host)
+    for name, value in wanted.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def _not_opened(opening: Opening, settings: wandb.Settings) -> str:
+    import wandb
+
+    server = settings.base_url if opening.host else wandb.setup().settings.base_url
+    return f"W&B did not open the run {opening.run_id!r} (project {opening.arguments.get('project')!r}) at {server}"
+
+
+def _forget(run_id: str) -> None:
+    """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry."""
+    from wandb.sdk import wandb_setup
+
+    try:
+        wandb_setup.singleton().assert_service().inform_finish(run_id=run_id)
+    except Exception:
+        _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)

@@ -1,0 +1,78 @@
+"""What travels from task to task in Flyte's context: settings and the identity of the nearest tracked run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from flyte_wandb_hookspecs import ParentRun
+
+from ._errors import SettingError
+from ._fields import FIELDS
+from ._notices import warn_once
+
+PREFIX: Final = "wandb_"
+SWEEP_PREFIX: Final = "wandb_sweep_"
+RUN_ID_KEY: Final = "_wandb_run_id"
+RUN_KEY: Final = "_wandb_run"
+
+
+def written_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Write checked settings as context keys ``wandb_<field>``.
+
+    >>> written_settings({"project": "vision", "joinable": False})
+    {'wandb_project': 'vision', 'wandb_joinable': 'false'}
+    """
+    return {f"{PREFIX}{name}": FIELDS[name].encode(name, value) for name, value in settings.items()}
+
+
+def read_settings(context: Mapping[str, str]) -> dict[str, Any]:
+    """Read the settings in a context. Keys of others are ignored, ``wandb_`` keys among them with one warning.
+
+    Raises:
+        SettingError: A value does not fit its field; the message names key and value.
+
+    >>> read_settings({"wandb_project": "vision", "team": "a"})
+    {'project': 'vision'}
+    """
+    found = {key: text for key, text in context.items() if key.startswith(PREFIX) and not key.startswith(SWEEP_PREFIX)}
+    for key in found.keys() - {f"{PREFIX}{name}" for name in FIELDS}:
+        warn_once(f"the key {key!r} in Flyte's context is none of flyte-wandb's settings and is ignored")
+    return {name: _read(name, found[f"{PREFIX}{name}"]) for name in FIELDS if f"{PREFIX}{name}" in found}
+
+
+def _read(name: str, text: str) -> Any:
+    field = FIELDS[name]
+    try:
+        value = field.decode(text)
+        fault = field.check(value)
+    except ValueError as error:
+        fault = str(error)
+    if fault:
+        raise SettingError(
+            f"{PREFIX}{name}={text!r} in Flyte's context: {fault}; write it with wandb_config({name}=...)"
+        )
+    return value
+
+
+def written_run(run: ParentRun) -> dict[str, str]:
+    """Write the identity of a run for the tasks below it."""
+    return {RUN_ID_KEY: run.run_id, RUN_KEY: json.dumps(asdict(run))}
+
+
+def read_run(context: Mapping[str, str]) -> ParentRun | None:
+    """Read the nearest tracked run above, or None. A bare ``_wandb_run_id`` is enough.
+
+    >>> read_run(written_run(ParentRun(run_id="r1-a0", joinable=False))).joinable
+    False
+    """
+    run_id = context.get(RUN_ID_KEY)
+    if not run_id:
+        return None
+    try:
+        known = ParentRun(**json.loads(context.get(RUN_KEY, "{}") or "{}") | {"run_id": run_id})
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{RUN_KEY}={context[RUN_KEY]!r} in Flyte's context is not a run: {error}") from error
+    return known

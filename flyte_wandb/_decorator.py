@@ -1,0 +1,98 @@
+"""`wandb_init`: the decorator."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from flyte_wandb_hookspecs import strategy_name
+
+from . import _templates
+from ._errors import SettingError
+from ._fields import SettingArguments, checked
+from ._link import Wandb
+from ._loader import installed
+from ._spec import Spec
+from ._tracking import is_tracked, track
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+T = TypeVar("T")
+
+
+@overload
+def wandb_init(target: T, /) -> T: ...
+
+
+@overload
+def wandb_init(**settings: Unpack[SettingArguments]) -> Callable[[T], T]: ...
+
+
+def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> Any:
+    """Open the right W&B run for a Flyte task (or a plain function), and finish it with the task's outcome.
+
+    Stands outermost, above ``@env.task``. Inside, `get_wandb_run` is the run.
+
+    Args:
+        target: The task or function, where the decorator stands without parentheses.
+        settings: See `SettingArguments`; they hold for this task and its traces only. What is to reach the tasks below
+            goes into `wandb_config`.
+
+    Returns:
+        The same task object, or a wrapped function.
+
+    Raises:
+        SettingError: A setting cannot be used, or the target cannot be tracked: a class, a generator, a task whose
+            function does not run in its own process, or something that is decorated twice.
+
+    Example::
+
+        @wandb_init(project="vision", tags=["baseline"])
+        @env.task
+        def train(epochs: int) -> float:
+            run = get_wandb_run()
+            ...
+    """
+    given = checked(settings, "wandb_init")
+    _refuse_unknown_strategies(given)
+    return partial(_decorated, settings=given) if target is None else _decorated(target, settings=given)
+
+
+def _decorated(target: T, *, settings: Mapping[str, Any]) -> T:
+    if _templates.is_task(target):
+        _decorate_task(target, settings)
+        return target
+    function: Any = _trackable(target)
+    tracked: Any = track(function, Spec(settings=settings, outermost=False))
+    return tracked  # type: ignore[no-any-return]
+
+
+def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
+    function = _trackable(_templates.function_of(task))
+    spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
+    _templates.replace_function(task, track(function, spec), links=(Wandb(spec=spec),))
+
+
+def _trackable(target: Any) -> Callable[..., Any]:
+    name = getattr(target, "__qualname__", repr(target))
+    if is_tracked(target):
+        raise SettingError(f"wandb_init decorates {name} twice; keep one, outermost, with all settings")
+    if inspect.isclass(target):
+        raise SettingError(f"wandb_init cannot track the class {name}; decorate the task or function that uses it")
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise SettingError(
+            f"wandb_init cannot track the generator {name}, whose body runs after the call has returned; decorate the "
+            "function that consumes it"
+        )
+    if not callable(target):
+        raise SettingError(f"wandb_init decorates a task or a function, not {target!r}; settings are given by name")
+    return target  # type: ignore[no-any-return]
+
+
+def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:
+    for kind in ("run_mode", "rank_scope"):
+        if kind in settings and not installed().knows(kind, strategy_name(settings[kind])):
+            raise SettingError(f"wandb_init({kind}={settings[kind]!r}): no plugin brings it; {installed().known()}")

@@ -1,0 +1,169 @@
+"""The settings of `wandb_init` and `wandb_config`: their types, their limits, and their text in Flyte's context."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from . import _codec, _hosts, _limits
+from ._errors import SettingError
+
+if TYPE_CHECKING:
+    import os
+
+    import wandb
+
+Check = Callable[[Any], "str | None"]
+
+
+class SettingArguments(TypedDict, total=False):
+    """Keyword arguments of `wandb_init` and `wandb_config`. None counts as not set.
+
+    The first block is this package's; the second one is handed to `wandb.init` as it is.
+    """
+
+    run_mode: str | None
+    rank_scope: str | None
+    project: str | None
+    entity: str | None
+    host: str | None
+    id: str | None
+    name: str | None
+    tags: Sequence[str] | None
+    config: Mapping[str, Any] | None
+    group: str | None
+    mode: str | None
+    joinable: bool | None
+    download_logs: bool | None
+
+    notes: str | None
+    job_type: str | None
+    dir: str | os.PathLike[str] | None
+    config_exclude_keys: list[str] | None
+    config_include_keys: list[str] | None
+    allow_val_change: bool | None
+    force: bool | None
+    resume: bool | str | None
+    resume_from: str | None
+    fork_from: str | None
+    save_code: bool | None
+    tensorboard: bool | None
+    sync_tensorboard: bool | None
+    monitor_gym: bool | None
+    settings: wandb.Settings | dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One setting: how its value is checked and whether it travels as it is (text) or encoded."""
+
+    check: Check
+    text: bool = False
+
+    def encode(self, name: str, value: Any) -> str:
+        """Write a value for Flyte's context."""
+        if not self.text:
+            return _codec.encode(value, name)
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise SettingError(f"{name}={value!r} cannot travel in Flyte's context: {error}") from None
+        return str(value)
+
+    def decode(self, text: str) -> Any:
+        """Read a value from Flyte's context; ValueError where it is not one."""
+        return text if self.text else _codec.decode(text)
+
+
+def checked(arguments: Mapping[str, Any], function: str) -> dict[str, Any]:
+    """Return the arguments that are set, each checked.
+
+    Raises:
+        SettingError: A name is unknown or a value cannot be used; the message names `function`, name and value.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name, value in given.items():
+        if fault := _unknown(name) if name not in FIELDS else FIELDS[name].check(value):
+            raise SettingError(f"{function}({name}={value!r}): {fault}")
+    return given
+
+
+def _unknown(name: str) -> str:
+    if name in _MANAGED:
+        return _MANAGED[name]
+    close = difflib.get_close_matches(name, FIELDS, n=1)
+    return f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
+
+
+def _is(kind: str, *types: type) -> Check:
+    return lambda value: None if type(value) in types else f"expected {kind}, got {type(value).__name__}"
+
+
+def _one_of(*choices: str) -> Check:
+    return lambda value: None if value in choices else f"expected one of {', '.join(choices)}"
+
+
+def _tags(value: object) -> str | None:
+    if type(value) not in (list, tuple):
+        return f"expected a list or tuple of texts, got {type(value).__name__}"
+    return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
+
+
+def _mapping(value: object) -> str | None:
+    return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
+
+
+def _anything(value: object) -> None:
+    return None
+
+
+_MANAGED: Final = {
+    "reinit": "every task opens a run of its own, beside those that are open; remove reinit",
+    "anonymous": "W&B has removed anonymous runs; remove it",
+}
+_FLAG: Final = Field(check=_is("True or False", bool))
+_TEXT: Final = Field(check=_is("a text", str), text=True)
+_LIST: Final = Field(check=_is("a list of texts", list))
+_MODE: Final = _one_of("online", "offline", "disabled")
+
+FIELDS: Final[Mapping[str, Field]] = {
+    "run_mode": _TEXT,
+    "rank_scope": _TEXT,
+    "project": Field(check=_limits.PROJECT.fault, text=True),
+    "entity": Field(check=_limits.ENTITY.fault, text=True),
+    "host": Field(check=_hosts.fault, text=True),
+    "id": Field(check=_limits.RUN_ID.fault, text=True),
+    "name": Field(check=_limits.NAME.fault, text=True),
+    "tags": Field(check=_tags),
+    "config": Field(check=_mapping),
+    "group": Field(check=_limits.GROUP.fault, text=True),
+    "mode": Field(
+        check=lambda value: (
+            "W&B's shared mode is a run mode here; use run_mode='shared'" if value == "shared" else _MODE(value)
+        ),
+        text=True,
+    ),
+    "joinable": _FLAG,
+    "download_logs": _FLAG,
+    "notes": _TEXT,
+    "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
+    "dir": Field(check=_anything),
+    "config_exclude_keys": _LIST,
+    "config_include_keys": _LIST,
+    "allow_val_change": _FLAG,
+    "force": _FLAG,
+    "resume": Field(check=_anything),
+    "resume_from": _TEXT,
+    "fork_from": _TEXT,
+    "save_code": _FLAG,
+    "tensorboard": _FLAG,
+    "sync_tensorboard": _FLAG,
+    "monitor_gym": _FLAG,
+    "settings": Field(check=_anything),
+}
+"""Every setting by name."""
+
+OWN_FIELDS: Final = tuple(FIELDS)[: tuple(FIELDS).index("notes")]
+"""The settings that this package gives a meaning; the others go to `wandb.init` as they are."""

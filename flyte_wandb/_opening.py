@@ -1,0 +1,120 @@
+"""From a plan to the way in which W&B is asked for the run: plain, in W&B's shared mode, or alone because offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from flyte_wandb_hookspecs import Plan, Request, Role, Settings, Topology, plain_copy
+
+Mode = Literal["online", "offline", "disabled"]
+"""How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
+
+_OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Server, entity and project of a run; None leaves each to the client's own configuration."""
+
+    project: str | None
+    entity: str | None
+    host: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """One call of `wandb.init`, and what to know about it afterwards.
+
+    Attributes:
+        run_id: The id to ask for, and to find on the run that W&B hands back.
+        joins: Id of a run that may be open in this process and is then borrowed, or None.
+        owns: Whether this writer's outcome is the run's outcome.
+        host: The server as people know it, or None for the client's own.
+        arguments: Keyword arguments of `wandb.init`.
+        settings: Fields of `wandb.Settings` to set beside the user's.
+        shared: Whether W&B's shared mode is used.
+        alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
+    """
+
+    run_id: str
+    joins: str | None = None
+    owns: bool = True
+    host: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    shared: bool = False
+    alone: bool = False
+
+
+def opening(plan: Plan, request: Request, *, local: bool, mode: Mode) -> Opening:
+    """Say how the run of `plan` is opened.
+
+    Args:
+        plan: A plan whose role opens a run.
+        request: The request it was made for.
+        local: Whether the whole tree of tasks runs in this process, which then shares the run object itself.
+        mode: How W&B's client reaches a server.
+    """
+    assert plan.run_id is not None
+    among_others = not local and plan.role is not Role.SOLO
+    shared, alone = among_others and mode == "online", among_others and mode == "offline"
+    label = writer_label(request)
+    owns = plan.role.owns
+    return Opening(
+        run_id=plan.run_id if owns or not alone else f"{plan.run_id}-{label}",
+        joins=plan.run_id if plan.role is Role.JOIN else None,
+        owns=owns or alone,
+        host=place(request, plan).host,
+        arguments=_arguments(plan, request, alone=alone),
+        settings=_shared_settings(label, owns=owns) if shared else {},
+        shared=shared,
+        alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
+    )
+
+
+def writer_label(request: Request) -> str:
+    """Return what a writer is called among the writers of one shared run.
+
+    >>> writer_label(Request(run_name="r1", action_name="a0"))
+    'a0'
+    """
+    if not request.topology.distributed:
+        return request.action_name
+    return rank_label(request.topology)
+
+
+def rank_label(topology: Topology) -> str:
+    """Return ``rank-{rank}`` on a single node, ``worker-{index}-rank-{local rank}`` on several."""
+    if topology.num_workers == 1:
+        return f"rank-{topology.rank}"
+    return f"worker-{topology.worker_index}-rank-{topology.local_rank}"
+
+
+def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
+    return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
+
+
+def _arguments(plan: Plan, request: Request, *, alone: bool) -> dict[str, Any]:
+    settings = request.settings
+    where = place(request, plan)
+    given = {**plain_copy(settings.init), "project": where.project, "entity": where.entity, "group": plan.group}
+    given |= {"config": _config(settings), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
+    if plan.role.owns:
+        given.setdefault("resume", "allow")
+    elif not alone:
+        given = {name: value for name, value in given.items() if name not in _OF_THE_OWNER}
+    if alone and plan.group is None:
+        given["group"] = plan.run_id
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _config(settings: Settings) -> Any:
+    return None if settings.config is None else plain_copy(settings.config)
+
+
+def place(request: Request, plan: Plan) -> Place:
+    """Say where the run lives: who joins a run does so in the project that keeps it."""
+    keeper = request.parent if plan.role is Role.JOIN and request.parent else request.settings
+    return Place(project=keeper.project, entity=keeper.entity, host=keeper.host)

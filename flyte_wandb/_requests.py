@@ -1,0 +1,44 @@
+"""Building the request of a task that runs, from Flyte's context, the environment and the decorator."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from types import MappingProxyType
+
+from flyte_wandb_hookspecs import Request, Topology
+
+from ._action import Action
+from ._config import config_in_force
+from ._context import read_run, read_settings
+from ._plan import detect_topology
+from ._settings import merged
+from ._spec import Spec
+
+
+def request_of_task(spec: Spec, action: Action) -> Request:
+    """Ask for the running task: its names from Flyte, its rank from the launcher.
+
+    Flyte's local mode runs a distributed task as one process; it is rank 0 of the world that it declares.
+    """
+    parent = read_run(action.context)
+    return Request(
+        run_name=action.run_name,
+        action_name=action.name,
+        flyte_project=action.project,
+        flyte_domain=action.domain,
+        task_name=spec.task_name,
+        settings=merged(read_settings(action.context), spec.settings, parent=parent, action_name=action.name),
+        topology=spec.declared if action.local and spec.declared else _launched(),
+        parent=parent,
+    )
+
+
+def request_outside_flyte(spec: Spec, name: str) -> Request:
+    """Ask for a plain function outside of Flyte, which is an action of its own: a random run name and its own name."""
+    settings = merged(read_settings(config_in_force()), spec.settings, parent=None, action_name=name)
+    return Request(run_name=uuid.uuid4().hex[:8], action_name=name, settings=settings)
+
+
+def _launched() -> Topology:
+    return detect_topology(MappingProxyType(dict(os.environ)))

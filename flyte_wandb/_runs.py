@@ -1,0 +1,159 @@
+"""The runs that are open in this process: who opened which, who borrows it, and when it is finished."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import _client
+from ._errors import RunInUseError
+from ._notices import warn_once
+from ._opening import Opening
+
+if TYPE_CHECKING:
+    import wandb
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Entry:
+    """One open run. It is finished when its last holder lets go, with the outcome that its opener told."""
+
+    opened_by: str
+    in_flyte: bool
+    ready: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
+    run: wandb.Run | None = None
+    holders: int = 1
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One action's hold on an open run."""
+
+    run: wandb.Run
+    run_id: str
+    opener: bool = False
+
+
+def _held(entry: _Entry, run_id: str, opening: Opening, action: str) -> _Entry:
+    if run_id != opening.joins:
+        raise RunInUseError(
+            f"the run id {run_id!r} of action {action!r} is in use by action {entry.opened_by!r} in this process; "
+            "leave id= out, give each action its own, or set the id for the whole run with wandb_config(id=...)"
+        )
+    entry.holders += 1
+    return entry
+
+
+class OpenRuns:
+    """All open runs of one process, by id. W&B allows one writer per id and process, so children borrow."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._globals_lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._pointed = False
+        self._outer: wandb.Run | None = None
+
+    def acquire(self, opening: Opening, *, action: str, in_flyte: bool = True) -> Lease:
+        """Borrow the run that `opening` joins if it is open here, else open the run. Blocks.
+
+        Args:
+            opening: How to open the run.
+            action: Who asks, for messages.
+            in_flyte: Whether it is an action of Flyte, or a plain function outside of it.
+
+        Raises:
+            RunInUseError: Another action holds a run of this id, and this one does not join it.
+            OpenRunError: W&B did not open the run.
+        """
+        while True:
+            run_id, entry, fresh = self._claim(opening, _Entry(opened_by=action, in_flyte=in_flyte))
+            if fresh:
+                return self._opened(run_id, entry, opening)
+            entry.ready.wait()
+            if entry.run is not None:
+                return Lease(run=entry.run, run_id=run_id)
+
+    def release(self, lease: Lease, exit_code: int) -> None:
+        """Let go of a run; the last holder finishes it with the outcome of its opener. Blocks, and never raises."""
+        with self._lock:
+            entry = self._entries[lease.run_id]
+            entry.holders -= 1
+            if lease.opener:
+                entry.exit_code = exit_code
+            last = entry.holders == 0
+        if last:
+            self._finish(lease.run_id, entry)
+
+    def only(self, *, in_flyte: bool = False) -> wandb.Run | None:
+        """Return the only open run, or None where there is none or more than one.
+
+        Args:
+            in_flyte: Count only runs that actions of Flyte have opened.
+        """
+        runs = self._ready(in_flyte=in_flyte)
+        return runs[0] if len(runs) == 1 else None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _claim(self, opening: Opening, new: _Entry) -> tuple[str, _Entry, bool]:
+        """Hold the run to join, or register the run to open (True). Waits while a run of that id is being finished."""
+        while True:
+            with self._lock:
+                run_id = opening.joins if opening.joins in self._entries else opening.run_id
+                entry = self._entries.setdefault(run_id, new)
+                if entry is new:
+                    return run_id, new, True
+                if entry.holders:
+                    return run_id, _held(entry, run_id, opening, new.opened_by), False
+            entry.closed.wait()
+
+    def _opened(self, run_id: str, entry: _Entry, opening: Opening) -> Lease:
+        try:
+            entry.run = run = _client.open_run(opening)
+        except BaseException:
+            self._remove(run_id, entry)
+            raise
+        finally:
+            entry.ready.set()
+        self._follow_only()
+        return Lease(run=run, run_id=run_id, opener=True)
+
+    def _finish(self, run_id: str, entry: _Entry) -> None:
+        assert entry.run is not None
+        self._follow_only(without=entry)
+        try:
+            _client.close_run(entry.run, entry.exit_code)
+        finally:
+            self._remove(run_id, entry)
+
+    def _remove(self, run_id: str, entry: _Entry) -> None:
+        with self._lock:
+            del self._entries[run_id]
+        entry.closed.set()
+
+    def _ready(self, *, without: _Entry | None = None, in_flyte: bool = False) -> list[wandb.Run]:
+        with self._lock:
+            entries = [entry for entry in self._entries.values() if entry is not without]
+        return [entry.run for entry in entries if entry.run is not None and entry.in_flyte >= in_flyte]
+
+    def _follow_only(self, without: _Entry | None = None) -> None:
+        """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
+        with self._globals_lock:
+            runs = self._ready(without=without)
+            if runs and not self._pointed:
+                self._outer = _client.global_run()
+            self._pointed = bool(runs)
+            _client.point_globals(runs[0] if len(runs) == 1 else None if runs else self._outer)
+        if len(runs) > 1:
+            warn_once(
+                "several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()"
+            )
+
+
+OPEN_RUNS = OpenRuns()
+"""The open runs of this process."""

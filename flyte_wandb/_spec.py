@@ -1,0 +1,26 @@
+"""What a decorator says about its task: the part of it that travels to every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flyte_wandb_hookspecs import Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """The settings of one `wandb_init`, checked. Frozen and picklable: cloudpickle carries it to the ranks.
+
+    Attributes:
+        settings: The settings that the decorator sets.
+        task_name: Full name of the Flyte task, or None for a plain function.
+        declared: Rank 0 of the world that the task's environment declares, or None for a task of one process.
+        outermost: Whether the decorator stands above Flyte's, so that the task has links.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    task_name: str | None = None
+    declared: Topology | None = None
+    outermost: bool = True

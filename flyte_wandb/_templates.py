@@ -1,0 +1,78 @@
+"""The one module that touches Flyte's task templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any, Final
+
+import flyte
+
+from flyte_wandb_hookspecs import Topology
+
+from ._errors import SettingError
+
+_RUN_ELSEWHERE: Final = ("core-sleep", "core-echo")
+"""Task types that Flyte's backend runs itself, whatever the function's body says."""
+_CALLS: Final = frozenset({"func", "super", "execute", "forward"})
+
+
+def is_task(target: object) -> bool:
+    """Whether `target` is a task of Flyte."""
+    return isinstance(target, flyte.TaskTemplate)
+
+
+def function_of(task: flyte.TaskTemplate[..., Any, Any]) -> Callable[..., Any]:
+    """Return the Python function that the task runs in its own process.
+
+    Raises:
+        SettingError: The task runs none, or runs it elsewhere, so that no run could be opened around it.
+    """
+    if (
+        not isinstance(task, flyte.AsyncFunctionTaskTemplate)
+        or task.task_type in _RUN_ELSEWHERE
+        or not _runs_func(task)
+    ):
+        raise SettingError(
+            f"wandb_init cannot track the task {task.name!r}: a {type(task).__name__} does not run a Python function "
+            "in its own process; decorate a task that calls it instead"
+        )
+    function: Callable[..., Any] = task.func
+    return function
+
+
+def replace_function(
+    task: flyte.TaskTemplate[..., Any, Any], function: Callable[..., Any], links: tuple[flyte.Link, ...]
+) -> None:
+    """Put `function` and more `links` into the very object that Flyte knows.
+
+    A copy would be lost: `.override()`, `flyte deploy`, pickled bundles and Elastic ranks all start from this object.
+    """
+    task.func = function  # type: ignore[attr-defined]
+    task.links = (*task.links, *links)
+
+
+def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:
+    """Return rank 0 of the world that the task's environment declares, or None for a task of one process.
+
+    Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`).
+    """
+    config = getattr(task, "plugin_config", None)
+    nodes = getattr(config, "nnodes", None) or getattr(config, "replicas", None)
+    ranks = getattr(config, "nproc_per_node", None)
+    if nodes is None or not isinstance(ranks, int):
+        return None
+    most = int(str(nodes).rpartition(":")[2])
+    return Topology(world_size=most * ranks, local_world_size=ranks, num_workers=most, launcher=type(config).__name__)
+
+
+def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:
+    """Whether the template's `execute` calls the function; one that reads its source text, say, does not."""
+    return any(not _CALLS.isdisjoint(code.co_names) for code in _codes(type(task).execute.__code__))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

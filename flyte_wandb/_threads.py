@@ -1,0 +1,44 @@
+"""Blocking calls to W&B in threads, awaited to their end whatever happens to the one who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+MOST_THREADS: Final = 32
+"""Runs that are opened or finished at the same time. More would not be faster: W&B's client is bound to one core."""
+
+
+async def uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, asyncio.CancelledError | None]:
+    """Run `call` in a thread and wait for its end, also when this coroutine is cancelled meanwhile.
+
+    Returns:
+        What the call returned, and the cancellation that arrived while it ran, for the caller to raise when it has
+        put things in order.
+
+    Raises:
+        Exception: What the call raised; the cancellation instead, where there was one too.
+    """
+    context = contextvars.copy_context()
+    future = asyncio.get_running_loop().run_in_executor(_threads(), context.run, call, *arguments)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait((future,))
+        except asyncio.CancelledError as cancellation:
+            cancelled = cancellation
+    if cancelled and future.exception():
+        raise cancelled from future.exception()
+    return future.result(), cancelled
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads of our own: in the loop's default executor a task's blocking calls could keep its children waiting."""
+    return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="flyte-wandb")
