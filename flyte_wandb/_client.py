@@ -66,6 +66,12 @@ def open_run(opening: Opening) -> wandb.Run:
     return run
 
 
+def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
+    """Add a joiner's configuration to the run that it borrows, as W&B does with that of a writer elsewhere."""
+    if config:
+        run.config.update(config, allow_val_change=True)
+
+
 def close_run(run: wandb.Run, exit_code: int) -> None:
     """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
     try:

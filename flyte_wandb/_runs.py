@@ -75,6 +75,7 @@ class OpenRuns:
                 return self._opened(run_id, entry, opening)
             entry.ready.wait()
             if entry.run is not None:
+                _client.add_config(entry.run, opening.arguments.get("config"))
                 return Lease(run=entry.run, run_id=run_id)
 
     def release(self, lease: Lease, exit_code: int) -> None:

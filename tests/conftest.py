@@ -1,0 +1,58 @@
+"""What the suites share: a process-wide W&B client that every test starts afresh, and Flyte's local mode in tmp_path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+import wandb
+
+from flyte_wandb import _notices
+
+LocalRun = Callable[..., Any]
+
+
+@pytest.fixture
+def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the test a W&B client that knows nothing of earlier tests, and end it afterwards."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_CONSOLE", "off")
+    monkeypatch.setenv("WANDB__DISABLE_STATS", "true")
+    monkeypatch.chdir(tmp_path)
+    _notices._said.clear()
+    yield
+    assert wandb.run is None, "a run was left behind in wandb.run"
+    wandb.teardown()
+
+
+@pytest.fixture
+def offline(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have W&B write its log to tmp_path only."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+@pytest.fixture
+def run_local(tmp_path: Path) -> LocalRun:
+    """Run a task with the real `flyte.run` in local mode and return its result."""
+
+    def run(task: Any, *arguments: Any, context: Mapping[str, str] | None = None, name: str = "r1", **named: Any) -> Any:
+        runner: Any = flyte.with_runcontext(
+            mode="local",
+            name=name,
+            custom_context=dict(context or {}),
+            raw_data_path=str(tmp_path / "raw"),
+        )
+        runner._metadata_path = str(tmp_path / "metadata")  # no public way; the default is a fixed folder of the machine
+        outputs = runner.run(task, *arguments, **named).outputs()
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    flyte.init()
+    return run
