@@ -3,7 +3,6 @@
 Everything that users and plugin authors need is imported from here.
 """
 
-from importlib.metadata import version as _version
 from typing import Literal
 
 from flyte_wandb_hookspecs import (
@@ -48,8 +47,6 @@ RunMode = Literal["auto", "new", "shared"]
 RankScope = Literal["global", "worker"]
 """The built-in rank scopes; plugins bring more."""
 
-__version__ = _version("flyte-wandb")
-
 __all__ = [
     "FlyteWandbError",
     "Group",
@@ -88,3 +85,12 @@ __all__ = [
     "wandb_config",
     "wandb_init",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up when it is asked for: `importlib.metadata` costs more than the rest of this package."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("flyte-wandb")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import _hosts
 from ._errors import OpenRunError
-from ._opening import Mode, Opening
 
 if TYPE_CHECKING:
     import wandb
+
+    from ._opening import Mode, Opening
 
 _LOG = logging.getLogger("flyte_wandb")
 _SERVICE_VARIABLE: Final = "WANDB_SERVICE"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -93,6 +92,8 @@ def checked(arguments: Mapping[str, Any], function: str) -> dict[str, Any]:
 def _unknown(name: str) -> str:
     if name in _MANAGED:
         return _MANAGED[name]
+    import difflib
+
     close = difflib.get_close_matches(name, FIELDS, n=1)
     return f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
 

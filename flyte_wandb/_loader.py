@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flyte_wandb_hookspecs import PROJECT_NAME
 
 from ._errors import PluginError
 from ._manager import StrategyManager
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 """Environment variable with the names of plugins to leave out, separated by commas."""
@@ -24,6 +26,8 @@ def installed() -> StrategyManager:
     Raises:
         PluginError: A plugin cannot be loaded or registered; the message names it, its distribution and the remedy.
     """
+    from importlib.metadata import entry_points
+
     return load(entry_points(group=PROJECT_NAME), disabled=disabled_names())
 
 

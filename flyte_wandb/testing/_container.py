@@ -1,0 +1,177 @@
+"""Running a task the way its container does: Flyte's real `a0` entry point, mode "remote", with no control plane.
+
+A leaf task needs nothing but its inputs and a folder for its outputs, so this runs anywhere. Child tasks and
+`@flyte.trace` need a control plane and fail. The shape of the call is what `RuntimeTaskTemplate.container_args` of
+Flyte writes; conversion of inputs and outputs uses private names of Flyte (checked on 2.6 to 2.12).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import flyte
+
+Task = flyte.TaskTemplate[..., Any, Any]
+
+_RESOLVER: Final = "flyte._internal.resolvers.default.DefaultTaskResolver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerResult:
+    """How a container ended.
+
+    Attributes:
+        exit_code: The process's exit code, negative for a signal. Flyte's `a0` exits with 0 also when the task failed.
+        error: What the task raised, as Flyte reports it, or None.
+        value: What the task returned, or None.
+        log: Everything that the process printed.
+    """
+
+    exit_code: int
+    error: str | None
+    value: Any
+    log: str
+
+
+class Container:
+    """One `a0` process under way. Start it with `start_container`.
+
+    Attributes:
+        process: The process, for signals.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], task: Task, outputs: Path) -> None:
+        self.process = process
+        self._task = task
+        self._outputs = outputs
+
+    def wait(self, timeout: float = 120.0) -> ContainerResult:
+        """Wait for the end of the process.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not ended by then; it is killed.
+        """
+        try:
+            log, _ = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        value, error = asyncio.run(_read(self._task, self._outputs))
+        return ContainerResult(exit_code=self.process.returncode, error=error, value=value, log=log)
+
+
+def run_container(task: Task, *, folder: Path, timeout: float = 120.0, **options: Any) -> ContainerResult:
+    """Run one task through Flyte's container entry point and wait for its end.
+
+    Args:
+        task: A task that lives under its function's name in an importable module.
+        folder: An existing folder for the task's files; the process starts in it.
+        timeout: Seconds to wait at most.
+        options: See `start_container`.
+
+    Example::
+
+        with WandbServer() as server:
+            result = run_container(train, folder=tmp_path, inputs={"epochs": 3}, environ=server.environ)
+            assert result.error is None
+            assert server.run("run1-a0").state == "finished"
+    """
+    return start_container(task, folder=folder, **options).wait(timeout)
+
+
+def start_container(
+    task: Task,
+    *,
+    folder: Path,
+    inputs: Mapping[str, Any] | None = None,
+    context: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    run_name: str = "run1",
+    action_name: str = "a0",
+    label: str = "",
+) -> Container:
+    """Start one task through Flyte's container entry point.
+
+    Args:
+        task: A task that lives under its function's name in an importable module.
+        folder: An existing folder for the task's files; the process starts in it.
+        inputs: The task's arguments.
+        context: Flyte's custom context, such as `wandb_config(...)`.
+        environ: Environment variables. Of this process's own the container sees only PATH and PYTHONPATH.
+        run_name: Name of the Flyte run.
+        action_name: Name of the Flyte action.
+        label: Keeps the files of several processes of one action apart, such as those of its ranks.
+    """
+    base = folder / "flyte" / run_name / action_name / label
+    outputs = base / "1"
+    outputs.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
+    process = subprocess.Popen(
+        [*_a0(base, run_name, action_name), *_address(task)],
+        cwd=folder,
+        env=_environment(folder, environ or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return Container(process, task, outputs)
+
+
+def _a0(base: Path, run_name: str, action_name: str) -> list[str]:
+    entry_point = "from flyte._bin.runtime import main; main(prog_name='a0')"
+    options = {
+        "inputs": f"file://{base}/inputs.pb",
+        "outputs-path": f"file://{base}/1",
+        "version": "v1",
+        "run-base-dir": f"file://{base}",
+        "raw-data-path": f"file://{base}/raw",
+        "checkpoint-path": f"file://{base}/1/_flytecheckpoints",
+        "run-name": run_name,
+        "name": action_name,
+        "project": "project",
+        "domain": "development",
+        "org": "org",
+        "resolver": _RESOLVER,
+    }
+    return [sys.executable, "-c", entry_point, *(text for name, value in options.items() for text in (f"--{name}", value))]
+
+
+def _address(task: Any) -> list[str]:
+    function = task.func
+    return ["mod", function.__module__, "instance", function.__name__]
+
+
+def _environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    own = {"HOME": str(folder), "WANDB_DIR": str(folder), "FLYTE_ATTEMPT_NUMBER": "0"}
+    return {**inherited, **own, **environ}
+
+
+async def _write_inputs(task: Task, path: Path, context: dict[str, str], arguments: dict[str, Any]) -> None:
+    from flyte._internal.runtime import convert
+
+    inputs = await convert.convert_from_native_to_inputs(task.native_interface, custom_context=context, **arguments)
+    path.write_bytes(inputs.proto_inputs.SerializeToString())
+
+
+async def _read(task: Task, outputs: Path) -> tuple[Any, str | None]:
+    from flyte._internal.runtime import convert, io
+
+    if (outputs / "error.pb").exists():
+        error = await io.load_error(str(outputs / "error.pb"))
+        return None, f"{error.code}: {error.message}"
+    if (outputs / "outputs.pb").exists():
+        written = await io.load_outputs(str(outputs / "outputs.pb"))
+        return await convert.convert_outputs_to_native(task.native_interface, written), None
+    return None, None
