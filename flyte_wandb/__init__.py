@@ -1,28 +1,11 @@
 """Weights & Biases for Flyte 2: `@wandb_init` opens the right runs, and plugins decide what "right" means.
 
-Everything that users and plugin authors need is imported from here.
+Everything that users and plugin authors need is imported from here. What only plugin authors need is loaded when it is
+asked for: a task's module pays for `wandb_init`, not for the contract.
 """
 
-from typing import Literal
-
-from flyte_wandb_hookspecs import (
-    Group,
-    HookSpecs,
-    ParentRun,
-    Part,
-    Plan,
-    PlanRefusedError,
-    Request,
-    Role,
-    Settings,
-    Step,
-    Strategy,
-    Topology,
-    hookimpl,
-    quote_segment,
-    strategy_argument,
-    strategy_name,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
 from ._config import WandbConfig, get_wandb_context, wandb_config
 from ._decorator import wandb_init
@@ -38,8 +21,31 @@ from ._errors import (
 )
 from ._inside import get_distributed_info, get_wandb_run, get_wandb_run_dir
 from ._link import Wandb
-from ._manager import StrategyManager
-from ._plan import plan
+
+if TYPE_CHECKING:
+    from flyte_wandb_hookspecs import (
+        Group,
+        HookSpecs,
+        ParentRun,
+        Part,
+        Plan,
+        PlanRefusedError,
+        Request,
+        Role,
+        Settings,
+        Step,
+        Strategy,
+        Topology,
+        hookimpl,
+        quote_segment,
+        strategy_argument,
+        strategy_name,
+    )
+
+    from ._manager import StrategyManager
+    from ._plan import plan
+
+    __version__: str
 
 RunMode = Literal["auto", "new", "shared"]
 """The built-in run modes; plugins bring more."""
@@ -86,11 +92,15 @@ __all__ = [
     "wandb_init",
 ]
 
+if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists
 
-def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: `importlib.metadata` costs more than the rest of this package."""
-    if name == "__version__":
-        from importlib.metadata import version
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            return import_module("importlib.metadata").version("flyte-wandb")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = {"StrategyManager": "flyte_wandb._manager", "plan": "flyte_wandb._plan"}
+        return getattr(import_module(home.get(name, "flyte_wandb_hookspecs")), name)
 
-        return version("flyte-wandb")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

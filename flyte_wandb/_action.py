@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import flyte
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Action:
     """The action of the running task. Traces of the task belong to it.
 

@@ -70,7 +70,7 @@ def open_run(opening: Opening) -> wandb.Run:
 def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
     """Add a joiner's configuration to the run that it borrows, as W&B does with that of a writer elsewhere."""
     if config:
-        run.config.update(config, allow_val_change=True)
+        run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
 
 
 def close_run(run: wandb.Run, exit_code: int) -> None:

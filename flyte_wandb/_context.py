@@ -1,13 +1,9 @@
-"""What travels from task to task in Flyte's context: settings and the identity of the nearest tracked run."""
+"""Settings as they travel from task to task in Flyte's context."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final
-
-from flyte_wandb_hookspecs import ParentRun
 
 from ._errors import SettingError
 from ._fields import FIELDS
@@ -15,8 +11,6 @@ from ._notices import warn_once
 
 PREFIX: Final = "wandb_"
 SWEEP_PREFIX: Final = "wandb_sweep_"
-RUN_ID_KEY: Final = "_wandb_run_id"
-RUN_KEY: Final = "_wandb_run"
 
 
 def written_settings(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -55,24 +49,3 @@ def _read(name: str, text: str) -> Any:
             f"{PREFIX}{name}={text!r} in Flyte's context: {fault}; write it with wandb_config({name}=...)"
         )
     return value
-
-
-def written_run(run: ParentRun) -> dict[str, str]:
-    """Write the identity of a run for the tasks below it."""
-    return {RUN_ID_KEY: run.run_id, RUN_KEY: json.dumps(asdict(run))}
-
-
-def read_run(context: Mapping[str, str]) -> ParentRun | None:
-    """Read the nearest tracked run above, or None. A bare ``_wandb_run_id`` is enough.
-
-    >>> read_run(written_run(ParentRun(run_id="r1-a0", joinable=False))).joinable
-    False
-    """
-    run_id = context.get(RUN_ID_KEY)
-    if not run_id:
-        return None
-    try:
-        known = ParentRun(**json.loads(context.get(RUN_KEY, "{}") or "{}") | {"run_id": run_id})
-    except (TypeError, ValueError) as error:
-        raise SettingError(f"{RUN_KEY}={context[RUN_KEY]!r} in Flyte's context is not a run: {error}") from error
-    return known

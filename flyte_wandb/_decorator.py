@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flyte_wandb_hookspecs import strategy_name
-
 from . import _templates
 from ._errors import SettingError
 from ._fields import SettingArguments, checked
 from ._link import Wandb
-from ._loader import installed
 from ._spec import Spec
 from ._tracking import is_tracked, track
 
@@ -94,5 +91,12 @@ def _trackable(target: Any) -> Callable[..., Any]:
 
 def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:
     for kind in ("run_mode", "rank_scope"):
-        if kind in settings and not installed().knows(kind, strategy_name(settings[kind])):
-            raise SettingError(f"wandb_init({kind}={settings[kind]!r}): no plugin brings it; {installed().known()}")
+        if kind in settings:
+            _refuse_unknown_strategy(kind, settings[kind])
+
+
+def _refuse_unknown_strategy(kind: str, setting: str) -> None:
+    from ._loader import installed
+
+    if not installed().knows(kind, setting):
+        raise SettingError(f"wandb_init({kind}={setting!r}): no plugin brings it; {installed().known()}")

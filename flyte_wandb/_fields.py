@@ -54,7 +54,7 @@ class SettingArguments(TypedDict, total=False):
     settings: wandb.Settings | dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Field:
     """One setting: how its value is checked and whether it travels as it is (text) or encoded."""
 

@@ -1,4 +1,4 @@
-"""What a task's code asks: its run, the run's folder, its place in the world."""
+"""What a task's code asks: its run, the run's folder, its place in the world. Imports the session when it is asked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ._notices import warn_once
-from ._plan import detect_topology
-from ._runs import OPEN_RUNS
-from ._tracking import in_bare_thread, tracked_here
 
 if TYPE_CHECKING:
     import wandb
@@ -25,6 +22,9 @@ def get_wandb_run() -> wandb.Run | None:
         The run; None outside of a tracked task, on a rank that does not log, and in a thread without context while
         several runs are open (with one warning).
     """
+    from ._runs import OPEN_RUNS
+    from ._session import in_bare_thread, tracked_here
+
     if tracked := tracked_here():
         return tracked.lease.run if tracked.lease else None
     if not in_bare_thread():
@@ -49,6 +49,9 @@ def get_distributed_info() -> dict[str, int] | None:
     Returns:
         `rank`, `local_rank`, `world_size`, `local_world_size`, `worker_index` and `num_workers`; see `Topology`.
     """
+    from ._plan import detect_topology
+    from ._session import tracked_here
+
     tracked = tracked_here()
     topology = tracked.request.topology if tracked else detect_topology(MappingProxyType(dict(os.environ)))
     if not topology.distributed:

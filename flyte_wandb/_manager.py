@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy
+from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy, strategy_name
 
 from ._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
 
@@ -107,9 +107,9 @@ class StrategyManager:
         names = [f"{name} ({plugin})" for (of, name), (plugin, _) in sorted(self._strategies.items()) if of == kind]
         return f"known {kind}s: {', '.join(names) or 'none'}"
 
-    def knows(self, kind: str, name: str) -> bool:
-        """Whether some plugin declares the run mode or rank scope called `name` (without an argument)."""
-        return (kind, name) in self._strategies
+    def knows(self, kind: str, setting: str) -> bool:
+        """Whether some plugin declares the run mode or rank scope that `setting` names, whatever its argument."""
+        return (kind, strategy_name(setting)) in self._strategies
 
     def _question(self, arguments: dict[str, Any]) -> str:
         settings = getattr(arguments.get("request"), "settings", None)

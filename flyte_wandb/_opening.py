@@ -14,7 +14,7 @@ Mode = Literal["online", "offline", "disabled"]
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Server, entity and project of a run; None leaves each to the client's own configuration."""
 
@@ -23,7 +23,7 @@ class Place:
     host: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Opening:
     """One call of `wandb.init`, and what to know about it afterwards.
 

@@ -1,4 +1,4 @@
-"""Building the request of a task that runs, from Flyte's context, the environment and the decorator."""
+"""Building the request of a task, from Flyte's context, the environment and the decorator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from flyte_wandb_hookspecs import Request, Topology
 
 from ._action import Action
 from ._config import config_in_force
-from ._context import read_run, read_settings
+from ._context import read_settings
+from ._parent import read_run
 from ._plan import detect_topology
 from ._settings import merged
 from ._spec import Spec
@@ -21,6 +22,21 @@ def request_of_task(spec: Spec, action: Action) -> Request:
 
     Flyte's local mode runs a distributed task as one process; it is rank 0 of the world that it declares.
     """
+    return _request(spec, action, spec.declared if action.local and spec.declared else _launched())
+
+
+def request_of_link(spec: Spec, action: Action) -> Request:
+    """Ask for rank 0 of the declared world before the task runs: the names may be Flyte's placeholders."""
+    return _request(spec, action, spec.declared or Topology())
+
+
+def request_outside_flyte(spec: Spec, name: str) -> Request:
+    """Ask for a plain function outside of Flyte, which is an action of its own: a random run name and its own name."""
+    settings = merged(read_settings(config_in_force()), spec.settings, parent=None, action_name=name)
+    return Request(run_name=uuid.uuid4().hex[:8], action_name=name, settings=settings)
+
+
+def _request(spec: Spec, action: Action, topology: Topology) -> Request:
     parent = read_run(action.context)
     return Request(
         run_name=action.run_name,
@@ -29,15 +45,9 @@ def request_of_task(spec: Spec, action: Action) -> Request:
         flyte_domain=action.domain,
         task_name=spec.task_name,
         settings=merged(read_settings(action.context), spec.settings, parent=parent, action_name=action.name),
-        topology=spec.declared if action.local and spec.declared else _launched(),
+        topology=topology,
         parent=parent,
     )
-
-
-def request_outside_flyte(spec: Spec, name: str) -> Request:
-    """Ask for a plain function outside of Flyte, which is an action of its own: a random run name and its own name."""
-    settings = merged(read_settings(config_in_force()), spec.settings, parent=None, action_name=name)
-    return Request(run_name=uuid.uuid4().hex[:8], action_name=name, settings=settings)
 
 
 def _launched() -> Topology:

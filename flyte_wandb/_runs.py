@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import wandb
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class _Entry:
     """One open run. It is finished when its last holder lets go, with the outcome that its opener told."""
 
@@ -28,7 +28,7 @@ class _Entry:
     exit_code: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Lease:
     """One action's hold on an open run."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flyte_wandb_hookspecs import Topology
+if TYPE_CHECKING:
+    from flyte_wandb_hookspecs import Topology
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """The settings of one `wandb_init`, checked. Frozen and picklable: cloudpickle carries it to the ranks.
 

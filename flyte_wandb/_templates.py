@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import CodeType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import flyte
 
-from flyte_wandb_hookspecs import Topology
-
 from ._errors import SettingError
+
+if TYPE_CHECKING:
+    from flyte_wandb_hookspecs import Topology
 
 _RUN_ELSEWHERE: Final = ("core-sleep", "core-echo")
 """Task types that Flyte's backend runs itself, whatever the function's body says."""
@@ -62,6 +63,8 @@ def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | Non
     ranks = getattr(config, "nproc_per_node", None)
     if nodes is None or not isinstance(ranks, int):
         return None
+    from flyte_wandb_hookspecs import Topology
+
     most = int(str(nodes).rpartition(":")[2])
     return Topology(world_size=most * ranks, local_world_size=ranks, num_workers=most, launcher=type(config).__name__)
 

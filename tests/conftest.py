@@ -1,4 +1,4 @@
-"""What the suites share: a process-wide W&B client that every test starts afresh, and Flyte's local mode in tmp_path."""
+"""What the suites share: a W&B client that every test starts afresh, and Flyte's local mode in tmp_path."""
 
 from __future__ import annotations
 
@@ -43,14 +43,17 @@ def offline(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def run_local(tmp_path: Path) -> LocalRun:
     """Run a task with the real `flyte.run` in local mode and return its result."""
 
-    def run(task: Any, *arguments: Any, context: Mapping[str, str] | None = None, name: str = "r1", **named: Any) -> Any:
+    def run(
+        task: Any, *arguments: Any, context: Mapping[str, str] | None = None, name: str = "r1", **named: Any
+    ) -> Any:
         runner: Any = flyte.with_runcontext(
             mode="local",
             name=name,
             custom_context=dict(context or {}),
             raw_data_path=str(tmp_path / "raw"),
         )
-        runner._metadata_path = str(tmp_path / "metadata")  # no public way; the default is a fixed folder of the machine
+        # There is no public way, and the default is one folder for the whole machine.
+        runner._metadata_path = str(tmp_path / "metadata")
         outputs = runner.run(task, *arguments, **named).outputs()
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 

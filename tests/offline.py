@@ -42,7 +42,8 @@ class Log:
 
 def logs(folder: Path) -> list[Log]:
     """Read every log below `folder`, ordered by run id and time."""
-    return [read(path) for path in sorted(folder.glob("**/run-*.wandb"), key=lambda path: (path.name, path.parent.name))]
+    found = folder.glob("**/run-*.wandb")
+    return [read(path) for path in sorted(found, key=lambda path: (path.name, path.parent.name))]
 
 
 def by_id(folder: Path) -> dict[str, Log]:

@@ -144,7 +144,12 @@ def _a0(base: Path, run_name: str, action_name: str) -> list[str]:
         "org": "org",
         "resolver": _RESOLVER,
     }
-    return [sys.executable, "-c", entry_point, *(text for name, value in options.items() for text in (f"--{name}", value))]
+    return [
+        sys.executable,
+        "-c",
+        entry_point,
+        *(text for name, value in options.items() for text in (f"--{name}", value)),
+    ]
 
 
 def _address(task: Any) -> list[str]:

@@ -216,5 +216,5 @@ def test_outside_a_run_a_decorated_task_is_a_plain_function(tmp_path: Path) -> N
 
 
 def test_wandb_log_without_a_run_still_says_what_wandb_says() -> None:
-    with pytest.raises(wandb.errors.Error, match="must call wandb.init"):
+    with pytest.raises(wandb.errors.Error, match=r"must call wandb\.init"):
         wandb.log({"x": 1})

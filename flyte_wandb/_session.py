@@ -1,0 +1,189 @@
+"""Around a call of a tracked function: plan, open the run, call the function, tell W&B the outcome."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import flyte
+
+from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role
+
+from . import _client
+from ._action import Action, current_action
+from ._notices import warn_once
+from ._opening import Opening, opening
+from ._parent import written_run
+from ._plan import plan
+from ._requests import request_of_task, request_outside_flyte
+from ._runs import OPEN_RUNS, Lease
+from ._spec import Spec
+from ._threads import uninterrupted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracked:
+    """What is known inside a tracked function: whose it is, what was planned, and the run it holds.
+
+    Attributes:
+        action: The Flyte action, or None outside of Flyte.
+        request: The question that was planned.
+        plan: The answer.
+        lease: The run it holds, or None for a rank that skips.
+    """
+
+    action: Action | None
+    request: Request
+    plan: Plan
+    lease: Lease | None = None
+
+
+_current: ContextVar[Tracked | None] = ContextVar("flyte_wandb_tracked", default=None)
+
+
+def tracked_here() -> Tracked | None:
+    """Return what surrounds this code in the same action, its traces and the threads that copy its context."""
+    tracked = _current.get()
+    return tracked if tracked is not None and tracked.action == current_action() else None
+
+
+def in_bare_thread() -> bool:
+    """Whether this is a thread that copied no context, so that it cannot know to which task it belongs."""
+    if threading.current_thread() is threading.main_thread():
+        return False
+    return _current.get() is None and current_action() is None
+
+
+def _has_run_already() -> bool:
+    """Whether a decorated function is called inside a tracked one, whose run it then uses."""
+    return tracked_here() is not None or (in_bare_thread() and OPEN_RUNS.only(in_flyte=True) is not None)
+
+
+def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call `function` inside the right run."""
+    if _has_run_already():
+        return function(*arguments, **named)
+    planned = _planned(spec, function.__name__)
+    tracked = _opened(planned)
+    error: BaseException | None = None
+    try:
+        with _inside(tracked):
+            return function(*arguments, **named)
+    except BaseException as failure:
+        error = failure
+        raise
+    finally:
+        _closed(tracked, error)
+
+
+async def call_async(
+    function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    """Call the coroutine function `function` inside the right run, and keep the event loop free meanwhile."""
+    if _has_run_already():
+        return await function(*arguments, **named)
+    planned = _planned(spec, function.__name__)
+    tracked, cancelled = await uninterrupted(_opened, planned)
+    error: BaseException | None = cancelled
+    try:
+        if cancelled:
+            raise cancelled
+        with _inside(tracked):
+            return await function(*arguments, **named)
+    except BaseException as failure:
+        error = failure
+        raise
+    finally:
+        _, late = await uninterrupted(_closed, tracked, error)
+        if late and error is None:
+            raise late
+
+
+def _planned(spec: Spec, name: str) -> Tracked:
+    action = current_action()
+    request = request_of_task(spec, action) if action else request_outside_flyte(spec, name)
+    if action and not spec.outermost:
+        warn_once(
+            f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
+            "decorator"
+        )
+    return Tracked(action=action, request=request, plan=plan(request))
+
+
+def _opened(planned: Tracked) -> Tracked:
+    """Hold the planned run. Blocks."""
+    if not planned.plan.role.opens:
+        return planned
+    request = planned.request
+    mode = _client.effective_mode(request.settings.mode)
+    wanted = opening(planned.plan, request, local=planned.action is None or planned.action.local, mode=mode)
+    _say_what_differs(planned, wanted)
+    lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
+    return Tracked(action=planned.action, request=request, plan=planned.plan, lease=lease)
+
+
+def _closed(tracked: Tracked, error: BaseException | None) -> None:
+    """Let go of the run with the outcome of the function. Blocks, and never raises."""
+    if tracked.lease:
+        OPEN_RUNS.release(tracked.lease, exit_code(error))
+
+
+@contextmanager
+def _inside(tracked: Tracked) -> Iterator[None]:
+    """Make the run known to this code and, through Flyte's context, to the tasks that it calls."""
+    token = _current.set(tracked)
+    try:
+        with flyte.custom_context(**_for_children(tracked)):
+            yield
+    finally:
+        _current.reset(token)
+
+
+def _for_children(tracked: Tracked) -> dict[str, str]:
+    if tracked.lease is None or tracked.action is None:
+        return {}
+    if not tracked.plan.role.owns and tracked.request.parent:
+        return written_run(tracked.request.parent)
+    return written_run(_as_parent(tracked))
+
+
+def _as_parent(tracked: Tracked) -> ParentRun:
+    assert tracked.lease is not None
+    run, settings = tracked.lease.run, tracked.request.settings
+    return ParentRun(
+        run_id=tracked.lease.run_id,
+        joinable=tracked.plan.role is Role.PRIMARY,
+        group=tracked.plan.group,
+        project=run.project or settings.project,
+        entity=run.entity or settings.entity or None,
+        host=settings.host,
+    )
+
+
+def _say_what_differs(planned: Tracked, wanted: Opening) -> None:
+    parent, chosen = planned.request.parent, planned.plan
+    if wanted.alone:
+        warn_once(
+            f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "
+            f"{wanted.run_id!r} of its own, in the group {wanted.arguments.get('group')!r} with the other writers"
+        )
+    if parent and not parent.joinable and chosen.role.owns and chosen.group == (parent.group or parent.run_id):
+        warn_once(
+            f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
+            f"opens {chosen.run_id!r} of its own in the group {chosen.group!r}"
+        )
+
+
+def exit_code(error: BaseException | None) -> int:
+    """Return what W&B is told of an outcome: 0 for a result, the code of a SystemExit, 1 for any other exception.
+
+    >>> exit_code(None), exit_code(ValueError()), exit_code(SystemExit(3)), exit_code(SystemExit("bad"))
+    (0, 1, 3, 1)
+    """
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return 0 if error is None else 1
