@@ -1,0 +1,134 @@
+"""Who imports whom, read from the sources, and what `import flyte_wandb` loads, seen in a fresh interpreter."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flyte_wandb
+import flyte_wandb_builtin_strategies
+import flyte_wandb_hookspecs
+
+HOST, CONTRACT, BUILT_INS = flyte_wandb, flyte_wandb_hookspecs, flyte_wandb_builtin_strategies
+
+
+def sources(package: object) -> Iterator[Path]:
+    return Path(str(package.__path__[0])).rglob("*.py")  # type: ignore[attr-defined]
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of the packages that a module imports at run time, anywhere in it."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    return {name.partition(".")[0] for node in ast.walk(tree) for name in _names(node)}
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return [node.module]
+    return []
+
+
+def foreign(package: object) -> set[str]:
+    """What a package imports beside itself and the standard library."""
+    found = set().union(*(imported(path) for path in sources(package)))
+    return found - sys.stdlib_module_names - {package.__name__}  # type: ignore[attr-defined]
+
+
+def test_the_contract_imports_pluggy_only() -> None:
+    assert foreign(CONTRACT) == {"pluggy"}
+
+
+def test_the_built_ins_import_the_contract_only() -> None:
+    assert foreign(BUILT_INS) == {"flyte_wandb_hookspecs"}
+
+
+def test_the_host_knows_the_contract_and_not_the_built_ins() -> None:
+    assert "flyte_wandb_hookspecs" in foreign(HOST)
+    assert "flyte_wandb_builtin_strategies" not in foreign(HOST)
+
+
+def test_one_module_imports_wandb() -> None:
+    assert [path.name for path in sources(HOST) if "wandb" in imported(path)] == ["_client.py"]
+
+
+def test_one_module_changes_task_templates() -> None:
+    changing = [path.name for path in sources(HOST) if ".func =" in path.read_text() or ".links =" in path.read_text()]
+    assert changing == ["_templates.py"]
+
+
+@pytest.mark.parametrize("package", [HOST, CONTRACT, BUILT_INS], ids=lambda package: package.__name__)
+def test_every_package_says_that_it_is_typed(package: object) -> None:
+    assert (Path(str(package.__path__[0])) / "py.typed").is_file()  # type: ignore[attr-defined]
+
+
+def loaded_by(statement: str, folder: Path) -> set[str]:
+    """Names of the modules in memory after `statement`, run in `folder` as Flyte runs code: the folder comes first."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    environ = os.environ | {"PYTHONPATH": str(folder)}
+    result = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+@pytest.fixture
+def third_party(tmp_path: Path) -> Path:
+    """A folder with an installed plugin that cannot be imported."""
+    (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('imported')")
+    info = tmp_path / "broken_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flyte_wandb]\nbroken = broken_plugin\n")
+    return tmp_path
+
+
+def test_importing_the_package_loads_no_wandb_no_torch_and_no_plugin(third_party: Path) -> None:
+    added = loaded_by("import flyte_wandb", third_party) - loaded_by("import flyte", third_party)
+    packages = {name.partition(".")[0] for name in added}
+    assert packages & {"wandb", "torch", "rich", "pluggy", "broken_plugin", "flyte_wandb_builtin_strategies"} == set()
+    assert "flyte_wandb" in packages
+
+
+def test_a_broken_plugin_is_an_error_with_a_remedy_when_it_is_needed(third_party: Path) -> None:
+    statement = (
+        "import flyte_wandb\n"
+        "try:\n"
+        "    flyte_wandb.plan(flyte_wandb.Request(run_name='r', action_name='a'))\n"
+        "except flyte_wandb.PluginError as error:\n"
+        "    assert str(error) == (\"plugin 'broken' (broken-plugin 1.0) cannot be loaded: RuntimeError: imported; \"\n"
+        "        'repair or uninstall it, or leave it out with FLYTE_WANDB_DISABLE_PLUGINS=broken'), error\n"
+        "else:\n"
+        "    raise SystemExit('not refused')"
+    )
+    loaded_by(statement, third_party)
+
+
+@pytest.mark.parametrize("name", ["hookspecs", "builtin_strategies"])
+def test_a_users_own_module_of_that_name_harms_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
+    statement = (
+        "import flyte_wandb\n"
+        "request = flyte_wandb.Request(run_name='r1', action_name='a0')\n"
+        "assert flyte_wandb.plan(request).run_id == 'r1-a0'"
+    )
+    assert name not in loaded_by(statement, tmp_path)
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert [name for name in flyte_wandb.__all__ if getattr(flyte_wandb, name, None) is None] == []
+    assert set(flyte_wandb.__all__) <= set(dir(flyte_wandb))
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'wandb_innit'"):
+        _ = flyte_wandb.wandb_innit  # type: ignore[attr-defined]
