@@ -1,0 +1,160 @@
+"""HTTP of the double: connections, bodies, and which path is answered by whom."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from . import _filestream, _graphql, _pages
+from ._run import RunKey, Sender
+from ._store import RefusedError, Store
+
+_LOG = logging.getLogger("flyte_wandb")
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class HttpServer(ThreadingHTTPServer):
+    """Serves a store on the loopback interface, one thread per connection, and can end its connections."""
+
+    daemon_threads = True
+    request_queue_size = 128
+    store: Store
+
+    def __init__(self, port: int) -> None:
+        """Listen on `port`, or on a free one for 0.
+
+        Raises:
+            OSError: The port is in use.
+        """
+        super().__init__((_LOOPBACK, port), _Handler)
+        self._connections: dict[Any, threading.Thread] = {}
+        self._lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own."""
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        with self._lock:
+            self._connections[request] = thread
+        thread.start()
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def disconnect(self) -> None:
+        """End all connections, which clients keep open for their next request, and wait for their threads."""
+        with self._lock:
+            open_now = dict(self._connections)
+        for connection, thread in open_now.items():
+            _shut(connection)
+            thread.join()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep a failed request off the terminal: clients drop connections as they like."""
+        _LOG.debug("a request to the W&B double failed", exc_info=sys.exc_info())
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        _LOG.debug("the connection had ended already")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: HttpServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every answer waits 40 ms for the client's acknowledgement
+
+    def do_GET(self) -> None:
+        parts = self._parts()
+        if len(parts) >= 5 and parts[0] == "files":
+            return self._send_file(RunKey(*parts[1:4]), "/".join(parts[4:]))
+        html = _pages.page(self.server.store.records(), parts)
+        status, text = (404, _pages.not_found(self.path)) if html is None else (200, html)
+        self._send(status, "text/html; charset=utf-8", text.encode())
+
+    def do_PUT(self) -> None:
+        content = self._body()
+        parts = self._parts()
+        if len(parts) < 5 or parts[0] != "files":
+            return self._send_json({"error": "not found"}, 404)
+        with self.server.store.changing(RunKey(*parts[1:4])) as run:
+            if run is not None:
+                run.files["/".join(parts[4:])] = content
+        self._send_json({}, 404 if run is None else 200)
+
+    def do_POST(self) -> None:
+        content = self._body()
+        match self._parts():
+            case ["graphql"]:
+                self._answer(json.loads(content))
+            case ["files", entity, project, run_id, "file_stream"]:
+                self._stream(RunKey(entity, project, run_id), json.loads(content))
+            case _:  # the client's telemetry about itself, which goes to the server that it uses
+                self._send_json({})
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _answer(self, body: dict[str, Any]) -> None:
+        try:
+            self._send_json(_graphql.answer(self.server.store, self._sender(), body))
+        except RefusedError as error:
+            # The client gives up at once on 403, with a CommError as W&B's own refusals bring; on 429 and 5xx, and on
+            # a closed connection, it would try again until its `init_timeout` of 90 s has passed.
+            self._send_json(_graphql.error(str(error)), 403)
+
+    def _stream(self, key: RunKey, body: dict[str, Any]) -> None:
+        with self.server.store.changing(key) as run:
+            if run is not None:
+                _filestream.apply(run, self._sender(), body)
+        self._send_json({"limits": {}}, 404 if run is None else 200)
+
+    def _send_file(self, key: RunKey, name: str) -> None:
+        with self.server.store.reading(key) as run:
+            content = None if run is None else run.files.get(name)
+        self._send(404 if content is None else 200, "application/octet-stream", content or b"")
+
+    def _parts(self) -> list[str]:
+        path = urlsplit(self.path).path
+        return [unquote(part) for part in path.strip("/").split("/")]
+
+    def _sender(self) -> Sender:
+        client_id = self.headers.get("X-Wandb-Async-Client-Id") or self.headers.get("X-Wandb-Client-Id")
+        return Sender(client_id, shared=self.headers.get("X-Wandb-Use-Async-Filestream") == "true")
+
+    def _body(self) -> bytes:
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            content = b"".join(self._chunks())
+        else:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        return gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
+
+    def _chunks(self) -> list[bytes]:
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return chunks
+
+    def _send_json(self, value: dict[str, Any], status: int = 200) -> None:
+        self._send(status, "application/json", json.dumps(value).encode())
+
+    def _send(self, status: int, content_type: str, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

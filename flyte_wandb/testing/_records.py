@@ -1,0 +1,78 @@
+"""What callers of the W&B double see of the runs: frozen snapshots of runs and of their writers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+State = Literal["running", "finished", "failed", "preempted"]
+"""State of a run. A run that nobody completes stays "running": the double does not know "crashed"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """One process that opened a run. A process that opens a run twice counts twice.
+
+    Attributes:
+        client_id: The id that the client draws for itself in shared mode; None for a plain writer.
+        shared: Whether it uses shared mode.
+        label: Its `x_label`, or None. The client sends it only with console lines and system metrics of shared mode,
+            so it stays None as long as the writer prints nothing and has sent no system metrics.
+        rows: How many rows of history it sent.
+        completed: Whether it told the run's end, which is up to the writers with `x_update_finish_state`.
+    """
+
+    client_id: str | None
+    shared: bool
+    label: str | None
+    rows: int
+    completed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run as the server knows it at one moment. Later requests change the server, never a record.
+
+    Attributes:
+        id: The run's id, unique in its project.
+        entity: User or team that owns the project.
+        project: The project.
+        display_name: Name on the pages; the id where the client gave none.
+        group: Group of runs, or None.
+        job_type: What kind of job it is, or None.
+        tags: Tags in the order given.
+        notes: Free text, or None.
+        state: Whether it still runs, and how it ended.
+        preempting: Whether a writer announced that its machine is being taken away (`run.mark_preempting()`).
+        exit_code: Exit code that the run was completed with, or None.
+        config: Values of all writers, without W&B's own `_wandb`.
+        summary: Values of all writers, without W&B's own keys, which start with an underscore.
+        history: Rows by line; each has the logged values and `_step`, the step from 0.
+        writers: Processes that opened it, in order.
+        resumed: How often it was opened again as a continuation.
+        restarted: How often a plain writer opened it again without resuming it, which overwrites the history.
+        console: What the writers printed, one writer after the other, without W&B's times and levels.
+        files: Contents of the uploaded files by name.
+        url: Address of its page.
+    """
+
+    id: str
+    entity: str
+    project: str
+    display_name: str
+    group: str | None
+    job_type: str | None
+    tags: tuple[str, ...]
+    notes: str | None
+    state: State
+    preempting: bool
+    exit_code: int | None
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    history: tuple[dict[str, Any], ...]
+    writers: tuple[Writer, ...]
+    resumed: int
+    restarted: int
+    console: str
+    files: dict[str, bytes]
+    url: str

@@ -1,0 +1,174 @@
+"""The state of the double: its runs, and what a test asked it to do with the next ones. Thread-safe."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from ._records import RunRecord
+from ._run import Run, RunKey, Sender
+
+T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """A run is not opened. The message is what the client is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upsert:
+    """What a writer says about a run.
+
+    Attributes:
+        key: The run.
+        sender: The writer.
+        ticket: Id that the writer was given for the run, or None.
+        opens: Whether the writer opens the run rather than telling something new about it.
+        about: Arguments of `Run.describe`.
+        config: Entries of the config, each as ``{"value": ...}``.
+    """
+
+    key: RunKey
+    sender: Sender
+    ticket: str | None
+    opens: bool
+    about: dict[str, Any]
+    config: dict[str, Any]
+
+
+class Store:
+    """All runs of one server.
+
+    Attributes:
+        url: Address of the server, without a trailing slash.
+        entity: Owner of the runs that name none.
+    """
+
+    def __init__(self, url: str, entity: str) -> None:
+        self.url = url
+        self.entity = entity
+        self._changed = threading.Condition()
+        self._runs: dict[RunKey, Run] = {}
+        self._tickets: set[str] = set()
+        self._numbers = itertools.count(1)
+        self._refusal: str | None = None
+        self._pauses = 0
+        self._held = 0
+        self._closed = False
+        self._unknown: list[str] = []
+
+    @property
+    def held(self) -> int:
+        """How many requests wait for the end of a pause."""
+        return self._held
+
+    @property
+    def unknown_operations(self) -> tuple[str, ...]:
+        """Names of the GraphQL operations that had no answer."""
+        with self._changed:
+            return tuple(self._unknown)
+
+    def records(self) -> tuple[RunRecord, ...]:
+        """Return snapshots of all runs in order of creation."""
+        with self._changed:
+            return tuple(run.record() for run in self._runs.values())
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
+        """Return what `predicate` says as soon as it is true, or after `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(predicate, timeout)
+
+    def refuse(self, message: str | None) -> None:
+        """Open no run from now on, or with None open them again."""
+        with self._changing():
+            self._refusal = message
+
+    def pause(self) -> None:
+        """Hold upserts from now on."""
+        with self._changing():
+            self._pauses += 1
+
+    def proceed(self) -> None:
+        """Take back one `pause`."""
+        with self._changing():
+            self._pauses -= 1
+
+    def close(self) -> None:
+        """Let go of all held requests, which then change nothing."""
+        with self._changing():
+            self._closed = True
+
+    def note_unknown(self, operation: str) -> None:
+        """Remember an operation that has no answer."""
+        with self._changing():
+            self._unknown.append(operation)
+
+    def key(self, entity: str | None, project: str | None, run_id: str | None) -> RunKey:
+        """Name a run as clients do, who leave out what the server decides."""
+        return RunKey(entity or self.entity, project or "uncategorized", run_id or f"run{next(self._numbers)}")
+
+    @contextmanager
+    def reading(self, key: RunKey) -> Iterator[Run | None]:
+        """Give the run, or None, while nothing else changes."""
+        with self._changed:
+            yield self._runs.get(key)
+
+    @contextmanager
+    def changing(self, key: RunKey) -> Iterator[Run | None]:
+        """Give the run to change it, or None; who waits looks again afterwards."""
+        with self._changing():
+            yield self._runs.get(key)
+
+    def ticket(self) -> str:
+        """Make an id for a run that only the one writer has who asked for it: it shows later who resumes."""
+        with self._changed:
+            ticket = f"resume-{next(self._numbers)}"
+            self._tickets.add(ticket)
+            return ticket
+
+    @contextmanager
+    def upserting(self, upsert: Upsert) -> Iterator[tuple[Run, bool]]:
+        """Apply an upsert and give the run, and whether it is new. Blocks during a pause.
+
+        Raises:
+            RefusedError: Runs are refused at the moment, or the server has stopped.
+        """
+        self._wait_out_pause()
+        with self._changing():
+            resumes = upsert.ticket in self._tickets
+            opens = upsert.opens or resumes
+            if opens and self._refusal is not None:
+                raise RefusedError(self._refusal)
+            self._tickets.discard(upsert.ticket or "")
+            inserted = upsert.key not in self._runs
+            run = self._runs.setdefault(upsert.key, Run(key=upsert.key, url=self._page(upsert.key)))
+            if opens or inserted:
+                run.open(upsert.sender, resumed=resumes)
+            run.describe(**upsert.about)
+            run.config.update(upsert.config)
+            yield run, inserted
+
+    def _wait_out_pause(self) -> None:
+        with self._changed:
+            if self._pauses:
+                self._held += 1
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or not self._pauses)
+                self._held -= 1
+            if self._closed:
+                raise RefusedError("the server has stopped")
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._changed:
+            yield
+            self._changed.notify_all()
+
+    def _page(self, key: RunKey) -> str:
+        entity, project, run_id = (quote(part, safe="") for part in key)
+        return f"{self.url}/{entity}/{project}/runs/{run_id}"
