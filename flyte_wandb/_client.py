@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import _hosts
 from ._errors import OpenRunError
+from ._one_host import OneHostAtATime
 
 if TYPE_CHECKING:
     import wandb
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("flyte_wandb")
 _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
+_LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
+_FORGET_SECONDS: Final = 2.0
 _GLOBALS: Final = [
     "config",
     "log",
@@ -58,9 +61,10 @@ def open_run(opening: Opening) -> wandb.Run:
     if opening.shared:
         arguments.pop("mode", None)
     try:
-        run = wandb.init(id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+        with _HOSTS.logged_in(opening.host):
+            run = wandb.init(id=opening.run_id, reinit="create_new", settings=settings, **arguments)
     except Exception as error:
-        _forget(opening.run_id)
+        _forget(opening.run_id, error)
         raise OpenRunError(f"{_not_opened(opening, settings)}: {type(error).__name__}: {error}") from error
     if run.id != opening.run_id:
         raise OpenRunError(f"{_not_opened(opening, settings)}: it handed out the run {run.id!r} instead")
@@ -130,11 +134,40 @@ def _not_opened(opening: Opening, settings: wandb.Settings) -> str:
     return f"W&B did not open the run {opening.run_id!r} (project {opening.arguments.get('project')!r}) at {server}"
 
 
-def _forget(run_id: str) -> None:
-    """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry."""
-    from wandb.sdk import wandb_setup
+def _login() -> dict[str, Any]:
+    import wandb
 
+    settings = wandb.setup().settings
+    return {name: getattr(settings, name) for name in _LOGIN}
+
+
+def _log_in_again(login: dict[str, Any]) -> None:
+    import wandb
+
+    settings = wandb.setup().settings
+    for name, value in login.items():
+        setattr(settings, name, value)
+
+
+_HOSTS: Final = OneHostAtATime(save=_login, restore=_log_in_again)
+
+
+def _forget(run_id: str, error: Exception) -> None:
+    """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
+
+    The service lets go of a run only after its exit; told to do so before, it answers nothing any more. A run that is
+    in use is somebody else's and stays as it is.
+    """
+    from wandb.sdk import wandb_setup
+    from wandb.sdk.interface.interface_sock import InterfaceSock
+    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+
+    if isinstance(error, ServerResponseError):
+        return
     try:
-        wandb_setup.singleton().assert_service().inform_finish(run_id=run_id)
+        service = wandb_setup.singleton().assert_service()
+        stream = InterfaceSock(service._asyncer, service._client, stream_id=run_id)
+        stream.deliver_exit(1).wait_or(timeout=_FORGET_SECONDS)
+        service.inform_finish(run_id=run_id)
     except Exception:
         _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)

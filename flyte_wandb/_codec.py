@@ -33,6 +33,10 @@ def encode(value: object, path: str) -> str:
         return json.dumps(_marked(value, path))
     except RecursionError:
         raise SettingError(f"{path} contains itself, or is nested too deeply to travel in Flyte's context") from None
+    except SettingError:
+        raise
+    except ValueError as error:
+        raise SettingError(f"{path} cannot travel in Flyte's context: {error}") from None
 
 
 def decode(text: str) -> Any:
@@ -44,7 +48,10 @@ def decode(text: str) -> Any:
     >>> decode('{"betas": {"$tuple": [0.9, 0.999]}}')
     {'betas': (0.9, 0.999)}
     """
-    return _unmarked(json.loads(text))
+    try:
+        return _unmarked(json.loads(text))
+    except TypeError as error:
+        raise ValueError(f"a mark holds what it cannot: {error}") from error
 
 
 def _marked(value: object, path: str) -> object:

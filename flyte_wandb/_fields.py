@@ -112,6 +112,13 @@ def _tags(value: object) -> str | None:
     return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
 
 
+def _texts(value: object) -> str | None:
+    if type(value) is not list:
+        return f"expected a list of texts, got {type(value).__name__}"
+    other = next((item for item in value if not isinstance(item, str)), None)
+    return None if other is None else f"expected a list of texts, got {type(other).__name__} in it"
+
+
 def _mapping(value: object) -> str | None:
     return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
 
@@ -126,7 +133,7 @@ _MANAGED: Final = {
 }
 _FLAG: Final = Field(check=_is("True or False", bool))
 _TEXT: Final = Field(check=_is("a text", str), text=True)
-_LIST: Final = Field(check=_is("a list of texts", list))
+_LIST: Final = Field(check=_texts)
 _MODE: Final = _one_of("online", "offline", "disabled")
 
 FIELDS: Final[Mapping[str, Field]] = {

@@ -42,11 +42,17 @@ def fault(host: object) -> str | None:
     >>> fault("ftp://wandb.ai")
     "a host is an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
     """
-    if isinstance(host, str) and not any(letter.isspace() for letter in host):
-        parts = urlsplit(_with_scheme(host))
-        if parts.scheme in ("http", "https") and parts.hostname:
-            return None
+    if isinstance(host, str) and not any(letter.isspace() for letter in host) and _is_web_address(_with_scheme(host)):
+        return None
     return f"a host is an http or https address such as https://wandb.ai, not {host!r}"
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _with_scheme(host: str) -> str:

@@ -44,15 +44,15 @@ def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset())
         disabled: Names of plugins to leave out.
     """
     manager = StrategyManager()
-    for entry_point in sorted(found, key=_registration_order):
+    for entry_point in sorted(found, key=_registration_order, reverse=True):
         if entry_point.name not in disabled:
             manager.register(_loaded(entry_point), name=entry_point.name, origin=_origin(entry_point))
     return manager
 
 
-def _registration_order(entry_point: EntryPoint) -> tuple[bool, tuple[int, ...], str]:
+def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
     """Sort built-ins first and names in reverse: pluggy asks the plugin registered last before the others."""
-    return (entry_point.name != "builtin", tuple(-ord(letter) for letter in entry_point.name), _origin(entry_point))
+    return (entry_point.name == "builtin", entry_point.name, _origin(entry_point))
 
 
 def _loaded(entry_point: EntryPoint) -> object:

@@ -39,6 +39,7 @@ class StrategyManager:
         self._plugins = pluggy.PluginManager(PROJECT_NAME)
         self._plugins.add_hookspecs(HookSpecs)
         self._answers = _Answers()
+        self._origins: dict[str, str] = {}
         self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
 
     def register(self, plugin: object, *, name: str, origin: str = "registered in this process") -> None:
@@ -52,20 +53,23 @@ class StrategyManager:
         Raises:
             PluginError: The name or one of its strategies is taken, or a hook does not fit its specification.
         """
-        if self._plugins.has_plugin(name):
-            raise PluginError(f"two plugins are called {name!r}; the second one is {origin}")
-        with _register_errors(name, origin):
-            self._plugins.register(plugin, name=name)
-            self._plugins.check_pending()
+        if name in self._origins:
+            raise PluginError(f"two plugins are called {name!r}: {self._origins[name]} and {origin}")
         try:
-            self._adopt(plugin, name)
-        except FlyteWandbError:
-            self._plugins.unregister(plugin)
+            with _register_errors(name, origin):
+                self._plugins.register(plugin, name=name)
+                self._plugins.check_pending()
+                self._adopt(plugin, name)
+        except BaseException:
+            self.unregister(name)
             raise
+        self._origins[name] = origin
 
     def unregister(self, name: str) -> None:
         """Take the plugin called `name` out again; unknown names are ignored."""
-        self._plugins.unregister(name=name)
+        if self._plugins.has_plugin(name):
+            self._plugins.unregister(name=name)
+        self._origins.pop(name, None)
         self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
 
     def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
@@ -75,12 +79,16 @@ class StrategyManager:
             RefusedError: A plugin raised `PlanRefusedError`.
             HookError: A plugin failed, or its answer does not pass `check`.
         """
-        self._answers.plugin = None
-        value = getattr(self._plugins.hook, hook)(**arguments)
-        plugin = self._answers.plugin
-        if plugin is None:
+        outer, self._answers.plugin = self._answers.plugin, None
+        try:
+            value = getattr(self._plugins.hook, hook)(**arguments)
+            plugin = self._answers.plugin
+        finally:
+            self._answers.plugin = outer
+        if plugin is None and value is None:
             return None
-        step = Step(hook=hook, value=value, plugin=plugin, wrapped_by=self._wrappers(hook))
+        wrappers = self._wrappers(hook)
+        step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
         if fault := check(value):
             raise HookError(f"{hook} of {_authors(step)} answered {value!r}: {fault}")
         return step
@@ -149,6 +157,8 @@ class StrategyManager:
     def _claim(self, plugin: object, name: str) -> None:
         declare = getattr(plugin, "list_strategies", None)
         for strategy in declare() if declare else ():
+            if not isinstance(strategy, Strategy):
+                raise TypeError(f"list_strategies answered {strategy!r}, which is no Strategy")
             key = (strategy.kind, strategy.name)
             if key in self._strategies:
                 raise PluginError(
@@ -185,7 +195,9 @@ def _hook_errors(hook: str, author: str) -> Iterator[None]:
 def _register_errors(name: str, origin: str) -> Iterator[None]:
     try:
         yield
-    except (pluggy.PluginValidationError, ValueError) as error:
+    except FlyteWandbError:
+        raise
+    except Exception as error:
         raise PluginError(f"plugin {name!r} ({origin}) does not fit the contract: {error}") from error
 
 

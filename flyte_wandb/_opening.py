@@ -101,9 +101,9 @@ def _arguments(plan: Plan, request: Request, *, alone: bool) -> dict[str, Any]:
     where = place(request, plan)
     given = {**plain_copy(settings.init), "project": where.project, "entity": where.entity, "group": plan.group}
     given |= {"config": _config(settings), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
-    if plan.role.owns:
+    if plan.role.owns or alone:
         given.setdefault("resume", "allow")
-    elif not alone:
+    else:
         given = {name: value for name, value in given.items() if name not in _OF_THE_OWNER}
     if alone and plan.group is None:
         given["group"] = plan.run_id
@@ -116,5 +116,6 @@ def _config(settings: Settings) -> Any:
 
 def place(request: Request, plan: Plan) -> Place:
     """Say where the run lives: who joins a run does so in the project that keeps it."""
-    keeper = request.parent if plan.role is Role.JOIN and request.parent else request.settings
+    parent = request.parent
+    keeper = parent if plan.role is Role.JOIN and parent and parent.project else request.settings
     return Place(project=keeper.project, entity=keeper.entity, host=keeper.host)

@@ -101,8 +101,11 @@ def _no_own_run(request: Request, part: Part, role: Role, steps: tuple[Step, ...
 
 
 def _place(one: Plan) -> str:
-    author = next((step.plugin for step in one.steps if step.hook == "compute_run_id"), "?")
-    return f"rank {one.part.index} of {one.part.label or 'the world'}, named by plugin {author!r}"
+    said = {step.hook: " and ".join(map(repr, (step.plugin, *step.wrapped_by))) for step in one.steps}
+    return (
+        f"rank {one.part.index} of {one.part.label or 'the world'}, {one.role.value} by plugin "
+        f"{said.get('choose_initializer', '?')}, named by plugin {said.get('compute_run_id', '?')}"
+    )
 
 
 def _part_fault(value: object) -> str | None:

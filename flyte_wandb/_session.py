@@ -67,7 +67,7 @@ def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ..
     """Call `function` inside the right run."""
     if _has_run_already():
         return function(*arguments, **named)
-    planned = _planned(spec, function.__name__)
+    planned = _planned(spec, function)
     tracked = _opened(planned)
     error: BaseException | None = None
     try:
@@ -86,7 +86,7 @@ async def call_async(
     """Call the coroutine function `function` inside the right run, and keep the event loop free meanwhile."""
     if _has_run_already():
         return await function(*arguments, **named)
-    planned = _planned(spec, function.__name__)
+    planned = _planned(spec, function)
     tracked, cancelled = await uninterrupted(_opened, planned)
     error: BaseException | None = cancelled
     try:
@@ -103,8 +103,8 @@ async def call_async(
             raise late
 
 
-def _planned(spec: Spec, name: str) -> Tracked:
-    action = current_action()
+def _planned(spec: Spec, function: Callable[..., Any]) -> Tracked:
+    action, name = current_action(), getattr(function, "__name__", type(function).__name__)
     request = request_of_task(spec, action) if action else request_outside_flyte(spec, name)
     if action and not spec.outermost:
         warn_once(

@@ -59,6 +59,7 @@ def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | Non
     Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`).
     """
     config = getattr(task, "plugin_config", None)
+    config = getattr(config, "settings", None) or config
     nodes = getattr(config, "nnodes", None) or getattr(config, "replicas", None)
     ranks = getattr(config, "nproc_per_node", None)
     if nodes is None or not isinstance(ranks, int):

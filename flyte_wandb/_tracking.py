@@ -12,7 +12,7 @@ from ._spec import Spec
 
 def track(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
     """Wrap a function so that it runs inside the right run. Keeps it sync or async, and picklable."""
-    wrapper = _tracked_async(function, spec) if iscoroutinefunction(function) else _tracked_sync(function, spec)
+    wrapper = _tracked_async(function, spec) if _is_async(function) else _tracked_sync(function, spec)
     wrapper.__wandb_spec__ = spec  # type: ignore[attr-defined]
     return wrapper
 
@@ -20,6 +20,10 @@ def track(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
 def is_tracked(function: object) -> bool:
     """Whether `wandb_init` has wrapped this function before."""
     return hasattr(function, "__wandb_spec__")
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 def _tracked_sync(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:

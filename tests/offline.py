@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wandb.proto import wandb_internal_pb2 as pb
+import wandb
+from wandb.proto import wandb_internal_pb2
 
+pb: Any = wandb_internal_pb2
 BLOCK, HEADER = 32 * 1024, 7
 WHOLE, FIRST, LAST = 1, 2, 4
 
@@ -42,6 +44,7 @@ class Log:
 
 def logs(folder: Path) -> list[Log]:
     """Read every log below `folder`, ordered by run id and time."""
+    wandb.teardown()  # finish() does not wait for the log to be on disk; the end of the service does
     found = folder.glob("**/run-*.wandb")
     return [read(path) for path in sorted(found, key=lambda path: (path.name, path.parent.name))]
 
@@ -72,7 +75,7 @@ def read(path: Path) -> Log:
     return log
 
 
-def _take_run(log: Log, run: pb.RunRecord) -> None:
+def _take_run(log: Log, run: Any) -> None:
     log.id, log.group, log.project, log.entity = run.run_id, run.run_group, run.project, run.entity
     log.name, log.notes, log.tags = run.display_name, run.notes, list(run.tags)
     log.config |= {key: value for key, value in _values(run.config.update).items() if not key.startswith("_wandb")}
@@ -82,7 +85,7 @@ def _values(items: Iterable[Any]) -> dict[str, Any]:
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
-def _records(data: bytes) -> Iterator[pb.Record]:
+def _records(data: bytes) -> Iterator[Any]:
     pending = b""
     for kind, payload in _chunks(data):
         pending = payload if kind in (WHOLE, FIRST) else pending + payload

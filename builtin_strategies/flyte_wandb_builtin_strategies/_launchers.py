@@ -32,6 +32,7 @@ def detect_topology(environ: Mapping[str, str]) -> Topology | None:
     worker_index = _first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
     num_workers = _first_number(environ, _NODE_COUNT_VARIABLES, default=-(-world_size // local_world_size))
     return _checked(
+        environ,
         rank=rank,
         world_size=world_size,
         local_rank=local_rank,
@@ -74,8 +75,13 @@ def _number(
     return int(text)
 
 
-def _checked(**fields: int | str) -> Topology:
+def _checked(environ: Mapping[str, str], **fields: int | str) -> Topology:
     try:
         return Topology(**fields)  # type: ignore[arg-type]
     except ValueError as error:
-        raise PlanRefusedError(f"the launcher's variables contradict each other: {error}") from error
+        raise PlanRefusedError(f"the launcher's variables contradict each other: {error} ({_told(environ)})") from error
+
+
+def _told(environ: Mapping[str, str]) -> str:
+    names = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", *_NODE_VARIABLES, *_NODE_COUNT_VARIABLES)
+    return ", ".join(f"{name}={environ[name]!r}" for name in names if name in environ)

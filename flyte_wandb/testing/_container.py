@@ -108,7 +108,8 @@ def start_container(
         folder: An existing folder for the task's files; the process starts in it.
         inputs: The task's arguments.
         context: Flyte's custom context, such as `wandb_config(...)`.
-        environ: Environment variables. Of this process's own the container sees only PATH and PYTHONPATH.
+        environ: Environment variables. Of this process's own the container sees only PATH, and it imports what this
+            process can import.
         run_name: Name of the Flyte run.
         action_name: Name of the Flyte action.
         label: Keeps the files of several processes of one action apart, such as those of its ranks.
@@ -158,7 +159,7 @@ def _address(task: Any) -> list[str]:
 
 
 def _environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     own = {"HOME": str(folder), "WANDB_DIR": str(folder), "FLYTE_ATTEMPT_NUMBER": "0"}
     return {**inherited, **own, **environ}
 

@@ -1,0 +1,128 @@
+"""The settings: which exist, and what is said of one that cannot be used."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+import pytest
+
+from flyte_wandb import SettingError, wandb_config, wandb_init
+from flyte_wandb._fields import FIELDS, OWN_FIELDS, SettingArguments, checked
+
+NO_SUCH = "there is no such setting"
+WORDS = "neither empty nor starts or ends with white space"
+BAD: list[tuple[str, object, str]] = [
+    ("projct", "a", f"{NO_SUCH}; did you mean project?"),
+    ("tag", ["a"], f"{NO_SUCH}; did you mean tags?"),
+    ("run_modes", "new", f"{NO_SUCH}; did you mean run_mode?"),
+    ("zzz", 1, NO_SUCH),
+    ("reinit", True, "every task opens a run of its own, beside those that are open; remove reinit"),
+    ("anonymous", "allow", "W&B has removed anonymous runs; remove it"),
+    ("mode", "shared", "W&B's shared mode is a run mode here; use run_mode='shared'"),
+    ("mode", "dryrun", "expected one of online, offline, disabled"),
+    ("mode", 1, "expected one of online, offline, disabled"),
+    ("tags", "a", "expected a list or tuple of texts, got str"),
+    ("tags", {"a"}, "expected a list or tuple of texts, got set"),
+    ("tags", ["a", 1], "a tag is a text, not int"),
+    ("tags", ["a", ""], f"a tag is {WORDS}"),
+    ("tags", ["t" * 65], "a tag has at most 64 characters, this one has 65"),
+    ("project", "a/b", "a project cannot hold '/'; W&B refuses /\\#?%:"),
+    ("project", "p" * 129, "a project has at most 128 characters, this one has 129"),
+    ("project", 1, "a project is a text, not int"),
+    ("entity", "", f"an entity is {WORDS}"),
+    ("entity", "a/b", "an entity cannot hold '/'; W&B refuses /"),
+    ("host", "ftp://a", "a host is an http or https address such as https://wandb.ai, not 'ftp://a'"),
+    ("host", "https://[", "a host is an http or https address such as https://wandb.ai, not 'https://['"),
+    ("id", "a:b", "a run id cannot hold ':'; W&B refuses :;,#?/'"),
+    ("id", " a", f"a run id is {WORDS}"),
+    ("name", "n" * 129, "a display name has at most 128 characters, this one has 129"),
+    ("group", "g" * 129, "a group has at most 128 characters, this one has 129"),
+    ("job_type", "j" * 65, "a job type has at most 64 characters, this one has 65"),
+    ("config", [1], "expected a mapping, got list"),
+    ("config", "config.yaml", "expected a mapping, got str"),
+    ("run_mode", 1, "expected a text, got int"),
+    ("rank_scope", ["worker"], "expected a text, got list"),
+    ("joinable", "yes", "expected True or False, got str"),
+    ("joinable", 1, "expected True or False, got int"),
+    ("download_logs", "true", "expected True or False, got str"),
+    ("notes", 1, "expected a text, got int"),
+    ("save_code", 0, "expected True or False, got int"),
+    ("resume_from", 1, "expected a text, got int"),
+    ("config_exclude_keys", "a", "expected a list of texts, got str"),
+    ("config_include_keys", [1], "expected a list of texts"),
+]
+
+
+@pytest.mark.parametrize("function", ["wandb_init", "wandb_config"])
+@pytest.mark.parametrize(("name", "value", "fault"), BAD)
+def test_a_setting_that_cannot_be_used_is_named_with_function_and_value(
+    function: str, name: str, value: object, fault: str
+) -> None:
+    call: Any = {"wandb_init": wandb_init, "wandb_config": wandb_config}[function]
+    with pytest.raises(SettingError) as caught:
+        call(**{name: value})
+    assert str(caught.value).startswith(f"{function}({name}={value!r}): {fault}")
+    assert isinstance(caught.value, ValueError)
+
+
+def test_settings_that_fit_come_back_as_they_are_and_none_is_left_out() -> None:
+    config = MappingProxyType({"lr": 0.1})
+    given = {
+        "project": "vision",
+        "tags": ("a",),
+        "config": config,
+        "joinable": False,
+        "dir": Path("x"),
+        "resume": True,
+        "mode": "offline",
+        "config_exclude_keys": ["secret"],
+        "entity": None,
+        "zzz": None,
+    }
+    found = checked(given, "wandb_init")
+    assert found == {name: value for name, value in given.items() if value is not None}
+    assert found["config"] is config
+
+
+def test_every_argument_of_wandbs_own_init_is_a_setting_or_managed() -> None:
+    import wandb
+
+    theirs = set(inspect.signature(wandb.init).parameters)
+    assert theirs - set(FIELDS) <= {"reinit", "anonymous"}
+    assert set(FIELDS) & {"reinit", "anonymous"} == set()
+
+
+def test_what_is_handed_to_wandb_is_an_argument_of_its_init() -> None:
+    import wandb
+
+    assert set(FIELDS) - set(OWN_FIELDS) <= set(inspect.signature(wandb.init).parameters)
+
+
+def test_the_settings_that_this_package_gives_a_meaning() -> None:
+    assert OWN_FIELDS == (
+        "run_mode",
+        "rank_scope",
+        "project",
+        "entity",
+        "host",
+        "id",
+        "name",
+        "tags",
+        "config",
+        "group",
+        "mode",
+        "joinable",
+        "download_logs",
+    )
+
+
+def test_type_checkers_know_the_very_settings_that_exist() -> None:
+    import os
+
+    import wandb
+
+    hints = get_type_hints(SettingArguments, localns={"wandb": wandb, "os": os})
+    assert list(hints) == list(FIELDS)

@@ -1,0 +1,206 @@
+"""Which launcher started a process, and the checks of a rank's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from flyte_wandb import HookError, RefusedError, Topology
+from flyte_wandb._plan import detect_topology
+from tests.pure.worlds import manager
+
+TORCHRUN = {
+    "TORCHELASTIC_RUN_ID": "job",
+    "RANK": "5",
+    "WORLD_SIZE": "8",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "4",
+    "GROUP_RANK": "1",
+    "GROUP_WORLD_SIZE": "2",
+    "TORCHELASTIC_RESTART_COUNT": "3",
+}
+CLUSTERED_TORCH = {
+    **TORCHRUN,
+    "FLYTE_CLUSTERED_WORKER": "1",
+    "NODE_RANK": "1",
+    "NNODES": "2",
+    "NPROC_PER_NODE": "4",
+    "JOBSET_NAME": "job",
+    "JOBSET_RESTART_ATTEMPT": "7",
+}
+CLUSTERED_JAX = {
+    "FLYTE_CLUSTERED_WORKER": "1",
+    "NODE_RANK": "2",
+    "NNODES": "3",
+    "NPROC_PER_NODE": "1",
+    "RANK": "2",
+    "LOCAL_RANK": "0",
+    "WORLD_SIZE": "3",
+    "LOCAL_WORLD_SIZE": "1",
+    "JAX_COORDINATOR_ADDRESS": "job-0:29500",
+    "JOBSET_RESTART_ATTEMPT": "1",
+}
+
+
+def detect(environ: Mapping[str, str]) -> Topology:
+    return detect_topology(environ, manager())
+
+
+def without(environ: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {name: text for name, text in environ.items() if name not in names}
+
+
+def test_torchrun_tells_every_place_of_a_rank() -> None:
+    assert detect(TORCHRUN) == Topology(
+        rank=5,
+        world_size=8,
+        local_rank=1,
+        local_world_size=4,
+        worker_index=1,
+        num_workers=2,
+        launcher="torch-elastic",
+        restart_count=3,
+    )
+
+
+def test_torch_in_a_clustered_environment_is_the_clustered_launchers() -> None:
+    assert detect(CLUSTERED_TORCH) == Topology(
+        rank=5,
+        world_size=8,
+        local_rank=1,
+        local_world_size=4,
+        worker_index=1,
+        num_workers=2,
+        launcher="clustered",
+        restart_count=3,
+    )
+
+
+def test_jax_in_a_clustered_environment_is_one_process_per_node() -> None:
+    assert detect(CLUSTERED_JAX) == Topology(
+        rank=2,
+        world_size=3,
+        local_rank=0,
+        local_world_size=1,
+        worker_index=2,
+        num_workers=3,
+        launcher="clustered",
+        restart_count=1,
+    )
+
+
+@pytest.mark.parametrize("marker", [{}, {"TORCHELASTIC_RUN_ID": ""}, {"FLYTE_CLUSTERED_WORKER": ""}])
+def test_a_pods_own_rank_without_a_launchers_marker_is_ignored(marker: dict[str, str]) -> None:
+    environ = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "none", "NODE_RANK": "9", **marker}
+    assert detect(environ) == Topology()
+    assert not detect(environ).distributed
+
+
+def test_a_launched_world_of_one_rank_is_distributed() -> None:
+    found = detect({"TORCHELASTIC_RUN_ID": "job", "RANK": "0", "WORLD_SIZE": "1"})
+    assert found == Topology(launcher="torch-elastic")
+    assert found.distributed
+
+
+@pytest.mark.parametrize(
+    ("changed", "worker"),
+    [
+        ({"NODE_RANK": "2", "GROUP_RANK": "1", "GROUP_WORLD_SIZE": "3"}, 2),
+        ({"GROUP_RANK": "2", "GROUP_WORLD_SIZE": "3"}, 2),
+        ({"GROUP_WORLD_SIZE": "3"}, 1),
+    ],
+)
+def test_the_node_is_that_of_node_rank_then_group_rank_then_the_ranks_own(changed: dict[str, str], worker: int) -> None:
+    environ = without(TORCHRUN, "GROUP_RANK", "GROUP_WORLD_SIZE") | changed
+    assert detect(environ).worker_index == worker
+
+
+@pytest.mark.parametrize(
+    ("changed", "nodes"),
+    [
+        ({"GROUP_WORLD_SIZE": "2", "NNODES": "3"}, 2),
+        ({"NNODES": "3"}, 3),
+        ({}, 2),
+        ({"WORLD_SIZE": "9"}, 3),
+    ],
+)
+def test_the_number_of_nodes_is_told_or_follows_from_the_ranks_per_node(changed: dict[str, str], nodes: int) -> None:
+    assert detect(without(TORCHRUN, "GROUP_WORLD_SIZE") | changed).num_workers == nodes
+
+
+def test_a_rank_of_a_ragged_world_is_where_its_launcher_says() -> None:
+    environ = TORCHRUN | {"RANK": "7", "WORLD_SIZE": "10", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
+    found = detect(environ)
+    assert (found.rank, found.worker_index, found.num_workers, found.local_rank) == (7, 1, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE"])
+def test_a_variable_that_the_launcher_left_out_is_named(name: str) -> None:
+    with pytest.raises(RefusedError, match=rf"left {name} unset; a whole number, .*\(refused by plugin 'builtin' in"):
+        detect(without(TORCHRUN, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fits"),
+    [
+        ("RANK", "", "0 to 7"),
+        ("RANK", "one", "0 to 7"),
+        ("RANK", "-1", "0 to 7"),
+        ("RANK", "1.0", "0 to 7"),
+        ("RANK", "8", "0 to 7"),
+        ("WORLD_SIZE", "", "1 or more"),
+        ("WORLD_SIZE", "0", "1 or more"),
+        ("WORLD_SIZE", "all", "1 or more"),
+        ("LOCAL_RANK", "4", "0 to 3"),
+        ("LOCAL_RANK", "", "0 to 3"),
+        ("LOCAL_WORLD_SIZE", "0", "1 or more"),
+        ("LOCAL_WORLD_SIZE", "four", "1 or more"),
+        ("GROUP_RANK", "-1", "0 or more"),
+        ("GROUP_RANK", "", "0 or more"),
+        ("GROUP_WORLD_SIZE", "two", "0 or more"),
+        ("TORCHELASTIC_RESTART_COUNT", "often", "0 or more"),
+    ],
+)
+def test_a_variable_that_does_not_fit_is_named_with_its_value_and_what_fits(name: str, text: str, fits: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        detect(TORCHRUN | {name: text})
+    assert f"{name} is {text!r} in this process's environment; a whole number, {fits}, would fit" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("LOCAL_WORLD_SIZE", "9"),
+        ("GROUP_WORLD_SIZE", "9"),
+        ("GROUP_WORLD_SIZE", "0"),
+        ("GROUP_RANK", "2"),
+        ("NODE_RANK", "2"),
+    ],
+)
+def test_a_variable_that_contradicts_the_others_is_named_with_its_value(name: str, text: str) -> None:
+    with pytest.raises(HookError, match="contradict") as caught:
+        detect(TORCHRUN | {name: text})
+    assert name in str(caught.value).upper()
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rank": 8, "world_size": 8}, "rank 8 is outside its world: 0 to 7 fit, because world_size is 8"),
+        ({"rank": -1}, "rank -1 is outside its world: 0 to 0 fit, because world_size is 1"),
+        ({"world_size": 0}, "world_size 0 is too small; a world has at least 1 process"),
+        ({"local_rank": 1}, "local_rank 1 is outside its world: 0 to 0 fit, because local_world_size is 1"),
+        ({"worker_index": 2, "num_workers": 2}, "worker_index 2 is outside its world: 0 to 1 fit"),
+        ({"local_world_size": 2}, "local_world_size 2 is larger than the whole world (world_size is 1)"),
+        ({"num_workers": 3, "world_size": 2}, "num_workers 3 is larger than the whole world (world_size is 2)"),
+        ({"restart_count": -1}, "restart_count -1 is negative; the first start counts as 0"),
+    ],
+)
+def test_a_topology_outside_its_world_is_an_error_that_names_field_and_range(
+    fields: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=r"\d") as caught:
+        Topology(**fields)  # type: ignore[arg-type]
+    assert message in str(caught.value)

@@ -1,0 +1,112 @@
+"""Names that W&B would refuse, and the addresses of its servers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flyte_wandb._hosts import api_url, app_url, fault
+from flyte_wandb._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
+
+ALL = [RUN_ID, GROUP, PROJECT, ENTITY, NAME, TAG, JOB_TYPE]
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [
+        (RUN_ID, "r1-a0"),
+        (RUN_ID, "a" * 128),
+        (RUN_ID, "exp 1 é.~%&"),
+        (GROUP, "a/b:c"),
+        (GROUP, "g" * 128),
+        (PROJECT, "my project"),
+        (PROJECT, "p" * 128),
+        (ENTITY, "team-a"),
+        (NAME, "lr=0.1, 2/3 #4"),
+        (TAG, "t" * 64),
+        (JOB_TYPE, "j" * 64),
+        (RUN_ID, "{{.runName}}-{{.actionName}}"),
+    ],
+)
+def test_a_name_that_fits(limit: Limit, name: str) -> None:
+    assert limit.fault(name) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "name", "message"),
+    [
+        (RUN_ID, "a" * 129, "a run id has at most 128 characters, this one has 129"),
+        (GROUP, "a" * 129, "a group has at most 128 characters, this one has 129"),
+        (PROJECT, "a" * 129, "a project has at most 128 characters, this one has 129"),
+        (ENTITY, "a" * 129, "an entity has at most 128 characters, this one has 129"),
+        (NAME, "a" * 129, "a display name has at most 128 characters, this one has 129"),
+        (TAG, "a" * 65, "a tag has at most 64 characters, this one has 65"),
+        (JOB_TYPE, "a" * 65, "a job type has at most 64 characters, this one has 65"),
+        (RUN_ID, 7, "a run id is a text, not int"),
+        (TAG, None, "a tag is a text, not NoneType"),
+        (ENTITY, "a/b", "an entity cannot hold '/'; W&B refuses /"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_told_why(limit: Limit, name: object, message: str) -> None:
+    assert limit.fault(name) == message
+
+
+@pytest.mark.parametrize("character", list(":;,#?/'"))
+def test_the_characters_that_a_run_id_cannot_hold(character: str) -> None:
+    assert RUN_ID.fault(f"a{character}b") == f"a run id cannot hold {character!r}; W&B refuses :;,#?/'"
+
+
+@pytest.mark.parametrize("character", list("/\\#?%:"))
+def test_the_characters_that_a_project_cannot_hold(character: str) -> None:
+    assert PROJECT.fault(f"a{character}b") == f"a project cannot hold {character!r}; W&B refuses /\\#?%:"
+
+
+@pytest.mark.parametrize("limit", ALL)
+@pytest.mark.parametrize("name", ["", " ", "\t\n", " a", "a ", "a\n"])
+def test_no_name_is_empty_or_framed_by_white_space(limit: Limit, name: str) -> None:
+    assert str(limit.fault(name)).endswith(f" {limit.kind} is neither empty nor starts or ends with white space")
+
+
+@given(st.text(max_size=130))
+def test_a_run_id_or_project_that_fits_is_taken_by_wandb(name: str) -> None:
+    import wandb
+
+    if RUN_ID.fault(name) is None:
+        assert wandb.Settings(run_id=name).run_id == name
+    if PROJECT.fault(name) is None:
+        assert wandb.Settings(project=name).project == name
+
+
+@pytest.mark.parametrize(
+    ("host", "app", "api"),
+    [
+        ("https://wandb.ai", "https://wandb.ai", "https://api.wandb.ai"),
+        ("wandb.ai", "https://wandb.ai", "https://api.wandb.ai"),
+        ("wandb.ai/", "https://wandb.ai", "https://api.wandb.ai"),
+        ("https://api.wandb.ai/", "https://wandb.ai", "https://api.wandb.ai"),
+        ("https://forge.coreweave.com/wandb", "https://forge.coreweave.com/wandb", "https://api.forge.coreweave.com"),
+        ("https://api.forge.coreweave.com", "https://forge.coreweave.com/wandb", "https://api.forge.coreweave.com"),
+        ("https://wandb.example.com/", "https://wandb.example.com", "https://wandb.example.com"),
+        ("http://localhost:8080", "http://localhost:8080", "http://localhost:8080"),
+        ("localhost:8080", "https://localhost:8080", "https://localhost:8080"),
+        ("https://example.com/wandb/", "https://example.com/wandb", "https://example.com/wandb"),
+    ],
+)
+def test_a_server_has_an_address_for_people_and_one_for_its_api(host: str, app: str, api: str) -> None:
+    assert fault(host) is None
+    assert (app_url(host), api_url(host)) == (app, api)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", " ", "ftp://wandb.ai", "https://", "http:///x", "https://a b", "wandb .ai", "https://[::1", "https://[x]", 7],
+)
+def test_what_is_no_address_is_named(host: object) -> None:
+    assert fault(host) == f"a host is an http or https address such as https://wandb.ai, not {host!r}"
+
+
+@given(st.text())
+def test_any_text_is_a_host_or_named_as_none(host: str) -> None:
+    found = fault(host)
+    assert found is None or found.endswith(f"not {host!r}")

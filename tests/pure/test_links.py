@@ -1,0 +1,250 @@
+"""Where a link leads, before and after Flyte has filled in its placeholders."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
+from flyte_wandb._parent import written_run
+from flyte_wandb._spec import Spec
+from tests.pure.worlds import launched, manager, request
+
+PROJECT = "https://wandb.ai/team/vision"
+ABOVE = ParentRun(run_id="r1-top", project="theirs", entity="others", host="https://wandb.example.com")
+NODE = Topology(world_size=4, local_world_size=4, launcher="Elastic")
+NODES = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="Elastic")
+
+ROWS = [
+    (request(), "/runs/r1-a0"),
+    (request(run_mode="new"), "/runs/r1-a0"),
+    (request(id="resnet"), "/runs/resnet"),
+    (request(run_mode="new", group="ours"), "/runs/r1-a0"),
+    (request(parent=ABOVE), "/runs/r1-top"),
+    (request(parent=ABOVE, run_mode="shared"), "/runs/r1-top"),
+    (request(parent=ABOVE, run_mode="new"), "/runs/r1-a0"),
+    (request(launched(4)[0]), "/runs/r1-a0"),
+    (request(launched(4)[1]), ""),
+    (request(launched(4)[0], run_mode="shared"), "/runs/r1-a0"),
+    (request(launched(4)[2], run_mode="shared"), "/runs/r1-a0"),
+    (request(launched(4)[2], run_mode="new"), "/groups/r1-a0/workspace"),
+    (request(launched(2, 2)[2], rank_scope="worker"), "/runs/r1-a0-worker-1"),
+    (request(launched(2, 2)[3], rank_scope="worker", run_mode="shared"), "/runs/r1-a0-worker-1"),
+    (request(launched(2, 2)[3], run_mode="new"), "/groups/r1-a0/workspace"),
+    (request(launched(2, 2)[3], rank_scope="worker", run_mode="new"), "/groups/r1-a0-worker-1/workspace"),
+    (request(launched(2, 2)[3], run_mode="new", id="resnet"), "/groups/resnet/workspace"),
+    (request(launched(2, 2)[3], run_mode="new", group="ours"), "/groups/ours/workspace"),
+    (request(launched(1)[0], run_mode="new"), "/groups/r1-a0/workspace"),
+    (request(id="exp 1%"), "/runs/exp%201%25"),
+    (request(launched(1)[0], run_mode="new", group="a/b ü"), "/groups/a%2Fb%20%C3%BC/workspace"),
+]
+
+
+@pytest.mark.parametrize(("asked", "page"), ROWS)
+def test_the_page_of_the_run_or_of_the_group_of_ranks(asked: Request, page: str) -> None:
+    strategies = manager()
+    step = strategies.decide(
+        "build_link", lambda value: None, request=asked, plan=plan(asked, strategies), project_url=PROJECT
+    )
+    assert step.value == f"https://wandb.ai/team/vision{page}"
+
+
+def test_another_plugin_may_lead_elsewhere() -> None:
+    class Board:
+        @hookimpl
+        def build_link(self, request: Request, plan: Plan, project_url: str) -> str | None:
+            return f"{project_url}/reports/{request.rank_scope}" if plan.group else None
+
+    strategies = manager(board=Board())
+    found = [
+        strategies.decide(
+            "build_link", lambda value: None, request=asked, plan=plan(asked, strategies), project_url=PROJECT
+        )
+        for asked in (request(group="g"), request())
+    ]
+    assert [(step.plugin, step.value) for step in found] == [
+        ("board", "https://wandb.ai/team/vision/reports/global"),
+        ("builtin", "https://wandb.ai/team/vision/runs/r1-a0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("r1-a0_b.c~", "r1-a0_b.c~"),
+        ("a b/c", "a%20b%2Fc"),
+        ("ü%?#&=+", "%C3%BC%25%3F%23%26%3D%2B"),
+        ("{{.runName}}-{{.actionName}}", "{{.runName}}-{{.actionName}}"),
+        ("team a/{{.runName}} x", "team%20a%2F{{.runName}}%20x"),
+        ("{{runName}}{{.a b}}{.c}", "%7B%7BrunName%7D%7D%7B%7B.a%20b%7D%7D%7B.c%7D"),
+        ("", ""),
+    ],
+)
+def test_a_name_is_one_segment_and_placeholders_stay_as_they_are(name: str, quoted: str) -> None:
+    assert quote_segment(name) == quoted
+
+
+def link(
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    context: dict[str, str] | None = None,
+    declared: Topology | None = None,
+    **names: str,
+) -> str:
+    """Ask as Flyte does when it submits a root action: its names are placeholders."""
+    asked = {"run_name": "{{.runName}}", "action_name": "{{.actionName}}", **names}
+    return Wandb(spec=Spec(settings=settings, task_name="env.train", declared=declared)).get_link(
+        project="{{.runProject}}",
+        domain="{{.runDomain}}",
+        context={} if context is None else context,
+        parent_action_name="{{.parentActionName}}",
+        pod_name="{{.podName}}",
+        **asked,
+    )
+
+
+@pytest.fixture
+def server(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B's own configuration names the server. Which one it takes without is W&B's business."""
+    monkeypatch.setenv("WANDB_BASE_URL", "https://w.example")
+
+
+@pytest.fixture
+def configured(server: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B's own configuration names server, entity and project."""
+    monkeypatch.setenv("WANDB_ENTITY", "team")
+    monkeypatch.setenv("WANDB_PROJECT", "vision")
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("settings", "declared", "page"),
+    [
+        ({}, None, "runs/{{.runName}}-{{.actionName}}"),
+        ({"run_mode": "new"}, None, "runs/{{.runName}}-{{.actionName}}"),
+        ({}, NODE, "runs/{{.runName}}-{{.actionName}}"),
+        ({"run_mode": "shared"}, NODE, "runs/{{.runName}}-{{.actionName}}"),
+        ({"run_mode": "new"}, NODE, "groups/{{.runName}}-{{.actionName}}/workspace"),
+        ({"run_mode": "new"}, NODES, "groups/{{.runName}}-{{.actionName}}/workspace"),
+        ({"rank_scope": "worker"}, NODES, "runs/{{.runName}}-{{.actionName}}-worker-0"),
+        (
+            {"rank_scope": "worker", "run_mode": "new"},
+            NODES,
+            "groups/{{.runName}}-{{.actionName}}-worker-0/workspace",
+        ),
+        ({"id": "my exp"}, None, "runs/my%20exp"),
+        ({"id": "resnet", "rank_scope": "worker"}, NODES, "runs/resnet-worker-0"),
+    ],
+)
+def test_flytes_placeholders_survive_in_the_link(
+    settings: dict[str, str], declared: Topology | None, page: str
+) -> None:
+    assert link(settings, declared=declared) == f"https://w.example/team/vision/{page}"
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_child_action_knows_the_name_of_its_run() -> None:
+    assert link(run_name="r1") == "https://w.example/team/vision/runs/r1-{{.actionName}}"
+    assert link({"rank_scope": "worker"}, run_name="r1", action_name="a7") == "https://w.example/team/vision/runs/r1-a7"
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("settings", "context", "page"),
+    [
+        ({"project": "own"}, {}, "https://w.example/team/own/runs/r1-a0"),
+        ({"project": "my proj", "entity": "us & co"}, {}, "https://w.example/us%20%26%20co/my%20proj/runs/r1-a0"),
+        ({}, {"wandb_project": "outer", "wandb_entity": "us"}, "https://w.example/us/outer/runs/r1-a0"),
+        ({"project": "own"}, {"wandb_project": "outer"}, "https://w.example/team/own/runs/r1-a0"),
+        ({"host": "https://wandb.example.com/"}, {}, "https://wandb.example.com/team/vision/runs/r1-a0"),
+        ({"host": "https://api.wandb.ai"}, {}, "https://wandb.ai/team/vision/runs/r1-a0"),
+        ({}, {"wandb_id": "exp"}, "https://w.example/team/vision/runs/exp"),
+        (
+            {"run_mode": "new"},
+            {"wandb_id": "exp", **written_run(ABOVE)},
+            "https://w.example/team/vision/runs/exp-a0",
+        ),
+        ({"project": "own"}, written_run(ABOVE), "https://wandb.example.com/others/theirs/runs/r1-top"),
+        (
+            {"run_mode": "new", "project": "own"},
+            written_run(ABOVE),
+            "https://w.example/team/own/runs/r1-a0",
+        ),
+        ({}, {"_wandb_run_id": "r1-top"}, "https://w.example/team/vision/runs/r1-top"),
+    ],
+)
+def test_the_link_leads_to_where_the_run_will_live(
+    settings: dict[str, str], context: dict[str, str], page: str
+) -> None:
+    assert link(settings, context, run_name="r1", action_name="a0") == page
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_server_is_that_of_wandbs_own_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://localhost:8080")
+    assert link() == "http://localhost:8080/team/vision/runs/{{.runName}}-{{.actionName}}"
+
+
+@pytest.mark.usefixtures("clean_client")
+def test_without_a_configured_server_the_link_leads_to_where_wandb_itself_points() -> None:
+    import wandb
+
+    assert link({"project": "vision", "entity": "team"}).startswith(f"{wandb.setup().settings.app_url}/team/vision/")
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("settings", "page"),
+    [
+        ({}, "https://w.example"),
+        ({"project": "vision"}, "https://w.example"),
+        ({"entity": "team"}, "https://w.example"),
+        ({"entity": "team", "host": "https://api.wandb.ai"}, "https://wandb.ai"),
+        ({"project": "vision", "host": "https://wandb.example.com"}, "https://wandb.example.com"),
+    ],
+)
+def test_where_nobody_knows_entity_or_project_the_link_leads_to_the_server(settings: dict[str, str], page: str) -> None:
+    assert link(settings) == page
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("settings", "context"),
+    [
+        ({}, {"wandb_tags": "oops"}),
+        ({}, {"wandb_tags": '{"$tuple": 1}'}),
+        ({}, {"wandb_id": "a/b"}),
+        ({}, {"_wandb_run_id": "r1-top", "_wandb_run": "oops"}),
+        ({}, {"wandb_run_mode": "unheard-of"}),
+        ({}, {"wandb_rank_scope": "unheard-of"}),
+        ({"run_mode": "shared"}, {}),
+        ({"id": "x" * 129}, {}),
+    ],
+)
+def test_a_link_that_cannot_be_made_is_empty_and_one_warning_names_the_task(
+    settings: dict[str, str], context: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "flyte_wandb"):
+        assert link(settings, context) == ""
+    assert caplog.messages == ["no W&B link for env.train: the plan cannot be made here"]
+    assert caplog.records[0].exc_info is not None
+
+
+@pytest.mark.usefixtures("clean_client")
+def test_a_client_that_cannot_be_configured_costs_the_link_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "no address")
+    assert link() == ""
+    assert len(caplog.messages) == 1
+
+
+def test_a_link_is_frozen_and_named_after_wandb() -> None:
+    made = Wandb()
+    assert made.name == "Weights & Biases"
+    assert made == Wandb()
+    with pytest.raises(AttributeError, match="cannot assign"):
+        made.name = "other"  # type: ignore[misc]

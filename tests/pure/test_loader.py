@@ -1,0 +1,144 @@
+"""Plugins that are installed: their order, those left out, and those that cannot be loaded."""
+
+from __future__ import annotations
+
+import itertools
+from importlib.metadata import Distribution, EntryPoint, PathDistribution
+from pathlib import Path
+
+import pytest
+
+from flyte_wandb import PluginError, plan
+from flyte_wandb._loader import disabled_names, installed, load
+from tests.pure.worlds import request
+
+BUILTIN = EntryPoint(name="builtin", value="flyte_wandb_builtin_strategies", group="flyte_wandb")
+SOURCE = """
+from flyte_wandb import hookimpl
+
+@hookimpl
+def compute_run_id():
+    return {name!r}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the import path."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def distribution(folder: Path, name: str, version: str) -> Distribution:
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return PathDistribution(info)
+
+
+def plugin(folder: Path, name: str, module: str, source: str = SOURCE) -> EntryPoint:
+    (folder / f"{module}.py").write_text(source.format(name=name))
+    return EntryPoint(name=name, value=module, group="flyte_wandb")
+
+
+def of(entry_point: EntryPoint, dist: Distribution) -> EntryPoint:
+    """The entry point as `importlib.metadata` finds it in an installed distribution."""
+    vars(entry_point)["dist"] = dist
+    return entry_point
+
+
+@pytest.mark.parametrize("names", [("acme", "beta", "zeta"), ("acme", "acme-extra", "acme_b"), ("B", "a", "c")])
+def test_plugins_are_asked_in_the_order_of_their_names_and_the_built_in_last(
+    folder: Path, names: tuple[str, ...]
+) -> None:
+    found = [plugin(folder, name, f"order_{name.replace('-', '_')}") for name in names]
+    for order in itertools.permutations([*found, BUILTIN]):
+        strategies = load(order)
+        asked = []
+        for name in names:
+            asked.append(plan(request(), strategies).run_id)
+            strategies.unregister(name)
+        assert asked == list(names)
+        assert plan(request(), strategies).run_id == "r1-a0"
+
+
+def test_a_plugin_named_before_the_built_in_is_still_asked_before_it(folder: Path) -> None:
+    assert plan(request(), load([plugin(folder, "a", "before"), BUILTIN])).run_id == "a"
+    assert plan(request(), load([plugin(folder, "z", "behind"), BUILTIN])).run_id == "z"
+
+
+def test_a_disabled_plugin_is_not_even_imported(folder: Path) -> None:
+    broken = plugin(folder, "broken", "broken_disabled", "raise ImportError('no GPU')")
+    assert plan(request(), load([broken, BUILTIN], disabled=frozenset({"broken"}))).run_id == "r1-a0"
+
+
+@pytest.mark.parametrize(
+    ("source", "failure"),
+    [
+        ("import a_module_that_nobody_has", "ModuleNotFoundError: No module named 'a_module_that_nobody_has'"),
+        ("raise RuntimeError('no GPU')", "RuntimeError: no GPU"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("def broken(:", "SyntaxError: "),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_named_with_its_distribution_and_the_remedy(
+    folder: Path, source: str, failure: str
+) -> None:
+    found = of(plugin(folder, "acme", f"broken_{failure[:6]}", source), distribution(folder, "acme-names", "1.2"))
+    with pytest.raises(PluginError) as caught:
+        load([BUILTIN, found])
+    assert str(caught.value).startswith(f"plugin 'acme' (acme-names 1.2) cannot be loaded: {failure}")
+    assert str(caught.value).endswith("; repair or uninstall it, or leave it out with FLYTE_WANDB_DISABLE_PLUGINS=acme")
+
+
+def test_an_entry_point_to_nothing_is_named_with_its_module(folder: Path) -> None:
+    with pytest.raises(PluginError, match=r"^plugin 'acme' \(not_installed_anywhere\) cannot be loaded: ModuleNot"):
+        load([EntryPoint(name="acme", value="not_installed_anywhere", group="flyte_wandb")])
+
+
+def test_a_plugin_that_does_not_fit_is_named_with_its_distribution(folder: Path) -> None:
+    source = "from flyte_wandb import hookimpl\n\n@hookimpl\ndef compute_runid(): ..."
+    found = of(plugin(folder, "acme", "misspelt_hook", source), distribution(folder, "acme-names", "1.2"))
+    with pytest.raises(PluginError, match=r"plugin 'acme' \(acme-names 1\.2\) does not fit the contract: .*compute_ru"):
+        load([found])
+
+
+def test_two_installed_plugins_of_one_name_are_named_with_both_distributions(folder: Path) -> None:
+    first = of(plugin(folder, "acme", "twice_one"), distribution(folder, "acme-names", "1.0"))
+    second = of(plugin(folder, "acme", "twice_two"), distribution(folder, "acme-other", "2.0"))
+    with pytest.raises(PluginError, match="two plugins are called 'acme'") as caught:
+        load([first, second])
+    assert "acme-names 1.0" in str(caught.value)
+    assert "acme-other 2.0" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (None, set()),
+        ("", set()),
+        (" , ,", set()),
+        ("acme", {"acme"}),
+        ("acme,beta", {"acme", "beta"}),
+        (" acme , beta ,", {"acme", "beta"}),
+    ],
+)
+def test_the_names_to_leave_out_are_separated_by_commas(
+    text: str | None, names: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLYTE_WANDB_DISABLE_PLUGINS", raising=False)
+    if text is not None:
+        monkeypatch.setenv("FLYTE_WANDB_DISABLE_PLUGINS", text)
+    assert disabled_names() == names
+
+
+def test_the_built_in_strategies_are_found_through_their_entry_point_once_per_process() -> None:
+    assert [one.name for one in installed().strategies("run_mode")] == ["auto", "new", "shared"]
+    assert [one.name for one in installed().strategies("rank_scope")] == ["global", "worker"]
+    assert installed() is installed()
+    assert plan(request()).steps[0].plugin == "builtin"
+
+
+def test_a_variable_leaves_out_an_installed_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLYTE_WANDB_DISABLE_PLUGINS", "builtin")
+    assert installed.__wrapped__().strategies("run_mode") == []
