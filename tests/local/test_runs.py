@@ -312,3 +312,38 @@ def test_disabled_runs_leave_nothing_on_disk(
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert run_local(parent, 1)[1] == 1
     assert logs(tmp_path) == []
+
+
+@wandb_init
+@env.task
+def never_runs() -> None:
+    raise AssertionError("the body ran")
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("context", "words"),
+    [
+        (wandb_config(run_mode="nope"), r"run_mode 'nope'.* known run_modes: auto \(builtin\), new \(builtin\)"),
+        (wandb_config(rank_scope="nope"), r"rank_scope 'nope'.* known rank_scopes: global \(builtin\), worker"),
+        ({"wandb_tags": "not json"}, r"wandb_tags='not json' in Flyte's context: .*wandb_config\(tags=\.\.\.\)"),
+        ({"wandb_id": "a/b"}, r"wandb_id='a/b' in Flyte's context: a run id cannot hold '/'"),
+    ],
+)
+def test_a_setting_in_the_context_that_cannot_be_used_stops_the_task_before_its_body(
+    context: dict[str, str], words: str, run_local: LocalRun, tmp_path: Path
+) -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match=words):
+        run_local(never_runs, context=context)
+    assert logs(tmp_path) == []
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_key_that_nobody_knows_is_ignored_with_one_warning(
+    run_local: LocalRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_local(parent_of_new, context={"wandb_modle": "x", "wandb_sweep_id": "s"})
+    assert len(logs(tmp_path)) == 4
+    assert [message for message in caplog.messages if "is ignored" in message] == [
+        "the key 'wandb_modle' in Flyte's context is none of flyte-wandb's settings and is ignored"
+    ]

@@ -1,0 +1,88 @@
+"""The README's code does what the README says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flyte_wandb_builtin_strategies
+from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan
+from tests.offline import logs
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+QUICKSTART = ROOT / "examples" / "quickstart.py"
+
+
+def block_with(words: str) -> str:
+    (found,) = (block for block in BLOCKS if words in block)
+    return found
+
+
+def test_the_first_lines_are_the_two_commands() -> None:
+    assert re.findall(r"^\$ (make \w+)", README, re.MULTILINE)[:2] == ["make demo", "make test"]
+
+
+def test_the_quickstart_is_the_example() -> None:
+    assert block_with("async def main") == QUICKSTART.read_text()
+
+
+@pytest.mark.usefixtures("clean_client")
+def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
+    environ = os.environ | {"WANDB_MODE": "offline"}
+    command = [sys.executable, str(QUICKSTART)]
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "0.2"
+    found = logs(tmp_path)
+    assert sorted((log.tags, log.project, log.exit_code, log.config) for log in found) == [
+        ([], "vision", 0, {"lr": 0.1}),
+        *[(["fold"], "vision", 0, {"lr": 0.1})] * 3,
+    ]
+    assert sorted(log.logged("loss")[-1] for log in found if log.history) == [0.2, 0.25, 1 / 3]
+    assert [log.summary["best"] for log in found if "best" in log.summary] == [0.2]
+
+
+@pytest.fixture
+def acme() -> StrategyManager:
+    """The built-ins, and the plugin of the README."""
+    plugin = types.ModuleType("acme_flyte_wandb")
+    exec(block_with("def locate_rank"), vars(plugin))
+    manager = StrategyManager()
+    manager.register(flyte_wandb_builtin_strategies, name="builtin")
+    manager.register(plugin, name="acme")
+    return manager
+
+
+@pytest.mark.parametrize(
+    ("run_mode", "expected"),
+    [
+        ("auto", [("acme-r1-a0-island-0", Role.SOLO), (None, Role.SKIP)]),
+        ("shared", [("acme-r1-a0-island-0", Role.PRIMARY), ("acme-r1-a0-island-0", Role.SECONDARY)]),
+        ("new", [("acme-r1-a0-island-0-rank-0", Role.SOLO), ("acme-r1-a0-island-0-rank-3", Role.SOLO)]),
+    ],
+)
+def test_the_plugin_brings_a_scope_for_every_run_mode_and_prefixes_ids(
+    run_mode: str, expected: list[tuple[str | None, Role]], acme: StrategyManager
+) -> None:
+    settings = Settings(run_mode=run_mode, rank_scope="island:4")
+    for rank, (run_id, role) in zip((0, 3), expected, strict=True):
+        topology = Topology(rank=rank, world_size=8, local_rank=rank, local_world_size=8, launcher="torch-elastic")
+        planned = plan(Request(run_name="r1", action_name="a0", settings=settings, topology=topology), acme)
+        assert (planned.run_id, planned.role) == (run_id, role)
+
+
+def test_the_way_to_test_a_task_works(tmp_path: Path) -> None:
+    from examples.quickstart import train
+
+    names: dict[str, Any] = {"train": train}
+    exec(block_with("def test_training"), names)
+    names["test_training"](tmp_path)
