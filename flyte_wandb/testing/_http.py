@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,8 @@ from ._store import RefusedError, Store
 
 _LOG = logging.getLogger("flyte_wandb")
 _LOOPBACK: Final = "127.0.0.1"
+_GRACE: Final = 5.0
+"""Seconds that a client has to take its last answer when the server stops."""
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -25,17 +28,21 @@ class HttpServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
-    store: Store
 
-    def __init__(self, port: int) -> None:
-        """Listen on `port`, or on a free one for 0.
+    def __init__(self, port: int, entity: str) -> None:
+        """Listen on `port`, or on a free one for 0, for runs that `entity` owns where they name no owner.
 
         Raises:
             OSError: The port is in use.
         """
         super().__init__((_LOOPBACK, port), _Handler)
+        self.store = Store(f"http://{_LOOPBACK}:{self.server_address[1]}", entity)
         self._connections: dict[Any, threading.Thread] = {}
         self._lock = threading.Lock()
+
+    def server_bind(self) -> None:
+        """Take the port. The inherited way would also look up the host's name, which can take seconds."""
+        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
@@ -54,8 +61,11 @@ class HttpServer(ThreadingHTTPServer):
         """End all connections, which clients keep open for their next request, and wait for their threads."""
         with self._lock:
             open_now = dict(self._connections)
+        for connection in open_now:
+            _shut(connection, socket.SHUT_RD)  # what is being answered still gets its answer
         for connection, thread in open_now.items():
-            _shut(connection)
+            thread.join(_GRACE)
+            _shut(connection, socket.SHUT_RDWR)
             thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -63,9 +73,9 @@ class HttpServer(ThreadingHTTPServer):
         _LOG.debug("a request to the W&B double failed", exc_info=sys.exc_info())
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut(connection: socket.socket, how: int) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(how)
     except OSError:
         _LOG.debug("the connection had ended already")
 
@@ -100,8 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(json.loads(content))
             case ["files", entity, project, run_id, "file_stream"]:
                 self._stream(RunKey(entity, project, run_id), json.loads(content))
-            case _:  # the client's telemetry about itself, which goes to the server that it uses
+            case ["sdk", "otel", *_]:  # telemetry of the client about itself
                 self._send_json({})
+            case _:
+                self._send_json({"error": "not found"}, 404)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -56,7 +56,8 @@ def _list_page(title: str, runs: Sequence[RunRecord]) -> str | None:
 
 def _run_page(run: RunRecord) -> str:
     project = run.url.rpartition("/runs/")[0]
-    facts = {"Id": run.id, "State": run.state, "Exit code": run.exit_code, "Tags": ", ".join(run.tags)}
+    facts: dict[str, Any] = {"Id": run.id, "State": run.state, "Tags": ", ".join(run.tags)}
+    facts |= {} if run.exit_code is None else {"Exit code": run.exit_code}
     body = f"<p>{_link(project, run.project)}{_group_link(project, run.group)}</p>\n{_facts('Run', facts)}"
     body += f"\n{_facts('Config', run.config)}\n{_facts('Summary', run.summary)}\n{_history(run.history)}"
     return _html(run.display_name, body)

@@ -116,8 +116,10 @@ class Run:
     def add_rows(self, sender: Sender, line: int, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows of history; a plain writer's first one goes to the line `line`, over what is there."""
         self._writer(sender).rows += len(rows)
-        for number, row in enumerate(rows, start=self.next_line if sender.shared else line):
-            self.rows[number] = {**row, "_step": self._next_step()} if sender.shared else row
+        if sender.shared:
+            line = self.next_line
+            rows = [{**row, "_step": step} for step, row in enumerate(rows, start=self._next_step())]
+        self.rows.update(enumerate(rows, start=line))
 
     def add_metrics(self, sender: Sender, line: int, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows of system metrics."""
@@ -167,19 +169,18 @@ class Run:
 
     def _start_over(self) -> None:
         self._run_again()
-        for kept in (self.rows, self.metrics, self.summary, *(writer.console for writer in self._writers)):
-            kept.clear()
+        self.rows.clear()
+        self.metrics.clear()
+        self.summary.clear()
+        for writer in self._writers:
+            writer.console.clear()
 
     def _next_step(self) -> int:
         return max((int(row.get("_step", -1)) for row in self.rows.values()), default=-1) + 1
 
     def _writer(self, sender: Sender) -> _Writer:
         """Find who sent a request: of plain writers the last one, for only that one still has the run."""
-        for writer in reversed(self._writers):
-            if writer.sender == sender:
-                return writer
-        self._writers.append(_Writer(sender=sender))
-        return self._writers[-1]
+        return next(writer for writer in reversed(self._writers) if writer.sender == sender)
 
     def _learn_label(self, sender: Sender, label: str | None) -> None:
         if sender.shared and label:

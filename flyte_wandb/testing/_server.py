@@ -18,8 +18,9 @@ T = TypeVar("T")
 class WandbServer:
     """A W&B server that keeps runs in memory. It runs in threads of this process and serves any number of others.
 
-    Supported is what writers need: login, online, shared and resumed runs, files of runs, and the pages that links lead
-    to. Not supported are artifacts, sweeps, rate limits, and "crashed", the state of a run whose writers are silent.
+    Supported is what writers need (login, online, shared and resumed runs, files of runs), reading runs, their history
+    and their files with `wandb.Api()`, and the pages that links lead to. Not supported are artifacts, sweeps, rate
+    limits, and "crashed", the state of a run whose writers are silent. How runs change is said in `_run.py`.
 
     Args:
         port: Port to listen on, 0 for a free one.
@@ -59,9 +60,8 @@ class WandbServer:
         """
         if self._started is not None:
             raise RuntimeError(f"the server runs already, at {self.url}")
-        http = HttpServer(self._port)
-        http.store = Store(f"http://127.0.0.1:{http.server_port}", self._entity)
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        http = HttpServer(self._port, self._entity)
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         self._started = (http.store, http, thread)
 
@@ -123,14 +123,15 @@ class WandbServer:
 
     @property
     def unknown_operations(self) -> tuple[str, ...]:
-        """Names of the GraphQL operations that were asked for and have no answer; a good test asserts on ``()``."""
+        """Names of the GraphQL operations that the server could not answer; a good test asserts that there are none."""
         return self._store.unknown_operations
 
     def wait_for(self, predicate: Callable[[WandbServer], T], timeout: float = 30.0) -> T:
         """Wait until something holds for this server, and return what `predicate` says then.
 
         Args:
-            predicate: Is asked at once and after every change, and should not block: the server waits for it.
+            predicate: Is asked at once and after every change. A LookupError counts as "not yet", so it may ask for
+                runs and keys that are still to come. It should not block, for the server waits for it.
             timeout: Seconds to wait at most.
 
         Raises:
@@ -140,10 +141,21 @@ class WandbServer:
 
             server.wait_for(lambda server: server.run("run1").history, timeout=10)
         """
-        value = self._store.wait_for(lambda: predicate(self), timeout)
-        if not value:
-            raise TimeoutError(f"it did not come true within {timeout} s; known runs: {_listed(self.runs)}")
-        return value
+        missing: list[LookupError] = []
+
+        def ask() -> T | None:
+            missing.clear()
+            try:
+                return predicate(self)
+            except LookupError as error:
+                missing.append(error)
+                return None
+
+        value = self._store.wait_for(ask, timeout)
+        if value:
+            return value
+        unmet = f"it did not come true within {timeout} s; known runs: {_listed(self.runs)}"
+        raise TimeoutError(unmet) from (missing[0] if missing else None)
 
     def refuse(self, message: str) -> None:
         """Let no writer open a run from now on, be it new or not: `wandb.init` fails at once with `message`.

@@ -69,7 +69,7 @@ class Store:
 
     @property
     def unknown_operations(self) -> tuple[str, ...]:
-        """Names of the GraphQL operations that had no answer."""
+        """Names of the GraphQL operations that could not be answered."""
         with self._changed:
             return tuple(self._unknown)
 
@@ -104,7 +104,7 @@ class Store:
             self._closed = True
 
     def note_unknown(self, operation: str) -> None:
-        """Remember an operation that has no answer."""
+        """Remember an operation that could not be answered."""
         with self._changing():
             self._unknown.append(operation)
 
@@ -117,6 +117,12 @@ class Store:
         """Give the run, or None, while nothing else changes."""
         with self._changed:
             yield self._runs.get(key)
+
+    @contextmanager
+    def reading_all(self) -> Iterator[tuple[Run, ...]]:
+        """Give all runs in order of creation while nothing changes."""
+        with self._changed:
+            yield tuple(self._runs.values())
 
     @contextmanager
     def changing(self, key: RunKey) -> Iterator[Run | None]:
@@ -140,28 +146,30 @@ class Store:
         """
         self._wait_out_pause()
         with self._changing():
-            resumes = upsert.ticket in self._tickets
-            opens = upsert.opens or resumes
-            if opens and self._refusal is not None:
-                raise RefusedError(self._refusal)
-            self._tickets.discard(upsert.ticket or "")
             inserted = upsert.key not in self._runs
-            run = self._runs.setdefault(upsert.key, Run(key=upsert.key, url=self._page(upsert.key)))
-            if opens or inserted:
-                run.open(upsert.sender, resumed=resumes)
-            run.describe(**upsert.about)
-            run.config.update(upsert.config)
-            yield run, inserted
+            yield self._apply(upsert), inserted
+
+    def _apply(self, upsert: Upsert) -> Run:
+        resumes = upsert.ticket in self._tickets
+        opens = upsert.opens or resumes or upsert.key not in self._runs
+        if opens and self._refusal is not None:
+            raise RefusedError(self._refusal)
+        self._tickets -= {upsert.ticket or ""}
+        run = self._runs.setdefault(upsert.key, Run(key=upsert.key, url=self._page(upsert.key)))
+        if opens:
+            run.open(upsert.sender, resumed=resumes)
+        run.describe(**upsert.about)
+        run.config.update(upsert.config)
+        return run
 
     def _wait_out_pause(self) -> None:
-        with self._changed:
-            if self._pauses:
-                self._held += 1
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed or not self._pauses)
-                self._held -= 1
-            if self._closed:
-                raise RefusedError("the server has stopped")
+        with self._changing():
+            self._held += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._closed or not self._pauses)
+            self._held -= 1
+        if self._closed:
+            raise RefusedError("the server has stopped")
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -1,0 +1,85 @@
+"""The pages that links lead to, and requests that no client of W&B would send."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+import wandb
+
+from flyte_wandb.testing import WandbServer
+from tests.double.raw import ask
+
+
+def read(url: str) -> tuple[int, str]:
+    try:
+        with urlopen(url) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def write_run(run_id: str, **options: Any) -> wandb.Run:
+    run = wandb.init(id=run_id, project="p", reinit="create_new", **options)
+    run.log({"loss": 0.25})
+    run.finish()
+    return run
+
+
+def test_the_page_of_a_run(server: WandbServer) -> None:
+    run = write_run("run1", name="<b>", group="g", config={"lr": 0.125}, tags=["a", "b"])
+    assert run.url is not None
+    status, html = read(run.url)
+    assert status == 200
+    for text in ("run1", "finished", "&lt;b&gt;", "a, b", "0.125", "<td>0</td><td>0.25</td>"):
+        assert text in html
+    assert f'href="{server.url}/local/p"' in html
+    assert f'href="{server.url}/local/p/groups/g/workspace"' in html
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "größe", "a&b+c"])
+def test_names_are_quoted(server: WandbServer, name: str) -> None:
+    run = write_run(name, group=f"50%/{name}")
+    record = server.run(name)
+    assert record.url == f"{server.url}/local/p/runs/{quote(name, safe='')}"
+    assert run.url is not None
+    assert read(run.url)[0] == 200
+    assert record.history == ({"loss": 0.25, "_step": 0},)
+    group = f"{server.url}/local/p/groups/{quote(f'50%/{name}', safe='')}/workspace"
+    assert group in read(record.url)[1]
+    assert read(group)[0] == 200
+
+
+def test_the_pages_of_a_group_and_of_a_project(server: WandbServer) -> None:
+    urls = [server.run(write_run(run_id, group=group).id).url for run_id, group in [("a", "g"), ("b", "g"), ("c", "h")]]
+    status, html = read(f"{server.url}/local/p/groups/g/workspace")
+    assert (status, [url in html for url in urls]) == (200, [True, True, False])
+    status, html = read(f"{server.url}/local/p")
+    assert (status, [url in html for url in urls]) == (200, [True, True, True])
+
+
+def test_a_page_of_nothing_is_not_found(server: WandbServer) -> None:
+    write_run("run1")
+    for path in ("", "local", "local/q", "team/p", "local/p/runs/run2", "local/p/runs", "local/p/groups/g/workspace"):
+        status, html = read(f"{server.url}/{path}")
+        assert (status, "Not found" in html) == (404, True), path
+    assert "<script>" not in read(f"{server.url}/<script>")[1]
+
+
+def test_the_files_of_a_run_are_served(server: WandbServer) -> None:
+    write_run("run1", config={"lr": 0.125})
+    assert "0.125" in read(f"{server.url}/files/local/p/run1/config.yaml")[1]
+    assert read(f"{server.url}/files/local/p/run1/other.yaml")[0] == 404
+    assert read(f"{server.url}/files/local/p/run2/config.yaml")[0] == 404
+
+
+def test_an_unknown_operation_is_named() -> None:
+    with WandbServer() as server:
+        answer = ask(server, "query Strange ($id: ID!) { strange }")
+        assert "cannot answer Strange" in json.dumps(answer["errors"])
+        assert "cannot answer RunSampledHistory" in json.dumps(ask(server, "query RunSampledHistory { run }")["errors"])
+        assert server.unknown_operations == ("Strange", "RunSampledHistory")

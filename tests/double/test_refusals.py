@@ -1,0 +1,125 @@
+"""A server that opens no runs, waits, or ends."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import wandb
+
+from flyte_wandb.testing import WandbServer
+from tests.double.writers import shared, writer
+
+
+def open_run(run_id: str, **options: Any) -> wandb.Run:
+    return wandb.init(id=run_id, project="p", reinit="create_new", **options)
+
+
+@pytest.mark.parametrize("settings", [{}, {"mode": "shared"}], ids=["plain", "shared"])
+def test_a_refusal_reaches_the_client_until_it_is_taken_back(server: WandbServer, settings: dict[str, Any]) -> None:
+    server.refuse("no room for more runs")
+    with pytest.raises(wandb.errors.CommError, match="no room for more runs"):
+        open_run("run1", settings=wandb.Settings(**settings))
+    assert server.runs == ()
+    server.accept()
+    wandb.teardown()
+    open_run("run1", settings=wandb.Settings(**settings)).finish()
+    assert server.run("run1").state == "finished"
+
+
+def test_a_refusal_leaves_open_runs_alone(server: WandbServer) -> None:
+    run = open_run("run1", config={"a": 1})
+    server.refuse("no room for more runs")
+    run.config["b"] = 2
+    run.finish()
+    assert server.run("run1").config == {"a": 1, "b": 2}
+    assert server.run("run1").state == "finished"
+
+
+def test_a_refused_run_is_not_resumed(server: WandbServer) -> None:
+    open_run("run1").finish(exit_code=1)
+    before = server.run("run1")
+    server.refuse("no room for more runs")
+    with pytest.raises(wandb.errors.CommError, match="no room for more runs"):
+        open_run("run1", resume="allow")
+    assert server.run("run1") == before
+
+
+def test_a_pause_holds_runs_that_are_being_opened(server: WandbServer) -> None:
+    with writer("run2", settings={}) as process:
+        with server.paused():
+            thread = threading.Thread(target=lambda: open_run("run1").finish())
+            thread.start()
+            assert server.wait_for(lambda server: server.held == 2)
+            assert [run.id for run in server.runs] == []
+        assert server.wait_for(lambda server: server.held == 0)
+        process.do("run.finish()")
+        thread.join()
+    assert {run.id: run.state for run in server.runs} == {"run1": "finished", "run2": "finished"}
+
+
+def test_the_end_of_the_server_ends_a_pause(server: WandbServer) -> None:
+    refused: list[BaseException] = []
+
+    def try_to_open() -> None:
+        try:
+            open_run("run1")
+        except wandb.errors.CommError as error:
+            refused.append(error)
+
+    with server.paused():
+        thread = threading.Thread(target=try_to_open)
+        thread.start()
+        server.wait_for(lambda server: server.held)
+        server.stop()
+        thread.join()
+    assert (server.held, server.runs, len(refused)) == (0, (), 1)
+
+
+def test_no_thread_is_left(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(threading.enumerate())
+    server = WandbServer()
+    with server:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        with writer("run1", settings=shared("a", primary=True)) as primary:
+            assert set(threading.enumerate()) > before
+            primary.do("run.finish()")
+    assert set(threading.enumerate()) <= before
+    assert server.run("run1").state == "finished", "the runs stay readable"
+
+
+def test_a_server_is_started_and_stopped(server: WandbServer) -> None:
+    with pytest.raises(RuntimeError, match="runs already, at http"):
+        server.start()
+    other = WandbServer()
+    other.stop()
+    with pytest.raises(RuntimeError, match="was not started"):
+        _ = other.url
+    with pytest.raises(OSError, match="in use"):
+        WandbServer(port=urlsplit(server.url).port or 0).start()
+
+
+def test_a_server_starts_again_on_its_port_without_runs() -> None:
+    with WandbServer() as first:
+        port = urlsplit(first.url).port or 0
+        assert first.url == f"http://127.0.0.1:{port}"
+    again = WandbServer(port)
+    for _ in range(2):
+        with again:
+            assert (again.url, again.runs) == (first.url, ())
+
+
+def test_broken_requests_leave_the_terminal_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    with WandbServer() as server:
+        address = ("127.0.0.1", urlsplit(server.url).port or 0)
+        for request in (b"nonsense\r\n\r\n", b"POST /graphql HTTP/1.1\r\nContent-Length: 4\r\n\r\nnope", b"POST /gra"):
+            with socket.create_connection(address) as connection:
+                connection.sendall(request)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1000):
+                    pass
+    assert capfd.readouterr() == ("", "")
