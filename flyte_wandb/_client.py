@@ -65,9 +65,9 @@ def open_run(opening: Opening) -> wandb.Run:
             run = wandb.init(id=opening.run_id, reinit="create_new", settings=settings, **arguments)
     except Exception as error:
         _forget(opening.run_id, error)
-        raise OpenRunError(f"{_not_opened(opening, settings)}: {type(error).__name__}: {error}") from error
+        raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {error}") from error
     if run.id != opening.run_id:
-        raise OpenRunError(f"{_not_opened(opening, settings)}: it handed out the run {run.id!r} instead")
+        raise OpenRunError(f"{_not_opened(opening)}: it handed out the run {run.id!r} instead")
     return run
 
 
@@ -94,8 +94,9 @@ def point_globals(run: wandb.Run | None) -> None:
     import wandb
     from wandb.sdk.lib import module
 
-    module.unset_globals()  # type: ignore[no-untyped-call]
-    if run is not None:
+    if run is None:
+        module.unset_globals()  # type: ignore[no-untyped-call]
+    else:
         names = {name: getattr(run, name) for name in _GLOBALS if hasattr(wandb, name)}
         module.set_global(run=run, **names)  # type: ignore[no-untyped-call]
 
@@ -115,22 +116,24 @@ def client_place() -> tuple[str, str | None, str | None]:
     return settings.app_url.rstrip("/"), settings.entity, settings.project
 
 
-def _settings(given: wandb.Settings | dict[str, Any] | None, opening: Opening) -> wandb.Settings:
-    import wandb
-
-    settings = wandb.Settings(**given) if isinstance(given, dict) else (given or wandb.Settings()).model_copy()
+def _settings(
+    given: wandb.Settings | dict[str, Any] | None, opening: Opening
+) -> wandb.Settings | dict[str, Any] | None:
     wanted = dict(opening.settings)
     if opening.host:
         wanted["base_url"] = _hosts.api_url(opening.host)
+    if given is None or isinstance(given, dict):
+        return {**(given or {}), **wanted} or None
+    settings = given.model_copy()
     for name, value in wanted.items():
         setattr(settings, name, value)
     return settings
 
 
-def _not_opened(opening: Opening, settings: wandb.Settings) -> str:
+def _not_opened(opening: Opening) -> str:
     import wandb
 
-    server = settings.base_url if opening.host else wandb.setup().settings.base_url
+    server = _hosts.api_url(opening.host) if opening.host else wandb.setup().settings.base_url
     return f"W&B did not open the run {opening.run_id!r} (project {opening.arguments.get('project')!r}) at {server}"
 
 

@@ -32,6 +32,8 @@ def read_settings(context: Mapping[str, str]) -> dict[str, Any]:
     {'project': 'vision'}
     """
     found = {key: text for key, text in context.items() if key.startswith(PREFIX) and not key.startswith(SWEEP_PREFIX)}
+    if not found:
+        return {}
     for key in found.keys() - {f"{PREFIX}{name}" for name in FIELDS}:
         warn_once(f"the key {key!r} in Flyte's context is none of flyte-wandb's settings and is ignored")
     return {name: _read(name, found[f"{PREFIX}{name}"]) for name in FIELDS if f"{PREFIX}{name}" in found}

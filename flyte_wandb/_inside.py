@@ -53,7 +53,7 @@ def get_distributed_info() -> dict[str, int] | None:
     from ._session import tracked_here
 
     tracked = tracked_here()
-    topology = tracked.request.topology if tracked else detect_topology(MappingProxyType(dict(os.environ)))
+    topology = tracked.request.topology if tracked else detect_topology(MappingProxyType(os.environ))
     if not topology.distributed:
         return None
     names = ("rank", "local_rank", "world_size", "local_world_size", "worker_index", "num_workers")

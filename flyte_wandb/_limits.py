@@ -1,7 +1,8 @@
 """W&B's limits on names, checked before a name reaches W&B.
 
 Sources: `wandb.Settings` validators (run ids, projects, tags), the 128-character limit of W&B's server on names, and
-64 characters for job types (wandb issue 6402).
+64 characters for job types (wandb issue 6402). A ``%`` in a run id passes the client's check, which then sends the rows
+of the run to a wrong address (seen with wandb 0.31 and the id ``50%``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Limit:
         >>> RUN_ID.fault("r1-a0") is None
         True
         >>> RUN_ID.fault("a/b")
-        "a run id cannot hold '/'; W&B refuses :;,#?/'"
+        "a run id cannot hold '/'; W&B refuses :;,#?/%'"
         """
         a = "an" if self.kind[0] in "aeiou" else "a"
         if not isinstance(value, str):
@@ -37,7 +38,7 @@ class Limit:
         return f"{a} {self.kind} cannot hold {found!r}; W&B refuses {self.refused}" if found else None
 
 
-RUN_ID: Final = Limit(kind="run id", longest=128, refused=":;,#?/'")
+RUN_ID: Final = Limit(kind="run id", longest=128, refused=":;,#?/%'")
 GROUP: Final = Limit(kind="group", longest=128)
 PROJECT: Final = Limit(kind="project", longest=128, refused="/\\#?%:")
 ENTITY: Final = Limit(kind="entity", longest=128, refused="/")

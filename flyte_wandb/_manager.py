@@ -146,8 +146,11 @@ class StrategyManager:
     def _named_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
         @functools.wraps(call)
         def answer(*arguments: Any) -> Any:
-            with _hook_errors(hook, author):
+            try:
                 value = call(*arguments)
+            except Exception:
+                with _hook_errors(hook, author):
+                    raise
             if value is not None:
                 self._answers.plugin = author
             return value

@@ -51,4 +51,4 @@ def _request(spec: Spec, action: Action, topology: Topology) -> Request:
 
 
 def _launched() -> Topology:
-    return detect_topology(MappingProxyType(dict(os.environ)))
+    return detect_topology(MappingProxyType(os.environ))

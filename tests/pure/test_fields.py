@@ -36,7 +36,7 @@ BAD: list[tuple[str, object, str]] = [
     ("entity", "a/b", "an entity cannot hold '/'; W&B refuses /"),
     ("host", "ftp://a", "a host is an http or https address such as https://wandb.ai, not 'ftp://a'"),
     ("host", "https://[", "a host is an http or https address such as https://wandb.ai, not 'https://['"),
-    ("id", "a:b", "a run id cannot hold ':'; W&B refuses :;,#?/'"),
+    ("id", "a:b", "a run id cannot hold ':'; W&B refuses :;,#?/%'"),
     ("id", " a", f"a run id is {WORDS}"),
     ("name", "n" * 129, "a display name has at most 128 characters, this one has 129"),
     ("group", "g" * 129, "a group has at most 128 characters, this one has 129"),

@@ -17,7 +17,7 @@ ALL = [RUN_ID, GROUP, PROJECT, ENTITY, NAME, TAG, JOB_TYPE]
     [
         (RUN_ID, "r1-a0"),
         (RUN_ID, "a" * 128),
-        (RUN_ID, "exp 1 é.~%&"),
+        (RUN_ID, "exp 1 é.~&"),
         (GROUP, "a/b:c"),
         (GROUP, "g" * 128),
         (PROJECT, "my project"),
@@ -52,9 +52,9 @@ def test_a_name_that_does_not_fit_is_told_why(limit: Limit, name: object, messag
     assert limit.fault(name) == message
 
 
-@pytest.mark.parametrize("character", list(":;,#?/'"))
+@pytest.mark.parametrize("character", list(":;,#?/%'"))
 def test_the_characters_that_a_run_id_cannot_hold(character: str) -> None:
-    assert RUN_ID.fault(f"a{character}b") == f"a run id cannot hold {character!r}; W&B refuses :;,#?/'"
+    assert RUN_ID.fault(f"a{character}b") == f"a run id cannot hold {character!r}; W&B refuses :;,#?/%'"
 
 
 @pytest.mark.parametrize("character", list("/\\#?%:"))

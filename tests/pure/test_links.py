@@ -39,7 +39,7 @@ ROWS = [
     (request(launched(2, 2)[3], run_mode="new", id="resnet"), "/groups/resnet/workspace"),
     (request(launched(2, 2)[3], run_mode="new", group="ours"), "/groups/ours/workspace"),
     (request(launched(1)[0], run_mode="new"), "/groups/r1-a0/workspace"),
-    (request(id="exp 1%"), "/runs/exp%201%25"),
+    (request(id="exp 1+é"), "/runs/exp%201%2B%C3%A9"),
     (request(launched(1)[0], run_mode="new", group="a/b ü"), "/groups/a%2Fb%20%C3%BC/workspace"),
 ]
 

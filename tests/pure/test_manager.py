@@ -193,7 +193,7 @@ BAD_ANSWERS: list[tuple[str, object, str]] = [
     ("compute_run_id", "", "a run id is neither empty nor starts or ends with white space"),
     ("compute_run_id", " r1", "a run id is neither empty nor starts or ends with white space"),
     ("compute_run_id", "a" * 129, "a run id has at most 128 characters, this one has 129"),
-    ("compute_run_id", "team/r1", "a run id cannot hold '/'; W&B refuses :;,#?/'"),
+    ("compute_run_id", "team/r1", "a run id cannot hold '/'; W&B refuses :;,#?/%'"),
     ("compute_group", "mine", "a group is a Group, not str; Group(name=None) means no group"),
     ("compute_group", Group(name="g" * 129), "a group has at most 128 characters, this one has 129"),
     ("compute_group", Group(name=""), "a group is neither empty nor starts or ends with white space"),

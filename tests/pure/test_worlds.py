@@ -21,7 +21,7 @@ MODES = st.sampled_from(["auto", "new", "shared"])
 SCOPES = st.sampled_from(["global", "worker"])
 JOINABLE = st.sampled_from([None, True, False])
 IDS = st.one_of(st.none(), st.text("abz019-_.", min_size=1, max_size=100))
-REFUSED = set(":;,#?/'")
+REFUSED = set(":;,#?/%'")
 
 
 @given(WORLDS, MODES, SCOPES, JOINABLE, IDS)

@@ -1,0 +1,123 @@
+"""Fifty concurrent children with runs of their own, against fifty that open runs in threads by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import flyte
+import wandb
+from rich.progress import Progress
+
+from flyte_wandb import _threads, wandb_init
+
+from ._counts import Counts
+from ._local import local_runner
+from ._progress import ticker
+from ._rows import Row, ratio_row
+from ._samples import Samples, alternated
+
+_WALL_LIMIT: Final = 1.2
+_BLOCK_LIMIT: Final = 1.5
+_TICK: Final = 0.001
+_ids = (f"child-{number}" for number in itertools.count())
+_as_many = ThreadPoolExecutor(_threads.MOST_THREADS)
+
+env = flyte.TaskEnvironment(name="children")
+
+
+@wandb_init(run_mode="new")
+@env.task
+async def tracked(number: int) -> int:
+    """Have the decorator open and finish a run."""
+    return number
+
+
+@env.task
+async def bare(number: int) -> int:
+    """Open and finish a run by hand, in the threads of `asyncio.to_thread`."""
+    run = await asyncio.to_thread(_open_bare)
+    await asyncio.to_thread(run.finish)
+    return number
+
+
+@env.task
+async def bare_as_many(number: int) -> int:
+    """Open and finish a run by hand, in as many threads as ours uses."""
+    loop = asyncio.get_running_loop()
+    run = await loop.run_in_executor(_as_many, _open_bare)
+    await loop.run_in_executor(_as_many, run.finish)
+    return number
+
+
+def _open_bare() -> wandb.Run:
+    return wandb.init(id=next(_ids), reinit="create_new", resume="allow")
+
+
+_CHILDREN: Final[dict[str, Any]] = {"tracked": tracked, "bare": bare, "bare_as_many": bare_as_many}
+
+
+class _Gap:
+    """The longest time between two ticks of a coroutine that only sleeps: how long the loop was blocked."""
+
+    longest = 0.0
+
+    async def tick(self) -> None:
+        """Tick until cancelled."""
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = time.perf_counter()
+            self.longest, last = max(self.longest, now - last), now
+
+
+@asynccontextmanager
+async def _ticking() -> AsyncIterator[_Gap]:
+    gap = _Gap()
+    ticking = asyncio.create_task(gap.tick())
+    try:
+        yield gap
+        await asyncio.sleep(2 * _TICK)
+    finally:
+        ticking.cancel()
+
+
+@env.task
+async def crowd(kind: str, count: int) -> tuple[float, float]:
+    """Call all children at once and return the seconds they took and the longest block of the event loop."""
+    async with _ticking() as gap:
+        started = time.perf_counter()
+        await asyncio.gather(*(_CHILDREN[kind](number) for number in range(count)))
+        wall = time.perf_counter() - started
+    return wall, gap.longest
+
+
+def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
+    """Measure the children's time and the longest block of the loop on which they and their parent run."""
+    run = local_runner(folder)
+    arms = [partial(run, crowd, kind, counts.children) for kind in _CHILDREN]
+    tick = ticker(progress, "concurrent children", counts.crowds + 1)
+    alternated(1, arms, tick)
+    ours, bare_ones, as_many = alternated(counts.crowds, arms, tick)
+    name = f"{counts.children} concurrent children"
+    return [*_rows(name, ours, bare_ones, limited=True), *_rows(f"{name}, bare threads as many", ours, as_many)]
+
+
+def _rows(name: str, ours: list[Any], bare_ones: list[Any], *, limited: bool = False) -> list[Row]:
+    (our_walls, our_blocks), (walls, blocks) = (_samples(arm) for arm in (ours, bare_ones))
+    return [
+        ratio_row(f"{name}: wall time", our_walls, walls, _WALL_LIMIT if limited else None),
+        ratio_row(f"{name}: longest block of the loop", our_blocks, blocks, _BLOCK_LIMIT if limited else None),
+    ]
+
+
+def _samples(arm: list[tuple[float, float]]) -> list[Samples]:
+    """Return the wall times and the blocks."""
+    return [Samples(values) for values in zip(*arm, strict=True)]
