@@ -66,7 +66,7 @@ def open_run(opening: Opening) -> wandb.Run:
     except Exception as error:
         _forget(opening.run_id, error)
         raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {error}") from error
-    if run.id != opening.run_id:
+    if run.id != opening.run_id and not run.disabled:
         raise OpenRunError(f"{_not_opened(opening)}: it handed out the run {run.id!r} instead")
     return run
 

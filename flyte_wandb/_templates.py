@@ -56,18 +56,19 @@ def replace_function(
 def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:
     """Return rank 0 of the world that the task's environment declares, or None for a task of one process.
 
-    Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`).
+    Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`),
+    which have no number of their own in `plugin_config`.
     """
-    config = getattr(task, "plugin_config", None)
-    config = getattr(config, "settings", None) or config
-    nodes = getattr(config, "nnodes", None) or getattr(config, "replicas", None)
-    ranks = getattr(config, "nproc_per_node", None)
-    if nodes is None or not isinstance(ranks, int):
+    places: tuple[Any, ...] = (getattr(task, "plugin_config", None), task.parent_env() if task.parent_env else None)
+    declaring = next((place for place in places if isinstance(getattr(place, "nproc_per_node", None), int)), None)
+    nodes = getattr(declaring, "nnodes", None) or getattr(declaring, "replicas", None)
+    if declaring is None or nodes is None:
         return None
     from flyte_wandb_hookspecs import Topology
 
-    most = int(str(nodes).rpartition(":")[2])
-    return Topology(world_size=most * ranks, local_world_size=ranks, num_workers=most, launcher=type(config).__name__)
+    ranks, most = declaring.nproc_per_node, int(str(nodes).rpartition(":")[2])
+    launcher = type(declaring).__name__
+    return Topology(world_size=most * ranks, local_world_size=ranks, num_workers=most, launcher=launcher)
 
 
 def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:
