@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import flyte
 import wandb
 from rich.progress import Progress
 
-from flyte_wandb import _threads, wandb_init
+from flyte_wandb import wandb_init
 
 from ._counts import Counts
 from ._local import local_runner
@@ -28,7 +27,6 @@ _WALL_LIMIT: Final = 1.2
 _BLOCK_LIMIT: Final = 1.5
 _TICK: Final = 0.001
 _ids = (f"child-{number}" for number in itertools.count())
-_as_many = ThreadPoolExecutor(_threads.MOST_THREADS)
 
 env = flyte.TaskEnvironment(name="children")
 
@@ -48,20 +46,11 @@ async def bare(number: int) -> int:
     return number
 
 
-@env.task
-async def bare_as_many(number: int) -> int:
-    """Open and finish a run by hand, in as many threads as ours uses."""
-    loop = asyncio.get_running_loop()
-    run = await loop.run_in_executor(_as_many, _open_bare)
-    await loop.run_in_executor(_as_many, run.finish)
-    return number
-
-
 def _open_bare() -> wandb.Run:
     return wandb.init(id=next(_ids), reinit="create_new", resume="allow")
 
 
-_CHILDREN: Final[dict[str, Any]] = {"tracked": tracked, "bare": bare, "bare_as_many": bare_as_many}
+_CHILDREN: Final[dict[str, Any]] = {"tracked": tracked, "bare": bare}
 
 
 class _Gap:
@@ -105,16 +94,12 @@ def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     arms = [partial(run, crowd, kind, counts.children) for kind in _CHILDREN]
     tick = ticker(progress, "concurrent children", counts.crowds + 1)
     alternated(1, arms, tick)
-    ours, bare_ones, as_many = alternated(counts.crowds, arms, tick)
+    ours, by_hand = (_samples(arm) for arm in alternated(counts.crowds, arms, tick))
+    (our_walls, our_blocks), (walls, blocks) = ours, by_hand
     name = f"{counts.children} concurrent children"
-    return [*_rows(name, ours, bare_ones, limited=True), *_rows(f"{name}, bare threads as many", ours, as_many)]
-
-
-def _rows(name: str, ours: list[Any], bare_ones: list[Any], *, limited: bool = False) -> list[Row]:
-    (our_walls, our_blocks), (walls, blocks) = (_samples(arm) for arm in (ours, bare_ones))
     return [
-        ratio_row(f"{name}: wall time", our_walls, walls, _WALL_LIMIT if limited else None),
-        ratio_row(f"{name}: longest block of the loop", our_blocks, blocks, _BLOCK_LIMIT if limited else None),
+        ratio_row(f"{name}: wall time", our_walls, walls, _WALL_LIMIT),
+        ratio_row(f"{name}: longest block of the loop", our_blocks, blocks, _BLOCK_LIMIT),
     ]
 
 

@@ -13,11 +13,10 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from unittest.mock import patch
 
 import flyte
 import wandb
@@ -93,12 +92,16 @@ _watch = _Stopwatch()
 @contextmanager
 def _watched() -> Iterator[None]:
     """Time the wrapper and the client, the same for both arms."""
-    with (
-        patch.object(wandb, "init", _watch.in_client(wandb.init)),
-        patch.object(wandb.Run, "finish", _watch.in_client(wandb.Run.finish)),
-        patch.object(_session, "call_sync", _watch.in_wrapper(_session.call_sync)),
-        patch.object(_session, "call_async", _watch.in_async_wrapper(_session.call_async)),
-    ):
+    with ExitStack() as timed:
+        for owner, name, timer in (
+            (wandb, "init", _watch.in_client),
+            (wandb.Run, "finish", _watch.in_client),
+            (_session, "call_sync", _watch.in_wrapper),
+            (_session, "call_async", _watch.in_async_wrapper),
+        ):
+            untimed = getattr(owner, name)
+            timed.callback(setattr, owner, name, untimed)
+            setattr(owner, name, timer(untimed))
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Final
 
 from flyte_wandb_hookspecs import ParentRun
@@ -17,7 +17,10 @@ RUN_KEY: Final = "_wandb_run"
 
 def written_run(run: ParentRun) -> dict[str, str]:
     """Write the identity of a run for the tasks below it."""
-    return {RUN_ID_KEY: run.run_id, RUN_KEY: json.dumps(asdict(run))}
+    return {
+        RUN_ID_KEY: run.run_id,
+        RUN_KEY: json.dumps({field.name: getattr(run, field.name) for field in fields(run)}),
+    }
 
 
 def read_run(context: Mapping[str, str]) -> ParentRun | None:

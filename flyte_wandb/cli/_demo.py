@@ -104,8 +104,8 @@ def _page(run: RunRecord) -> str:
 
 
 def _serve(console: Console, server: WandbServer) -> None:
-    console.print(f"The pages are up at {server.url}; Ctrl-C ends the demo.")
     try:
+        console.print(f"The pages are up at {server.url}; Ctrl-C ends the demo.")
         threading.Event().wait()
     except KeyboardInterrupt:
         console.print("Done.")

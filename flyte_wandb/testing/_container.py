@@ -11,13 +11,15 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import flyte
 
+T = TypeVar("T")
 Task = flyte.TaskTemplate[..., Any, Any]
 
 _RESOLVER: Final = "flyte._internal.resolvers.default.DefaultTaskResolver"
@@ -67,7 +69,7 @@ class Container:
             self.process.kill()
             self.process.communicate()
             raise
-        value, error = asyncio.run(_read(self._task, self._outputs))
+        value, error = _awaited(_read(self._task, self._outputs))
         return ContainerResult(exit_code=self.process.returncode, error=error, value=value, log=log)
 
 
@@ -117,7 +119,7 @@ def start_container(
     base = folder / "flyte" / run_name / action_name / label
     outputs = base / "1"
     outputs.mkdir(parents=True, exist_ok=True)
-    asyncio.run(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
+    _awaited(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
     process = subprocess.Popen(
         [*_a0(base, run_name, action_name), *_address(task)],
         cwd=folder,
@@ -127,6 +129,12 @@ def start_container(
         text=True,
     )
     return Container(process, task, outputs)
+
+
+def _awaited(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end in a thread of its own: the caller may be inside an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def _a0(base: Path, run_name: str, action_name: str) -> list[str]:
