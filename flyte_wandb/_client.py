@@ -85,27 +85,33 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
         _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
 
 
+def global_names() -> dict[str, Any]:
+    """Return what `wandb.run`, `wandb.log` and their like mean now."""
+    import wandb
+
+    return {name: getattr(wandb, name) for name in ("run", *_GLOBALS) if hasattr(wandb, name)}
+
+
+def set_global_names(names: dict[str, Any]) -> None:
+    """Have `wandb.run`, `wandb.log` and their like mean again what `global_names` returned."""
+    import wandb
+
+    for name, value in names.items():
+        setattr(wandb, name, value)
+
+
 def point_globals(run: wandb.Run | None) -> None:
-    """Make `wandb.run`, `wandb.log` and their like mean `run`; with None, what they meant before our first run.
+    """Make `wandb.run`, `wandb.log` and their like mean `run`; with None, nothing.
 
     W&B's own `reinit` modes would hand one task the run of another, so every run is opened with ``create_new``, which
     leaves these names alone; Lightning's and Hugging Face's loggers look there.
     """
-    import wandb
     from wandb.sdk.lib import module
 
     if run is None:
         module.unset_globals()  # type: ignore[no-untyped-call]
     else:
-        names = {name: getattr(run, name) for name in _GLOBALS if hasattr(wandb, name)}
-        module.set_global(run=run, **names)  # type: ignore[no-untyped-call]
-
-
-def global_run() -> wandb.Run | None:
-    """Return what `wandb.run` means now."""
-    import wandb
-
-    return wandb.run
+        set_global_names({"run": run, **{name: getattr(run, name) for name in _GLOBALS if hasattr(run, name)}})
 
 
 def client_place() -> tuple[str, str | None, str | None]:

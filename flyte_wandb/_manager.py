@@ -40,6 +40,7 @@ class StrategyManager:
         self._plugins.add_hookspecs(HookSpecs)
         self._answers = _Answers()
         self._origins: dict[str, str] = {}
+        self._wrapping: dict[str, tuple[str, ...]] = {}
         self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
 
     def register(self, plugin: object, *, name: str, origin: str = "registered in this process") -> None:
@@ -64,12 +65,14 @@ class StrategyManager:
             self.unregister(name)
             raise
         self._origins[name] = origin
+        self._wrapping.clear()
 
     def unregister(self, name: str) -> None:
         """Take the plugin called `name` out again; unknown names are ignored."""
         if self._plugins.has_plugin(name):
             self._plugins.unregister(name=name)
         self._origins.pop(name, None)
+        self._wrapping.clear()
         self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
 
     def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
@@ -124,8 +127,10 @@ class StrategyManager:
         return f"run_mode {settings.run_mode!r}, rank_scope {settings.rank_scope!r}" if settings else repr(arguments)
 
     def _wrappers(self, hook: str) -> tuple[str, ...]:
-        implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-        return tuple(one.plugin_name for one in implementations if one.wrapper or one.hookwrapper)
+        if hook not in self._wrapping:
+            implementations = getattr(self._plugins.hook, hook).get_hookimpls()
+            self._wrapping[hook] = tuple(one.plugin_name for one in implementations if one.wrapper or one.hookwrapper)
+        return self._wrapping[hook]
 
     def _adopt(self, plugin: object, name: str) -> None:
         for caller in self._plugins.get_hookcallers(plugin) or ():

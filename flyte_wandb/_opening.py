@@ -48,18 +48,17 @@ class Opening:
     alone: bool = False
 
 
-def opening(plan: Plan, request: Request, *, local: bool, mode: Mode) -> Opening:
+def opening(plan: Plan, request: Request, *, mode: Mode | None) -> Opening:
     """Say how the run of `plan` is opened.
 
     Args:
         plan: A plan whose role opens a run.
         request: The request it was made for.
-        local: Whether the whole tree of tasks runs in this process, which then shares the run object itself.
-        mode: How W&B's client reaches a server.
+        mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
+            of tasks runs in this process, which then shares the run object itself.
     """
     assert plan.run_id is not None
-    among_others = not local and plan.role is not Role.SOLO
-    shared, alone = among_others and mode == "online", among_others and mode == "offline"
+    shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
     label = writer_label(request)
     owns = plan.role.owns
     return Opening(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Final
 
 from flyte_wandb_hookspecs import ParentRun
@@ -19,7 +18,7 @@ def written_run(run: ParentRun) -> dict[str, str]:
     """Write the identity of a run for the tasks below it."""
     return {
         RUN_ID_KEY: run.run_id,
-        RUN_KEY: json.dumps({field.name: getattr(run, field.name) for field in fields(run)}),
+        RUN_KEY: json.dumps({name: getattr(run, name) for name in run.__slots__}),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _client
 from ._errors import RunInUseError
@@ -54,8 +54,7 @@ class OpenRuns:
         self._lock = threading.Lock()
         self._globals_lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
-        self._pointed = False
-        self._outer: wandb.Run | None = None
+        self._outer: dict[str, Any] | None = None
 
     def acquire(self, opening: Opening, *, action: str, in_flyte: bool = True) -> Lease:
         """Borrow the run that `opening` joins if it is open here, else open the run. Blocks.
@@ -146,10 +145,13 @@ class OpenRuns:
         """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
         with self._globals_lock:
             runs = self._ready(without=without)
-            if runs and not self._pointed:
-                self._outer = _client.global_run()
-            self._pointed = bool(runs)
-            _client.point_globals(runs[0] if len(runs) == 1 else None if runs else self._outer)
+            if self._outer is None:
+                self._outer = _client.global_names()
+            if runs:
+                _client.point_globals(runs[0] if len(runs) == 1 else None)
+            else:
+                _client.set_global_names(self._outer)
+                self._outer = None
         if len(runs) > 1:
             warn_once(
                 "several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()"

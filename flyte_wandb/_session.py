@@ -119,8 +119,9 @@ def _opened(planned: Tracked) -> Tracked:
     if not planned.plan.role.opens:
         return planned
     request = planned.request
-    mode = _client.effective_mode(request.settings.mode)
-    wanted = opening(planned.plan, request, local=planned.action is None or planned.action.local, mode=mode)
+    in_one_process = planned.action is None or planned.action.local
+    mode = None if in_one_process else _client.effective_mode(request.settings.mode)
+    wanted = opening(planned.plan, request, mode=mode)
     _say_what_differs(planned, wanted)
     lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
     return Tracked(action=planned.action, request=request, plan=planned.plan, lease=lease)

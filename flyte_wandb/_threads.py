@@ -7,8 +7,8 @@ import contextvars
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -27,17 +27,29 @@ async def uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, 
     Raises:
         Exception: What the call raised; the cancellation instead, where there was one too.
     """
-    context = contextvars.copy_context()
-    future = asyncio.get_running_loop().run_in_executor(_threads(), context.run, call, *arguments)
+    future = _threads().submit(contextvars.copy_context().run, call, *arguments)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
-            await asyncio.wait((future,))
+            await _end_of(future)
         except asyncio.CancelledError as cancellation:
             cancelled = cancellation
     if cancelled and future.exception():
         raise cancelled from future.exception()
     return future.result(), cancelled
+
+
+def _end_of(future: Future[Any]) -> asyncio.Future[None]:
+    """Return what can be awaited, and cancelled, without doing anything to `future`."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake, waiter))
+    return waiter
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 @functools.cache

@@ -28,7 +28,7 @@ def planned(one: Request) -> Plan:
 
 
 def opened(one: Request, mode: Mode, *, local: bool = False) -> Opening:
-    return opening(planned(one), one, local=local, mode=mode)
+    return opening(planned(one), one, mode=None if local else mode)
 
 
 SOLO = asked(joinable=False)
