@@ -77,6 +77,14 @@ def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
         run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
 
 
+def note_failure(run: wandb.Run, writer: str, error: BaseException | None) -> None:
+    """Write to the run's summary that one of its writers failed. The run's state is its owner's to tell."""
+    try:
+        run.summary[f"failed/{writer}"] = f"{type(error).__name__}: {error}"
+    except Exception:
+        _LOG.exception("the failure of %s could not be written to the run %s", writer, run.id)
+
+
 def close_run(run: wandb.Run, exit_code: int) -> None:
     """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
     try:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from flyte_wandb_hookspecs import Plan, Request, Role, Settings, Topology, plain_copy
+from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
 Mode = Literal["online", "offline", "disabled"]
 """How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
+
+PARENT_KEY: Final = "flyte_parent_run_id"
+"""Where the configuration of a distributed task's run names the run of the task that called it."""
 
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 
@@ -99,7 +102,7 @@ def _arguments(plan: Plan, request: Request, *, alone: bool) -> dict[str, Any]:
     settings = request.settings
     where = place(request, plan)
     given = {**plain_copy(settings.init), "project": where.project, "entity": where.entity, "group": plan.group}
-    given |= {"config": _config(settings), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
+    given |= {"config": _config(request), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
     if plan.role.owns or alone:
         given.setdefault("resume", "allow")
     else:
@@ -109,8 +112,12 @@ def _arguments(plan: Plan, request: Request, *, alone: bool) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _config(settings: Settings) -> Any:
-    return None if settings.config is None else plain_copy(settings.config)
+def _config(request: Request) -> dict[str, Any] | None:
+    """Return the user's configuration; ranks below a tracked task, which never join its run, name it there."""
+    config = {} if request.settings.config is None else plain_copy(request.settings.config)
+    if request.parent and request.topology.distributed:
+        config = {PARENT_KEY: request.parent.run_id, **config}
+    return config or None
 
 
 def place(request: Request, plan: Plan) -> Place:

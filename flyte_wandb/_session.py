@@ -16,7 +16,7 @@ from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role
 from . import _client
 from ._action import Action, current_action
 from ._notices import warn_once
-from ._opening import Opening, opening
+from ._opening import Opening, opening, writer_label
 from ._parent import written_run
 from ._plan import plan
 from ._requests import request_of_task, request_outside_flyte
@@ -129,8 +129,12 @@ def _opened(planned: Tracked) -> Tracked:
 
 def _closed(tracked: Tracked, error: BaseException | None) -> None:
     """Let go of the run with the outcome of the function. Blocks, and never raises."""
-    if tracked.lease:
-        OPEN_RUNS.release(tracked.lease, exit_code(error))
+    if tracked.lease is None:
+        return
+    code = exit_code(error)
+    if code and not tracked.plan.role.owns:
+        _client.note_failure(tracked.lease.run, writer_label(tracked.request), error)
+    OPEN_RUNS.release(tracked.lease, code)
 
 
 @contextmanager

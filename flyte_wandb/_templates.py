@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,8 @@ def function_of(task: flyte.TaskTemplate[..., Any, Any]) -> Callable[..., Any]:
     """Return the Python function that the task runs in its own process.
 
     Raises:
-        SettingError: The task runs none, or runs it elsewhere, so that no run could be opened around it.
+        SettingError: The task runs none, or runs it elsewhere, so that no run could be opened around it; or it is an
+            async one under Elastic, which Flyte cannot run.
     """
     if (
         not isinstance(task, flyte.AsyncFunctionTaskTemplate)
@@ -39,6 +41,11 @@ def function_of(task: flyte.TaskTemplate[..., Any, Any]) -> Callable[..., Any]:
             "in its own process; decorate a task that calls it instead"
         )
     function: Callable[..., Any] = task.func
+    if iscoroutinefunction(function) and type(getattr(task, "plugin_config", None)).__name__ == "Elastic":
+        raise SettingError(
+            f"wandb_init cannot track the task {task.name!r}: it is an async function under Elastic, whose ranks Flyte "
+            "calls without awaiting them; write 'def', and run what is async inside with asyncio.run(...)"
+        )
     return function
 
 

@@ -12,6 +12,7 @@ import pytest
 import wandb
 
 from flyte_wandb import _notices
+from flyte_wandb.testing import WandbServer
 
 LocalRun = Callable[..., Any]
 
@@ -59,3 +60,19 @@ def run_local(tmp_path: Path) -> LocalRun:
 
     flyte.init()
     return run
+
+
+@pytest.fixture
+def server() -> Iterator[WandbServer]:
+    """A W&B server that can answer everything that it is asked."""
+    with WandbServer() as server:
+        yield server
+        assert server.unknown_operations == ()
+
+
+@pytest.fixture
+def online(server: WandbServer, clean_client: None, monkeypatch: pytest.MonkeyPatch) -> WandbServer:
+    """The server, to which the W&B client of this process writes."""
+    for name, value in server.environ.items():
+        monkeypatch.setenv(name, value)
+    return server

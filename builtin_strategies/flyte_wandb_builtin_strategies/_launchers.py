@@ -27,8 +27,8 @@ def detect_topology(environ: Mapping[str, str]) -> Topology | None:
         return None
     world_size = _number(environ, "WORLD_SIZE", at_least=1)
     rank = _number(environ, "RANK", below=world_size)
-    local_world_size = _number(environ, "LOCAL_WORLD_SIZE", default=1, at_least=1)
-    local_rank = _number(environ, "LOCAL_RANK", default=0, below=local_world_size)
+    local_world_size = _number(environ, "LOCAL_WORLD_SIZE", at_least=1)
+    local_rank = _number(environ, "LOCAL_RANK", below=local_world_size)
     worker_index = _first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
     num_workers = _first_number(environ, _NODE_COUNT_VARIABLES, default=-(-world_size // local_world_size))
     return _checked(
@@ -61,13 +61,9 @@ def _first_number(environ: Mapping[str, str], names: tuple[str, ...], *, default
     return default
 
 
-def _number(
-    environ: Mapping[str, str], name: str, *, default: int | None = None, at_least: int = 0, below: int | None = None
-) -> int:
-    text = environ.get(name)
-    if text is None and default is not None:
-        return default
+def _number(environ: Mapping[str, str], name: str, *, at_least: int = 0, below: int | None = None) -> int:
     fits = f"{at_least} or more" if below is None else f"{at_least} to {below - 1}"
+    text = environ.get(name)
     if text is None:
         raise PlanRefusedError(f"the launcher left {name} unset; a whole number, {fits}, is needed to know this rank")
     if not text.strip().isdecimal() or int(text) < at_least or (below is not None and int(text) >= below):
@@ -77,11 +73,26 @@ def _number(
 
 def _checked(environ: Mapping[str, str], **fields: int | str) -> Topology:
     try:
-        return Topology(**fields)  # type: ignore[arg-type]
+        topology = Topology(**fields)  # type: ignore[arg-type]
+        fault = _contradiction(topology)
     except ValueError as error:
-        raise PlanRefusedError(f"the launcher's variables contradict each other: {error} ({_told(environ)})") from error
+        fault = str(error)
+    if fault:
+        raise PlanRefusedError(f"the launcher's variables contradict each other: {fault} ({_told(environ)})")
+    return topology
+
+
+def _contradiction(of: Topology) -> str | None:
+    before = of.rank - of.local_rank
+    if of.num_workers == 1 and (before or of.local_world_size != of.world_size):
+        return "on a single node the local rank and the local world size are those of the world"
+    if of.num_workers > 1 and of.local_world_size == of.world_size:
+        return f"one node has all {of.world_size} ranks, but there are {of.num_workers} nodes"
+    if before < of.worker_index:
+        return f"before node {of.worker_index} come {of.worker_index} or more ranks, not {before}"
+    return None
 
 
 def _told(environ: Mapping[str, str]) -> str:
-    names = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", *_NODE_VARIABLES, *_NODE_COUNT_VARIABLES)
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", *_NODE_VARIABLES, *_NODE_COUNT_VARIABLES)
     return ", ".join(f"{name}={environ[name]!r}" for name in names if name in environ)

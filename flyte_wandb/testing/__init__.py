@@ -12,6 +12,7 @@ Example::
 """
 
 from ._container import Container, ContainerResult, run_container, start_container
+from ._ranks import run_ranks, start_ranks
 from ._records import RunRecord, Writer
 from ._server import WandbServer
 
@@ -22,5 +23,7 @@ __all__ = [
     "WandbServer",
     "Writer",
     "run_container",
+    "run_ranks",
     "start_container",
+    "start_ranks",
 ]

@@ -11,7 +11,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,7 @@ def start_container(
     run_name: str = "run1",
     action_name: str = "a0",
     label: str = "",
+    launcher: Sequence[str] = (),
 ) -> Container:
     """Start one task through Flyte's container entry point.
 
@@ -115,13 +116,14 @@ def start_container(
         run_name: Name of the Flyte run.
         action_name: Name of the Flyte action.
         label: Keeps the files of several processes of one action apart, such as those of its ranks.
+        launcher: A command that starts the entry point in its turn, such as `torchrun` with ``--no-python``.
     """
     base = folder / "flyte" / run_name / action_name / label
     outputs = base / "1"
     outputs.mkdir(parents=True, exist_ok=True)
     _awaited(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
     process = subprocess.Popen(
-        [*_a0(base, run_name, action_name), *_address(task)],
+        [*launcher, *_a0(base, run_name, action_name), *_address(task)],
         cwd=folder,
         env=_environment(folder, environ or {}),
         stdout=subprocess.PIPE,

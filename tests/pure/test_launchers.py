@@ -98,7 +98,8 @@ def test_a_pods_own_rank_without_a_launchers_marker_is_ignored(marker: dict[str,
 
 
 def test_a_launched_world_of_one_rank_is_distributed() -> None:
-    found = detect({"TORCHELASTIC_RUN_ID": "job", "RANK": "0", "WORLD_SIZE": "1"})
+    place = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    found = detect({"TORCHELASTIC_RUN_ID": "job", **place})
     assert found == Topology(launcher="torch-elastic")
     assert found.distributed
 
@@ -204,3 +205,32 @@ def test_a_topology_outside_its_world_is_an_error_that_names_field_and_range(
     with pytest.raises(ValueError, match=r"\d") as caught:
         Topology(**fields)  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"RANK": "0"}, "before node 1 come 1 or more ranks, not -1 (RANK='0', LOCAL_RANK='1'"),
+        ({"RANK": "1"}, "before node 1 come 1 or more ranks, not 0 (RANK='1', LOCAL_RANK='1'"),
+        ({"LOCAL_WORLD_SIZE": "8"}, "one node has all 8 ranks, but there are 2 nodes"),
+        ({"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1"}, "on a single node the local rank and the local world size are"),
+        (
+            {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "RANK": "1"},
+            "on a single node the local rank and the local world size are",
+        ),
+    ],
+)
+def test_places_that_fit_alone_and_not_together_are_refused_with_all_variables(
+    changed: dict[str, str], words: str
+) -> None:
+    with pytest.raises(RefusedError) as refused:
+        detect({**TORCHRUN, **changed})
+    assert str(refused.value).startswith(f"the launcher's variables contradict each other: {words}")
+    assert "WORLD_SIZE='8'" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"])
+@pytest.mark.parametrize("launcher", [TORCHRUN, CLUSTERED_TORCH, CLUSTERED_JAX])
+def test_every_launcher_sets_these_so_a_missing_one_is_an_error(name: str, launcher: dict[str, str]) -> None:
+    with pytest.raises(RefusedError, match=f"left {name} unset"):
+        detect(without(launcher, name))

@@ -1,0 +1,231 @@
+"""Ranks as a clustered environment starts them: each in an `a0` process of its own, without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+import wandb
+
+from flyte_wandb import get_distributed_info, wandb_config, wandb_init
+from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, run_ranks, start_ranks
+from tests.conftest import LocalRun
+from tests.container.tasks import leaf
+from tests.offline import by_id
+from tests.ranks import tasks
+from tests.ranks.tables import RAGGED, ROWS, Row, check
+
+
+def ranks(server: WandbServer, folder: Path, task: Any = tasks.ranked, **options: Any) -> list[ContainerResult]:
+    options.setdefault("environ", server.environ)
+    options.setdefault("inputs", {"steps": 2})
+    return run_ranks(task, folder=folder, **options)
+
+
+def errors(results: list[ContainerResult]) -> list[str]:
+    return [f"{result.error}\n{result.log}" for result in results if result.error or result.exit_code]
+
+
+def seen(folder: Path, rank: int) -> dict[str, Any]:
+    return json.loads((folder / f"rank-{rank}.json").read_text())  # type: ignore[no-any-return]
+
+
+def rows(record: RunRecord) -> list[tuple[int, int]]:
+    return sorted((row["rank"], row["step"]) for row in record.history)
+
+
+@pytest.mark.parametrize("row", [*ROWS, *RAGGED], ids=str)
+def test_every_row_of_the_tables(row: Row, server: WandbServer, tmp_path: Path) -> None:
+    results = ranks(server, tmp_path, nodes=row.nodes, context=row.context)
+    assert errors(results) == []
+    assert results[0].value == "rank 0"
+    check(row, server, steps=2)
+
+
+@pytest.mark.parametrize("run_mode", ["auto", "shared"])
+def test_the_row_does_not_depend_on_the_base(run_mode: str, server: WandbServer, tmp_path: Path) -> None:
+    context = wandb_config(run_mode=run_mode, rank_scope="worker", id="resnet")
+    assert errors(ranks(server, tmp_path, nodes=(1, 1), context=context)) == []
+    assert [record.id for record in sorted(server.runs, key=lambda run: run.id)] == [
+        "resnet-worker-0",
+        "resnet-worker-1",
+    ]
+
+
+def test_a_rank_that_skips_imports_no_wandb(server: WandbServer, tmp_path: Path) -> None:
+    assert errors(ranks(server, tmp_path)) == []
+    assert seen(tmp_path, 0) == {
+        "info": {
+            "rank": 0,
+            "local_rank": 0,
+            "world_size": 2,
+            "local_world_size": 2,
+            "worker_index": 0,
+            "num_workers": 1,
+        },
+        "run": "run1-a0",
+        "loaded": ["wandb"],
+    }
+    assert (seen(tmp_path, 1)["run"], seen(tmp_path, 1)["loaded"]) == (None, [])
+
+
+def test_the_decorator_names_mode_and_scope_as_well_as_the_context(server: WandbServer, tmp_path: Path) -> None:
+    context = wandb_config(run_mode="auto", rank_scope="global")
+    assert errors(ranks(server, tmp_path, tasks.decorated, nodes=(1, 2), context=context)) == []
+    assert {record.id: record.group for record in server.runs} == {
+        "run1-a0-worker-0-rank-0": "run1-a0-worker-0",
+        "run1-a0-worker-1-rank-0": "run1-a0-worker-1",
+        "run1-a0-worker-1-rank-1": "run1-a0-worker-1",
+    }
+
+
+@pytest.mark.parametrize("run_mode", ["auto", "shared", "new"])
+def test_a_distributed_child_of_a_tracked_task_has_runs_of_its_own_that_name_the_parents(
+    run_mode: str, server: WandbServer, tmp_path: Path
+) -> None:
+    result = run_container(tasks.parent, folder=tmp_path, inputs={"run_mode": run_mode}, environ=server.environ)
+    assert result.error is None, result.log
+    children = [record for record in server.runs if record.id != "run1-a0"]
+    expected = {"run1-a1-rank-0", "run1-a1-rank-1"} if run_mode == "new" else {"run1-a1"}
+    assert {record.id for record in children} == expected
+    assert [record.config for record in children] == [{"flyte_parent_run_id": "run1-a0"}] * len(children)
+    assert server.run("run1-a0").config == {}
+
+
+FAILURES = [
+    ("shared", 1, "finished", 0),
+    ("shared", 0, "failed", 1),
+    ("auto", 0, "failed", 1),
+    ("auto", 1, "finished", 0),
+]
+
+
+@pytest.mark.parametrize(("run_mode", "which", "state", "exit_code"), FAILURES)
+def test_the_state_of_a_run_is_its_owners_outcome(
+    run_mode: str, which: int, state: str, exit_code: int, server: WandbServer, tmp_path: Path
+) -> None:
+    inputs = {"which": which, "how": "raise"}
+    ranks(server, tmp_path, tasks.fails, inputs=inputs, context=wandb_config(run_mode=run_mode))
+    (record,) = server.runs
+    assert (record.state, record.exit_code) == (state, exit_code)
+    writers = (0, 1) if run_mode == "shared" else (0,)
+    assert rows(record) == [(rank, step) for rank in writers for step in (0, 1)]
+    failed = {"failed/rank-1": "ValueError: the loss is not a number"} if (run_mode, which) == ("shared", 1) else {}
+    assert {key: text for key, text in record.summary.items() if key.startswith("failed/")} == failed
+
+
+def test_new_runs_fail_one_by_one(server: WandbServer, tmp_path: Path) -> None:
+    ranks(server, tmp_path, tasks.fails, inputs={"which": 1, "how": "raise"}, context=wandb_config(run_mode="new"))
+    assert {record.id: record.state for record in server.runs} == {
+        "run1-a0-rank-0": "finished",
+        "run1-a0-rank-1": "failed",
+    }
+
+
+def test_a_rank_that_is_killed_leaves_the_run_to_the_others(server: WandbServer, tmp_path: Path) -> None:
+    inputs = {"which": 1, "how": "kill"}
+    results = ranks(server, tmp_path, tasks.fails, inputs=inputs, context=wandb_config(run_mode="shared"))
+    assert [result.exit_code for result in results] == [0, -9]
+    record = server.run("run1-a0")
+    assert (record.state, record.exit_code) == ("finished", 0)
+    assert [row for row in rows(record) if row[0] == 0] == [(0, 0), (0, 1)]
+
+
+@pytest.mark.usefixtures("clean_client")
+def test_ranks_that_inherit_a_service_share_a_run(
+    server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    with wandb.init(id="of-the-launcher"):
+        environ = server.environ | {"WANDB_SERVICE": os.environ["WANDB_SERVICE"]}
+        results = ranks(server, tmp_path, context=wandb_config(run_mode="shared"), environ=environ)
+    assert errors(results) == []
+    assert rows(server.run("run1-a0")) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_offline_ranks_keep_runs_of_their_own_in_one_group(server: WandbServer, tmp_path: Path) -> None:
+    context, environ = wandb_config(run_mode="shared"), {"WANDB_MODE": "offline"}
+    assert errors(ranks(server, tmp_path, context=context, environ=environ)) == []
+    found = by_id(tmp_path)
+    assert {log.id: (log.group, log.exit_code) for log in found.values()} == {
+        "run1-a0": ("run1-a0", 0),
+        "run1-a0-rank-1": ("run1-a0", 0),
+    }
+    assert [found[run_id].logged("rank") for run_id in ("run1-a0", "run1-a0-rank-1")] == [[0, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"RANK": ""}, "RANK is '' in this process's environment; a whole number, 0 to 1, would fit"),
+        ({"RANK": "two"}, "RANK is 'two' in this process's environment; a whole number, 0 to 1, would fit"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0' in this process's environment; a whole number, 1 or more, would fit"),
+        ({"LOCAL_RANK": "2"}, "LOCAL_RANK is '2' in this process's environment; a whole number, 0 to 1, would fit"),
+        ({"NODE_RANK": "1"}, "the launcher's variables contradict each other"),
+    ],
+)
+def test_variables_that_cannot_be_right_stop_a_rank_before_its_run(
+    changed: dict[str, str], words: str, server: WandbServer, tmp_path: Path
+) -> None:
+    place = {
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "2",
+        "NODE_RANK": "0",
+        "NNODES": "1",
+    }
+    environ = server.environ | {"FLYTE_CLUSTERED_WORKER": "1"} | place | changed
+    result = run_container(tasks.ranked, folder=tmp_path, inputs={"steps": 1}, environ=environ)
+    assert words in f"{result.error}\n{result.log}"
+    assert server.runs == ()
+
+
+def test_a_pods_own_rank_is_not_taken_for_a_launchers(server: WandbServer, tmp_path: Path) -> None:
+    environ = server.environ | {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "3", "LOCAL_WORLD_SIZE": "4"}
+    result = run_container(leaf, folder=tmp_path, inputs={"x": 1}, environ=environ)
+    assert (result.error, result.value) == (None, "run1-a0"), result.log
+
+
+def test_every_rank_can_be_stopped_and_waited_for(server: WandbServer, tmp_path: Path) -> None:
+    started = start_ranks(tasks.ranked, folder=tmp_path, inputs={"steps": 1}, environ=server.environ, nodes=(1, 1))
+    assert [rank.wait().exit_code for rank in started] == [0, 0]
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("run_mode", "rank_scope", "run_id", "group"),
+    [
+        ("auto", "global", "{base}", ""),
+        ("auto", "worker", "{base}-worker-0", ""),
+        ("shared", "worker", "{base}-worker-0", ""),
+        ("new", "global", "{base}-rank-0", "{base}"),
+        ("new", "worker", "{base}-worker-0-rank-0", "{base}-worker-0"),
+    ],
+)
+def test_in_local_mode_the_one_process_is_rank_0_of_the_declared_world(
+    run_mode: str, rank_scope: str, run_id: str, group: str, run_local: LocalRun, tmp_path: Path
+) -> None:
+    base, info = run_local(in_local_mode, context=wandb_config(run_mode=run_mode, rank_scope=rank_scope))
+    (log,) = by_id(tmp_path).values()
+    assert (log.id, log.group) == (run_id.format(base=base), group.format(base=base))
+    assert info == {
+        "rank": 0,
+        "local_rank": 0,
+        "world_size": 4,
+        "local_world_size": 2,
+        "worker_index": 0,
+        "num_workers": 2,
+    }
+
+
+@wandb_init
+@tasks.clustered.task
+async def in_local_mode() -> tuple[str, dict[str, int]]:
+    context = flyte.ctx()
+    assert context
+    return f"{context.action.run_name}-{context.action.name}", get_distributed_info() or {}
