@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _hosts
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ._opening import Mode, Opening
 
 _LOG = logging.getLogger("flyte_wandb")
+_LOADING: Final = threading.Lock()
 _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
 _LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
 _FORGET_SECONDS: Final = 2.0
@@ -40,9 +42,7 @@ _MODES: Final[dict[str, Mode]] = {"offline": "offline", "dryrun": "offline", "di
 
 def effective_mode(mode: str | None) -> Mode:
     """Return how a run would reach a server: by `mode` where it is set, else by WANDB_MODE and W&B's settings files."""
-    import wandb
-
-    return _MODES.get(mode or wandb.setup().settings.mode, "online")
+    return _MODES.get(mode or _own_settings().mode, "online")
 
 
 def open_run(opening: Opening) -> wandb.Run:
@@ -53,6 +53,7 @@ def open_run(opening: Opening) -> wandb.Run:
     """
     import wandb
 
+    _own_settings()
     if opening.shared:
         # W&B refuses a second writer of one run id behind the same service process.
         os.environ.pop(_SERVICE_VARIABLE, None)
@@ -124,10 +125,19 @@ def point_globals(run: wandb.Run | None) -> None:
 
 def client_place() -> tuple[str, str | None, str | None]:
     """Return the app URL, the entity and the project that W&B's own configuration names."""
-    import wandb
-
-    settings = wandb.setup().settings
+    settings = _own_settings()
     return settings.app_url.rstrip("/"), settings.entity, settings.project
+
+
+def _own_settings() -> wandb.Settings:
+    """Return the client's own settings: W&B's files, then the environment. Starts no service.
+
+    W&B loads them when they are first asked for, and lets a second thread see them half loaded.
+    """
+    from wandb.sdk import wandb_setup
+
+    with _LOADING:
+        return wandb_setup.singleton().settings
 
 
 def _settings(
@@ -145,23 +155,17 @@ def _settings(
 
 
 def _not_opened(opening: Opening) -> str:
-    import wandb
-
-    server = _hosts.api_url(opening.host) if opening.host else wandb.setup().settings.base_url
+    server = _hosts.api_url(opening.host) if opening.host else _own_settings().base_url
     return f"W&B did not open the run {opening.run_id!r} (project {opening.arguments.get('project')!r}) at {server}"
 
 
 def _login() -> dict[str, Any]:
-    import wandb
-
-    settings = wandb.setup().settings
+    settings = _own_settings()
     return {name: getattr(settings, name) for name in _LOGIN}
 
 
 def _log_in_again(login: dict[str, Any]) -> None:
-    import wandb
-
-    settings = wandb.setup().settings
+    settings = _own_settings()
     for name, value in login.items():
         setattr(settings, name, value)
 

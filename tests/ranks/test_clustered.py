@@ -140,10 +140,12 @@ def test_ranks_that_inherit_a_service_share_a_run(
     server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    with wandb.init(id="of-the-launcher"):
+    options: dict[str, Any] = {"inputs": {"steps": 2}, "context": wandb_config(run_mode="shared")}
+    with wandb.init(id="of-the-launcher"), server.paused():
         environ = server.environ | {"WANDB_SERVICE": os.environ["WANDB_SERVICE"]}
-        results = ranks(server, tmp_path, context=wandb_config(run_mode="shared"), environ=environ)
-    assert errors(results) == []
+        started = start_ranks(tasks.ranked, folder=tmp_path, environ=environ, **options)
+        server.wait_for(lambda server: server.held == 2)
+    assert errors([rank.wait() for rank in started]) == []
     assert rows(server.run("run1-a0")) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
