@@ -1,0 +1,45 @@
+"""The task of many ranks under Flyte's Elastic, on one node and on two."""
+
+from __future__ import annotations
+
+import flyte
+from flyteplugins.pytorch import Elastic
+
+from flyte_wandb import get_distributed_info, wandb_init
+from tests.ranks.tasks import work
+
+one = flyte.TaskEnvironment(name="one_node", plugin_config=Elastic(nproc_per_node=2, nnodes=1))
+two = flyte.TaskEnvironment(name="two_nodes", plugin_config=Elastic(nproc_per_node=2, nnodes=2))
+restarted = flyte.TaskEnvironment(name="restarted", plugin_config=Elastic(nproc_per_node=2, nnodes=1, max_restarts=1))
+some = flyte.TaskEnvironment(
+    name="some_nodes", plugin_config=Elastic(nproc_per_node=2, nnodes="1:3", rdzv_configs={"last_call_timeout": 1})
+)
+
+
+@wandb_init
+@one.task
+def on_one_node(steps: int) -> str | None:
+    return work(steps)
+
+
+@wandb_init
+@two.task
+def on_two_nodes(steps: int) -> str | None:
+    return work(steps)
+
+
+@wandb_init(rank_scope="worker")
+@some.task
+def on_some_nodes(steps: int) -> str | None:
+    return work(steps)
+
+
+@wandb_init
+@restarted.task
+def fails(steps: int) -> str | None:
+    """Have rank 0 fail after its work, in every attempt of the group."""
+    said = work(steps)
+    info = get_distributed_info()
+    if info and info["rank"] == 0:
+        raise ValueError("the loss is not a number")
+    return said
