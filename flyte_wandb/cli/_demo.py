@@ -19,9 +19,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flyte_wandb import wandb_config
-from flyte_wandb.testing import RunRecord, WandbServer, run_container
+from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, start_ranks
 
-from ._demo_tasks import publish, train
+from ._demo_tasks import pretrain, publish, train
 
 _SETTINGS = wandb_config(project="demo", tags=["demo"])
 _STATES = {"finished": "green", "failed": "red", "running": "yellow"}
@@ -39,6 +39,8 @@ def run_demo(*, serve: bool) -> None:
         with _progress(console) as progress:
             accuracy = _run_locally(server, Path(folder), progress)
             _run_in_container(server, Path(folder), progress, accuracy)
+            for run_mode in ("auto", "shared", "new"):
+                _run_on_ranks(server, Path(folder), progress, run_mode)
         console.print(_table(server.runs))
         for run in server.runs:
             console.print(_page(run), soft_wrap=True, highlight=False)
@@ -67,12 +69,23 @@ def _run_locally(server: WandbServer, folder: Path, progress: Progress) -> float
 
 def _run_in_container(server: WandbServer, folder: Path, progress: Progress, accuracy: float) -> None:
     step = progress.add_task("container entry point (a0): publish", total=1)
-    result = run_container(
-        publish, folder=folder, inputs={"accuracy": accuracy}, context=_SETTINGS, environ=server.environ
-    )
-    if result.error:
-        raise SystemExit(f"the task in the container failed: {result.error}\n{result.log}")
+    options: dict[str, Any] = {"inputs": {"accuracy": accuracy}, "context": _SETTINGS, "environ": server.environ}
+    _checked(run_container(publish, folder=folder, run_name="demo", action_name="publish", **options))
     progress.advance(step)
+
+
+def _run_on_ranks(server: WandbServer, folder: Path, progress: Progress, run_mode: str) -> None:
+    step = progress.add_task(f"2 nodes x 2 ranks, run_mode {run_mode!r}: pretrain", total=4)
+    context = {**_SETTINGS, **wandb_config(run_mode=run_mode)}
+    options: dict[str, Any] = {"inputs": {"epochs": 3}, "context": context, "environ": server.environ}
+    for rank in start_ranks(pretrain, folder=folder, nodes=(2, 2), run_name="demo", action_name=run_mode, **options):
+        _checked(rank.wait())
+        progress.advance(step)
+
+
+def _checked(result: ContainerResult) -> None:
+    if result.error or result.exit_code:
+        raise SystemExit(f"a task of the demo failed: {result.error}\n{result.log}")
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import flyte
+from flyte.clustered import ClusteredTaskEnvironment
 
-from flyte_wandb import get_wandb_run, wandb_init
+from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
 
 env = flyte.TaskEnvironment(name="demo")
+cluster = ClusteredTaskEnvironment(name="cluster", replicas=2, nproc_per_node=2)
 
 
 @wandb_init(run_mode="new", group="folds")
@@ -52,3 +54,14 @@ def publish(accuracy: float) -> float:
     assert run is not None
     run.summary["published"] = accuracy
     return accuracy
+
+
+@wandb_init
+@cluster.task
+def pretrain(epochs: int) -> int | None:
+    """Run on every rank of two nodes; which of them have a run is the run mode's to say."""
+    place, run = get_distributed_info(), get_wandb_run()
+    for epoch in range(epochs):
+        if run and place:
+            run.log({"loss": 1 / (1 + epoch), "rank": place["rank"]})
+    return epochs
