@@ -20,6 +20,8 @@ class Counts:
         inside: Pairs of runs inside a Flyte task.
         crowds: Crowds of concurrent children per arm.
         children: Children of a crowd.
+        skips: Ranks that skip, per arm.
+        openings: Worlds of two nodes with two ranks, per arm.
     """
 
     imports: int
@@ -31,11 +33,33 @@ class Counts:
     inside: int
     crowds: int
     children: int
+    skips: int
+    openings: int
 
 
 FULL: Final = Counts(
-    imports=30, batches=50, batch=200, worlds=10, ranks=100_000, outside=200, inside=200, crowds=12, children=50
+    imports=30,
+    batches=50,
+    batch=200,
+    worlds=10,
+    ranks=100_000,
+    outside=200,
+    inside=200,
+    crowds=12,
+    children=50,
+    skips=15,
+    openings=10,
 )
 QUICK: Final = Counts(
-    imports=3, batches=10, batch=50, worlds=1, ranks=100_000, outside=10, inside=10, crowds=2, children=50
+    imports=3,
+    batches=10,
+    batch=50,
+    worlds=1,
+    ranks=100_000,
+    outside=10,
+    inside=10,
+    crowds=2,
+    children=50,
+    skips=2,
+    openings=2,
 )
