@@ -22,6 +22,7 @@ _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
 _LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
 _FORGET_SECONDS: Final = 2.0
 _GLOBALS: Final = [
+    "run",
     "config",
     "log",
     "summary",
@@ -98,7 +99,7 @@ def global_names() -> dict[str, Any]:
     """Return what `wandb.run`, `wandb.log` and their like mean now."""
     import wandb
 
-    return {name: getattr(wandb, name) for name in ("run", *_GLOBALS) if hasattr(wandb, name)}
+    return {name: getattr(wandb, name) for name in _GLOBALS if hasattr(wandb, name)}
 
 
 def set_global_names(names: dict[str, Any]) -> None:
@@ -120,7 +121,7 @@ def point_globals(run: wandb.Run | None) -> None:
     if run is None:
         module.unset_globals()  # type: ignore[no-untyped-call]
     else:
-        set_global_names({"run": run, **{name: getattr(run, name) for name in _GLOBALS if hasattr(run, name)}})
+        set_global_names({name: run if name == "run" else getattr(run, name) for name in global_names()})
 
 
 def client_place() -> tuple[str, str | None, str | None]:
