@@ -1,15 +1,29 @@
-"""The address of the W&B page that a request leads to."""
+"""The address of the W&B page that a task's link leads to, safe to make before the run exists."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
-from flyte_wandb_hookspecs import Request, quote_segment
+from flyte_wandb_hookspecs import Group, Request, Step, quote_segment
 
 from . import _client, _hosts
+from ._action import Action
+from ._errors import HookError
 from ._loader import installed
+from ._manager import StrategyManager, authors
+from ._notices import warn_once
 from ._opening import Place, place
 from ._plan import plan
+from ._requests import request_of_link
+from ._spec import Spec
+
+_SAMPLES: Final = (
+    {"run_name": "r1", "name": "a0", "project": "p1", "domain": "d1"},
+    {"run_name": "r" * 30, "name": "a" * 30, "project": "p" * 30, "domain": "d" * 30},
+)
+"""Names that Flyte may fill in, short ones and the longest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,19 +31,91 @@ class _Page:
     server: str
     project: str | None
 
+    @property
+    def best(self) -> str:
+        """The nearest page above a run that exists for sure."""
+        return self.project or self.server
 
-def address(request: Request) -> str:
+
+@dataclass(frozen=True, kw_only=True)
+class _Link:
+    url: str
+    page: _Page
+    steps: tuple[Step, ...]
+
+
+def address(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> str:
     """Return the page that `build_link` names, or the server's where nobody knows entity or project.
+
+    Flyte asks before the run exists, with placeholders for the names that it does not know yet, and fills them in
+    later. So the link is tried with names in their place: where a plugin does not hand them on as they are (it cuts,
+    hashes or changes them), the link leads to the project's page and one warning names the plugin.
+
+    Args:
+        spec: What the decorator says about the task.
+        action: The action, some of whose names may be placeholders such as ``{{.actionName}}``.
+        strategies: The plugins to ask; those installed where not given.
 
     Raises:
         FlyteWandbError: The request cannot be planned, or a plugin's address is none.
     """
-    planned = plan(request)
+    ask = strategies or installed()
+    link = _link(request_of_link(spec, action), ask)
+    changed = (_changed(link, spec, _known(action, names), names, ask) for names in _fillings(action))
+    if step := next(filter(None, changed), None):
+        _warn(step)
+        return link.page.best
+    return link.url
+
+
+def _link(request: Request, ask: StrategyManager) -> _Link:
+    planned = plan(request, ask)
     page = _project_page(place(request, planned))
     if page.project is None:
-        return page.server
+        return _Link(url=page.server, page=page, steps=planned.steps)
     asked = {"request": request, "plan": planned, "project_url": page.project}
-    return str(installed().decide("build_link", _url_fault, **asked).value)
+    step = ask.decide("build_link", _url_fault, **asked)
+    return _Link(url=step.value, page=page, steps=(*planned.steps, step))
+
+
+def _fillings(action: Action) -> Iterator[dict[str, str]]:
+    """Yield what Flyte might fill in, by placeholder; nothing where it knows all names."""
+    for sample in _SAMPLES:
+        given = {getattr(action, field): name for field, name in sample.items()}
+        if names := {text: name for text, name in given.items() if text and "{{." in text}:
+            yield names
+
+
+def _known(action: Action, names: Mapping[str, str]) -> Action:
+    given = {field: getattr(action, field) for field in _SAMPLES[0]}
+    return replace(action, **{field: names.get(text, text) for field, text in given.items()})
+
+
+def _changed(link: _Link, spec: Spec, known: Action, names: Mapping[str, str], ask: StrategyManager) -> Step | None:
+    """Return the first decision that does not hand the placeholders on as they are."""
+    try:
+        expected = _link(request_of_link(spec, known), ask)
+    except HookError:
+        return None  # such as an id that is too long with the longest names: the task is told when it has them
+    pairs = zip(link.steps, expected.steps, strict=False)
+    return next((step for step, other in pairs if _filled(_text(step), names) != _text(other)), None)
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return text
+
+
+def _text(step: Step) -> str:
+    return step.value.name or "" if isinstance(step.value, Group) else str(step.value)
+
+
+def _warn(step: Step) -> None:
+    warn_once(
+        f"{step.hook} of {authors(step)} changes the names that Flyte fills into links later ({_text(step)!r}), so "
+        "links lead to the project's page; compose names from request.base as it is, without cutting or hashing it"
+    )
 
 
 def _project_page(where: Place) -> _Page:

@@ -93,7 +93,7 @@ class StrategyManager:
         wrappers = self._wrappers(hook)
         step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
         if fault := check(value):
-            raise HookError(f"{hook} of {_authors(step)} answered {value!r}: {fault}")
+            raise HookError(f"{hook} of {authors(step)} answered {value!r}: {fault}")
         return step
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
@@ -209,6 +209,7 @@ def _register_errors(name: str, origin: str) -> Iterator[None]:
         raise PluginError(f"plugin {name!r} ({origin}) does not fit the contract: {error}") from error
 
 
-def _authors(step: Step) -> str:
+def authors(step: Step) -> str:
+    """Name the plugin that answered, and those that wrapped its answer."""
     wrapped = f", wrapped by {', '.join(map(repr, step.wrapped_by))}," if step.wrapped_by else ""
     return f"plugin {step.plugin!r}{wrapped}"
