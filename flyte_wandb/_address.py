@@ -44,7 +44,7 @@ class _Link:
     steps: tuple[Step, ...]
 
 
-def address(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> str:
+def address(spec: Spec, action: Action, strategies: StrategyManager | None = None, *, rank: int | None = 0) -> str:
     """Return the page that `build_link` names, or the server's where nobody knows entity or project.
 
     Flyte asks before the run exists, with placeholders for the names that it does not know yet, and fills them in
@@ -55,13 +55,17 @@ def address(spec: Spec, action: Action, strategies: StrategyManager | None = Non
         spec: What the decorator says about the task.
         action: The action, some of whose names may be placeholders such as ``{{.actionName}}``.
         strategies: The plugins to ask; those installed where not given.
+        rank: The rank of the declared world whose run or group is meant; None for the project's page.
 
     Raises:
         FlyteWandbError: The request cannot be planned, or a plugin's address is none.
     """
     ask = strategies or installed()
-    link = _link(request_of_link(spec, action), ask)
-    changed = (_changed(link, spec, _known(action, names), names, ask) for names in _fillings(action))
+    link = _link(request_of_link(spec, action, rank or 0), ask)
+    if rank is None:
+        return link.page.best
+    samples = ((names, request_of_link(spec, _known(action, names), rank)) for names in _fillings(action))
+    changed = (_changed(link, sample, names, ask) for names, sample in samples)
     if step := next(filter(None, changed), None):
         _warn(step)
         return link.page.best
@@ -91,10 +95,10 @@ def _known(action: Action, names: Mapping[str, str]) -> Action:
     return replace(action, **{field: names.get(text, text) for field, text in given.items()})
 
 
-def _changed(link: _Link, spec: Spec, known: Action, names: Mapping[str, str], ask: StrategyManager) -> Step | None:
+def _changed(link: _Link, sample: Request, names: Mapping[str, str], ask: StrategyManager) -> Step | None:
     """Return the first decision that does not hand the placeholders on as they are."""
     try:
-        expected = _link(request_of_link(spec, known), ask)
+        expected = _link(sample, ask)
     except HookError:
         return None  # such as an id that is too long with the longest names: the task is told when it has them
     pairs = zip(link.steps, expected.steps, strict=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from . import _templates
 from ._errors import SettingError
 from ._fields import SettingArguments, checked
-from ._link import Wandb
+from ._links import links_of
 from ._spec import Spec
 from ._tracking import is_tracked, track
 
@@ -70,7 +70,7 @@ def _decorated(target: T, *, settings: Mapping[str, Any]) -> T:
 def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
     function = _trackable(_templates.function_of(task))
     spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
-    _templates.replace_function(task, track(function, spec), links=(Wandb(spec=spec),))
+    _templates.replace_function(task, track(function, spec), links=links_of(spec))
 
 
 def _trackable(target: Any) -> Callable[..., Any]:

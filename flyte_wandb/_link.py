@@ -22,11 +22,13 @@ class Wandb(flyte.Link):
         name: What Flyte's UI shows.
         icon_uri: An icon for it.
         spec: The decorator's settings and the declared world.
+        rank: The rank of the declared world whose run or group is meant; None for the project's page.
     """
 
     name: str = "Weights & Biases"
     icon_uri: str | None = "https://wandb.ai/favicon.ico"
     spec: Spec = field(default_factory=Spec)
+    rank: int | None = 0
 
     def get_link(
         self,
@@ -46,7 +48,7 @@ class Wandb(flyte.Link):
             action = Action(
                 run_name=run_name, name=action_name, project=project, domain=domain, local=False, context=context
             )
-            return address(self.spec, action)
+            return address(self.spec, action, rank=self.rank)
         except Exception:
             _LOG.warning("no W&B link for %s: the plan cannot be made here", self.spec.task_name, exc_info=True)
             return ""

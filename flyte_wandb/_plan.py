@@ -30,13 +30,24 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     'r1-a0'
     """
     ask = strategies or installed()
-    located = ask.decide("locate_rank", _part_fault, request=request)
-    part: Part = located.value
+    where = ask.decide("locate_rank", _part_fault, request=request)
+    part: Part = where.value
     chosen = ask.decide("choose_initializer", _role_fault, request=request, part=part)
     role: Role = chosen.value
     if role.owns or role is Role.SECONDARY:
-        return _own_run(ask, request, part, role, (located, chosen))
-    return _no_own_run(request, part, role, (located, chosen))
+        return _own_run(ask, request, part, role, (where, chosen))
+    return _no_own_run(request, part, role, (where, chosen))
+
+
+def located(request: Request, strategies: StrategyManager | None = None) -> Part:
+    """Ask only to which part of the world the rank of `request` belongs.
+
+    Raises:
+        UnansweredError: Nobody knows the rank scope.
+        HookError: A plugin failed, refused, or gave an answer that is no part.
+    """
+    part: Part = (strategies or installed()).decide("locate_rank", _part_fault, request=request).value
+    return part
 
 
 def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | None = None) -> Topology:
@@ -54,11 +65,14 @@ def world(request: Request) -> Iterator[Request]:
 
     The declared world is even: each of its `num_workers` nodes has `local_world_size` ranks.
     """
-    here = request.topology
-    for rank in range(here.world_size):
-        worker, local_rank = divmod(rank, here.local_world_size)
-        topology = replace(here, rank=rank, local_rank=local_rank, worker_index=worker)
-        yield replace(request, topology=topology)
+    for rank in range(request.topology.world_size):
+        yield replace(request, topology=rank_of(request.topology, rank))
+
+
+def rank_of(declared: Topology, rank: int) -> Topology:
+    """Return another rank of a declared world, whose nodes are all of one size."""
+    worker, local_rank = divmod(rank, declared.local_world_size)
+    return replace(declared, rank=rank, local_rank=local_rank, worker_index=worker)
 
 
 def check_owners(plans: Iterable[Plan]) -> None:

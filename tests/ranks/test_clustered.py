@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ def test_the_decorator_names_mode_and_scope_as_well_as_the_context(server: Wandb
         "run1-a0-worker-1-rank-0": "run1-a0-worker-1",
         "run1-a0-worker-1-rank-1": "run1-a0-worker-1",
     }
+
+
+def test_every_link_leads_to_a_page_that_the_ranks_made(online: WandbServer, tmp_path: Path) -> None:
+    context = wandb_config(project="vision", entity="team")
+    assert errors(ranks(online, tmp_path, tasks.decorated, nodes=(2, 2), context=context)) == []
+    links = {link.name: link.get_link("run1", "", "", dict(context), "", "a0", "") for link in tasks.decorated.links}
+    groups = f"{online.url}/team/vision/groups"
+    assert links == {
+        "Weights & Biases worker 0": f"{groups}/run1-a0-worker-0/workspace",
+        "Weights & Biases worker 1": f"{groups}/run1-a0-worker-1/workspace",
+    }
+    for address in links.values():
+        with urllib.request.urlopen(address) as page:
+            assert page.status == 200
 
 
 @pytest.mark.parametrize("run_mode", ["auto", "shared", "new"])
