@@ -157,7 +157,9 @@ def _settings(
 
 def _not_opened(opening: Opening) -> str:
     server = _hosts.api_url(opening.host) if opening.host else _own_settings().base_url
-    return f"W&B did not open the run {opening.run_id!r} (project {opening.arguments.get('project')!r}) at {server}"
+    project = opening.arguments.get("project")
+    where = f" (project {project!r})" if project else ""
+    return f"W&B did not open the run {opening.run_id!r}{where} at {server}"
 
 
 def _login() -> dict[str, Any]:

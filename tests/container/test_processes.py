@@ -156,3 +156,10 @@ def test_the_link_leads_to_the_page_of_the_run(server: WandbServer, tmp_path: Pa
     assert address == server.run("run1-a0").url == f"{server.url}/the%20team/a%20project/runs/run1-a0"
     with urllib.request.urlopen(address) as page:
         assert "run1-a0" in page.read().decode()
+
+
+def test_without_a_key_the_task_says_which_run_and_server_and_does_not_run(server: WandbServer, tmp_path: Path) -> None:
+    result = run(server, tmp_path, tasks.leaf, inputs={"x": 1}, environ={"WANDB_BASE_URL": server.url})
+    assert f"W&B did not open the run 'run1-a0' at {server.url}: UsageError: No API key configured" in str(result.error)
+    assert "printed by the task" not in result.log
+    assert server.runs == ()
