@@ -20,10 +20,8 @@ def links_of(spec: Spec) -> tuple[Wandb, ...]:
     Raises:
         HookError: A plugin cannot place a rank of the declared world.
     """
-    if spec.declared is None:
-        return (Wandb(spec=spec),)
-    parts = list(_parts(spec))
-    if len(parts) == 1:
+    parts = list(_parts(spec)) if spec.declared else []
+    if len(parts) <= 1:
         return (Wandb(spec=spec),)
     links = tuple(Wandb(name=f"{Wandb.name} {label}", spec=spec, rank=rank) for rank, label in parts[:MOST_LINKS])
     return links if len(parts) <= MOST_LINKS else (*links, Wandb(name=f"{Wandb.name} (all)", spec=spec, rank=None))

@@ -33,7 +33,6 @@ class Opening:
     Attributes:
         run_id: The id to ask for, and to find on the run that W&B hands back.
         joins: Id of a run that may be open in this process and is then borrowed, or None.
-        owns: Whether this writer's outcome is the run's outcome.
         host: The server as people know it, or None for the client's own.
         arguments: Keyword arguments of `wandb.init`.
         settings: Fields of `wandb.Settings` to set beside the user's.
@@ -43,7 +42,6 @@ class Opening:
 
     run_id: str
     joins: str | None = None
-    owns: bool = True
     host: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -67,7 +65,6 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None) -> Opening:
     return Opening(
         run_id=plan.run_id if owns or not alone else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
-        owns=owns or alone,
         host=place(request, plan).host,
         arguments=_arguments(plan, request, alone=alone),
         settings=_shared_settings(label, owns=owns) if shared else {},

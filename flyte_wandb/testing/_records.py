@@ -76,3 +76,7 @@ class RunRecord:
     console: str
     files: dict[str, bytes]
     url: str
+
+    def logged(self, key: str) -> list[Any]:
+        """Return every value that was logged under `key`, in the order of the rows."""
+        return [row[key] for row in self.history if key in row]

@@ -12,16 +12,12 @@ import pytest
 import wandb
 
 from flyte_wandb import OpenRunError, get_wandb_run, wandb_config, wandb_init
-from flyte_wandb.testing import RunRecord, WandbServer
+from flyte_wandb.testing import WandbServer
 from tests.container.tasks import this_run
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="one_process")
 pytestmark = pytest.mark.usefixtures("online")
-
-
-def logged(record: RunRecord, key: str) -> list[Any]:
-    return [row[key] for row in record.history if key in row]
 
 
 @wandb_init
@@ -56,7 +52,7 @@ def test_two_actions_with_children_never_see_each_others_run(server: WandbServer
     assert asyncio.run(both()) == (["r1-a1"] * 3, ["r1-a2"] * 3)
     for x in (1, 2):
         record = server.run(f"r1-a{x}")
-        assert (record.state, logged(record, "x"), logged(record, "child")) == ("finished", [x], [x])
+        assert (record.state, record.logged("x"), record.logged("child")) == ("finished", [x], [x])
         assert len(record.writers) == 1
 
 
@@ -140,7 +136,7 @@ def test_each_task_writes_to_the_server_of_its_own_host(server: WandbServer, tmp
         assert asyncio.run(three()) == ("r1-a1", "r1-a2", "r1-a3")
         assert {record.id for record in server.runs} == {"r1-a1", "r1-a3"}
         (record,) = other.runs
-        assert (record.id, record.project, logged(record, "x")) == ("r1-a2", "elsewhere", [2])
+        assert (record.id, record.project, record.logged("x")) == ("r1-a2", "elsewhere", [2])
         (link,) = simple.links
         context = dict(wandb_config(host=other.url, project="elsewhere", entity="local"))
         assert link.get_link("r1", "", "", context, "", "a2", "") == record.url
@@ -155,7 +151,7 @@ def test_a_run_that_the_user_has_open_under_that_id_is_neither_taken_nor_ended(
             asyncio.run(run_action(simple, x=1, folder=tmp_path))
         mine.log({"mine": 1})
     record = server.run("r1-a0")
-    assert (record.state, logged(record, "mine"), logged(record, "x")) == ("finished", [1], [])
+    assert (record.state, record.logged("mine"), record.logged("x")) == ("finished", [1], [])
 
 
 def test_a_run_of_a_plain_function_is_told_its_outcome(server: WandbServer) -> None:
@@ -167,7 +163,7 @@ def test_a_run_of_a_plain_function_is_told_its_outcome(server: WandbServer) -> N
     with pytest.raises(ValueError, match="no"):
         script()
     record = server.run("script")
-    assert (record.project, record.state, logged(record, "x")) == ("scripts", "failed", [1])
+    assert (record.project, record.state, record.logged("x")) == ("scripts", "failed", [1])
     assert [writer.shared for writer in record.writers] == [False]
 
 

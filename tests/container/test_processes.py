@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import wandb_config
-from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container
+from flyte_wandb.testing import ContainerResult, WandbServer, run_container
 from tests.container import tasks
 from tests.offline import by_id, logs
 
@@ -17,10 +17,6 @@ from tests.offline import by_id, logs
 def run(server: WandbServer, folder: Path, task: Any, **options: Any) -> ContainerResult:
     options.setdefault("environ", server.environ)
     return run_container(task, folder=folder, **options)
-
-
-def logged(record: RunRecord, key: str) -> list[Any]:
-    return [row[key] for row in record.history if key in row]
 
 
 def test_a_task_opens_its_run_and_finishes_it(server: WandbServer, tmp_path: Path) -> None:
@@ -31,7 +27,7 @@ def test_a_task_opens_its_run_and_finishes_it(server: WandbServer, tmp_path: Pat
     assert (record.id, record.project, record.state, record.exit_code) == ("run1-a0", "vision", "finished", 0)
     assert (record.display_name, record.tags, record.notes, record.job_type) == ("first", ("a", "b"), "a note", "train")
     assert record.config == {"lr": 0.1}
-    assert logged(record, "x") == [0, 1, 2]
+    assert record.logged("x") == [0, 1, 2]
     assert record.console.splitlines() == ["[a0] printed by the task"]
 
 
@@ -52,8 +48,8 @@ def test_a_child_in_another_process_writes_to_its_parents_run(child: str, server
     assert result.value == ["run1-a0", "run1-a0"], result.log
     (record,) = server.runs
     assert (record.project, record.state, record.exit_code) == ("vision", "finished", 0)
-    assert logged(record, "child") == [7]
-    assert logged(record, "parent") == [1, 2]
+    assert record.logged("child") == [7]
+    assert record.logged("parent") == [1, 2]
     assert sorted(row["_step"] for row in record.history) == [0, 1, 2]
     assert record.config == {"parent": True} | ({"child": True} if child == "shared_child" else {})
     opener, joiner = record.writers
@@ -65,7 +61,7 @@ def test_a_new_child_in_another_process_has_its_own_run(server: WandbServer, tmp
     result = run(server, tmp_path, tasks.parent, inputs={"child": "new_child"})
     assert result.value == ["run1-a0", "run1-a1"], result.log
     assert [(record.id, record.state) for record in server.runs] == [("run1-a0", "finished"), ("run1-a1", "finished")]
-    assert logged(server.run("run1-a1"), "child") == [7]
+    assert server.run("run1-a1").logged("child") == [7]
 
 
 def test_a_child_of_a_closed_parent_has_its_own_run_in_the_parents_group(server: WandbServer, tmp_path: Path) -> None:
@@ -102,7 +98,7 @@ def test_a_task_that_does_not_succeed_fails_its_run(
 ) -> None:
     result = run(server, tmp_path, task, inputs={"how": how})
     (record,) = server.runs
-    assert (record.state, record.exit_code, logged(record, "before")) == ("failed", exit_code, [1])
+    assert (record.state, record.exit_code, record.logged("before")) == ("failed", exit_code, [1])
     assert result.value is None
     assert words in f"{result.error}\n{result.log}"
 

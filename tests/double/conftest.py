@@ -1,21 +1,12 @@
-"""A server double for every test here, and writers in processes of their own."""
+"""This process's W&B client writes to the double in every test here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import wandb
 
 from flyte_wandb.testing import WandbServer
 
 
-@pytest.fixture
-def server(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
-    """Give a server that this process's client uses; afterwards it must have had an answer to everything."""
-    with WandbServer() as server:
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
-        yield server
-        wandb.teardown()
-        assert server.unknown_operations == ()
+@pytest.fixture(autouse=True)
+def client_of_the_server(online: WandbServer) -> None:
+    """Log the client in to the test's server, and end it before the server is asked what it could not answer."""

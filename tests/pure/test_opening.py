@@ -91,7 +91,7 @@ def test_shared_mode_is_never_used_locally_nor_offline_nor_when_disabled(one: Re
 )
 def test_each_writer_of_a_remote_run(one: Request, mode: Mode, run_id: str, owns: bool, alone: bool) -> None:
     found = opened(one, mode)
-    assert (found.run_id, found.owns, found.alone) == (run_id, owns, alone)
+    assert (found.run_id, "resume" in found.arguments, found.alone) == (run_id, owns, alone)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_local_run_is_shared_as_an_object_and_nobody_is_alone(
     one: Request, run_id: str, owns: bool, mode: Mode
 ) -> None:
     found = opened(one, mode, local=True)
-    assert (found.run_id, found.owns, found.alone) == (run_id, owns, False)
+    assert (found.run_id, "resume" in found.arguments, found.alone) == (run_id, owns, False)
 
 
 @pytest.mark.parametrize(
