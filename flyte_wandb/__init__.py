@@ -20,7 +20,7 @@ from ._errors import (
     UnansweredError,
 )
 from ._inside import get_distributed_info, get_wandb_run, get_wandb_run_dir
-from ._link import Wandb
+from ._link import Wandb, WandbSweep
 
 if TYPE_CHECKING:
     from flyte_wandb_hookspecs import (
@@ -79,6 +79,7 @@ __all__ = [
     "UnansweredError",
     "Wandb",
     "WandbConfig",
+    "WandbSweep",
     "get_distributed_info",
     "get_wandb_context",
     "get_wandb_run",

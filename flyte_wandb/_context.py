@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ._errors import SettingError
 from ._fields import FIELDS
-from ._notices import warn_once
+from ._notices import say_once
 
 PREFIX: Final = "wandb_"
 SWEEP_PREFIX: Final = "wandb_sweep_"
@@ -35,7 +35,7 @@ def read_settings(context: Mapping[str, str]) -> dict[str, Any]:
     if not found:
         return {}
     for key in found.keys() - {f"{PREFIX}{name}" for name in FIELDS}:
-        warn_once(f"the key {key!r} in Flyte's context is none of flyte-wandb's settings and is ignored")
+        say_once(f"the key {key!r} in Flyte's context is none of flyte-wandb's settings and is ignored")
     return {name: _read(name, found[f"{PREFIX}{name}"]) for name in FIELDS if f"{PREFIX}{name}" in found}
 
 

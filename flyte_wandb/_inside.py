@@ -6,7 +6,7 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ._notices import warn_once
+from ._notices import say_once
 
 if TYPE_CHECKING:
     import wandb
@@ -30,7 +30,7 @@ def get_wandb_run() -> wandb.Run | None:
     if not in_bare_thread():
         return None
     if len(OPEN_RUNS) > 1:
-        warn_once(
+        say_once(
             "get_wandb_run() was called in a thread without context while several runs are open, so it cannot know "
             "which one is meant; start the thread with contextvars.copy_context().run, or hand it the run"
         )

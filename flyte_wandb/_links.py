@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ._link import Wandb
+from ._link import NAME, Wandb
 from ._spec import Spec
 
+if TYPE_CHECKING:
+    from flyte_wandb_hookspecs import Part
+
 MOST_LINKS: Final = 8
-"""Links of one task. Where there are more parts, another link leads to the project's page."""
+"""Links to parts of one task. Where there are more parts, one more link leads to what they have in common."""
+
+MOST_SCANNED: Final = 128
+"""Ranks that are looked at to find the parts of a world."""
 
 
 def links_of(spec: Spec) -> tuple[Wandb, ...]:
-    """Return the links of a task: for each part of its declared world the page of the run, or group, of its first rank.
+    """Return the links of a task: for each part of its declared world the page of its leader's run or group.
 
-    Flyte fixes the number of links when the task is decorated, so settings from the context do not change it.
+    Flyte fixes the number of links when the task is decorated, so settings from the context do not change it. This runs
+    wherever the task is decorated, every rank included: it costs the same for any world.
 
     Raises:
         HookError: A plugin cannot place a rank of the declared world.
     """
-    parts = list(_parts(spec)) if spec.declared else []
-    if len(parts) <= 1:
+    leaders = _leaders(spec) if spec.declared else {}
+    all_found = not spec.declared or _sizes(leaders) >= spec.declared.world_size
+    if len(leaders) <= 1 and all_found:
         return (Wandb(spec=spec),)
-    links = tuple(Wandb(name=f"{Wandb.name} {label}", spec=spec, rank=rank) for rank, label in parts[:MOST_LINKS])
-    return links if len(parts) <= MOST_LINKS else (*links, Wandb(name=f"{Wandb.name} (all)", spec=spec, rank=None))
+    shown = sorted(leaders)[:MOST_LINKS]
+    links = tuple(Wandb(name=_name_of(leaders[rank]), spec=spec, rank=rank) for rank in shown)
+    complete = all_found and len(shown) == len(leaders)
+    return links if complete else (*links, Wandb(name=f"{NAME} (all)", spec=spec, rank=None))
 
 
-def _parts(spec: Spec) -> Iterator[tuple[int, str]]:
-    """Yield the first rank and the label of each part, until the parts fill the world or are too many for links.
+def _name_of(part: Part) -> str:
+    return f"{NAME} {(part.label or '').replace('-', ' ')}".rstrip()
 
-    This runs wherever the task is decorated, every rank included: it costs the same for any world.
+
+def _leaders(spec: Spec) -> dict[int, Part]:
+    """Return the leader's rank of each part with the part, until they fill the world or are more than get links.
+
+    Behind a part comes the next one's leader if parts are contiguous; if they are not, the first ranks have them.
     """
-    from ._plan import located, world
+    from ._plan import located
     from ._requests import placeholder_request
 
-    seen: set[str | None] = set()
-    ranks = 0
-    for request in world(placeholder_request(spec)):
-        part = located(request)
-        if part.label not in seen:
-            seen.add(part.label)
-            ranks += part.size
-            yield request.topology.rank, (part.label or "").replace("-", " ")
-        if ranks >= request.topology.world_size or len(seen) > MOST_LINKS:
-            return
+    assert spec.declared is not None
+    size = spec.declared.world_size
+    found: dict[int, Part] = {}
+    tried: set[int] = set()
+    in_order = (rank for rank in range(size) if rank not in tried)
+    behind = 0
+    while len(tried) < min(MOST_SCANNED, size) and len(found) <= MOST_LINKS and _sizes(found) < size:
+        rank = behind if behind < size and behind not in tried else next(in_order)
+        tried.add(rank)
+        part = located(placeholder_request(spec, rank))
+        if part.leads and all(part.label != other.label for other in found.values()):
+            found[rank] = part
+            behind = rank + part.size
+    return found
+
+
+def _sizes(found: dict[int, Part]) -> int:
+    return sum(part.size for part in found.values())

@@ -1,4 +1,4 @@
-"""Warnings that are said once per process, however often their cause occurs."""
+"""Messages that are logged once per process, however often their cause occurs."""
 
 import logging
 from typing import Final
@@ -7,8 +7,8 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 _said: set[str] = set()
 
 
-def warn_once(message: str) -> None:
-    """Log `message` as a warning, unless this process has logged the very same one before."""
+def say_once(message: str, level: int = logging.WARNING) -> None:
+    """Log `message`, unless this process has logged the very same one before."""
     if message not in _said:
         _said.add(message)
-        _LOG.warning(message)
+        _LOG.log(level, message)

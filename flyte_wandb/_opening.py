@@ -120,5 +120,12 @@ def _config(request: Request) -> dict[str, Any] | None:
 def place(request: Request, plan: Plan) -> Place:
     """Say where the run lives: who joins a run does so in the project that keeps it."""
     parent = request.parent
-    keeper = parent if plan.role is Role.JOIN and parent and parent.project else request.settings
-    return Place(project=keeper.project, entity=keeper.entity, host=keeper.host)
+    if plan.role is Role.JOIN and parent and parent.project:
+        return Place(project=parent.project, entity=parent.entity, host=parent.host)
+    return asked_place(request)
+
+
+def asked_place(request: Request) -> Place:
+    """Say where the settings want runs to live."""
+    settings = request.settings
+    return Place(project=settings.project, entity=settings.entity, host=settings.host)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topology
@@ -60,43 +59,6 @@ def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | No
     return step.value if step else Topology()
 
 
-def world(request: Request) -> Iterator[Request]:
-    """Yield the request of every rank of the declared world of `request`, in the order of ranks.
-
-    The declared world is even: each of its `num_workers` nodes has `local_world_size` ranks.
-    """
-    for rank in range(request.topology.world_size):
-        yield replace(request, topology=rank_of(request.topology, rank))
-
-
-def rank_of(declared: Topology, rank: int) -> Topology:
-    """Return another rank of a declared world, whose nodes are all of one size."""
-    worker, local_rank = divmod(rank, declared.local_world_size)
-    return replace(declared, rank=rank, local_rank=local_rank, worker_index=worker)
-
-
-def check_owners(plans: Iterable[Plan]) -> None:
-    """Check a whole world's plans: no run has two owners, and every SECONDARY has exactly one PRIMARY.
-
-    Raises:
-        HookError: Two ranks own one id, or a SECONDARY's run has no PRIMARY; the message names the author of the id.
-    """
-    owners: dict[str, Plan] = {}
-    joiners: dict[str, Plan] = {}
-    for one in plans:
-        if one.run_id is None or one.role is Role.JOIN:
-            continue
-        if one.role is Role.SECONDARY:
-            joiners[one.run_id] = one
-        elif one.run_id in owners:
-            raise HookError(f"two ranks own the run {one.run_id!r} ({_place(owners[one.run_id])} and {_place(one)})")
-        else:
-            owners[one.run_id] = one
-    for run_id, joiner in joiners.items():
-        if run_id not in owners or owners[run_id].role is not Role.PRIMARY:
-            raise HookError(f"{_place(joiner)} is to join the run {run_id!r}, which no rank opens as PRIMARY")
-
-
 def _own_run(ask: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
     asked: dict[str, Any] = {"request": request, "part": part, "role": role}
     named = ask.decide("compute_run_id", _limits.RUN_ID.fault, **asked)
@@ -112,14 +74,6 @@ def _no_own_run(request: Request, part: Part, role: Role, steps: tuple[Step, ...
             f"choose_initializer of plugin {steps[-1].plugin!r} answered {role}, but there is no parent run"
         )
     return Plan(part=part, role=role, run_id=request.parent.run_id, group=request.parent.group, steps=steps)
-
-
-def _place(one: Plan) -> str:
-    said = {step.hook: " and ".join(map(repr, (step.plugin, *step.wrapped_by))) for step in one.steps}
-    return (
-        f"rank {one.part.index} of {one.part.label or 'the world'}, {one.role.value} by plugin "
-        f"{said.get('choose_initializer', '?')}, named by plugin {said.get('compute_run_id', '?')}"
-    )
 
 
 def _part_fault(value: object) -> str | None:

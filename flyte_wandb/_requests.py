@@ -12,9 +12,10 @@ from ._action import Action
 from ._config import config_in_force
 from ._context import read_settings
 from ._parent import read_run
-from ._plan import detect_topology, rank_of
+from ._plan import detect_topology
 from ._settings import merged
 from ._spec import Spec
+from ._world import rank_of
 
 
 def request_of_task(spec: Spec, action: Action) -> Request:
@@ -30,9 +31,9 @@ def request_of_link(spec: Spec, action: Action, rank: int = 0) -> Request:
     return _request(spec, action, rank_of(spec.declared, rank) if spec.declared else Topology())
 
 
-def placeholder_request(spec: Spec) -> Request:
-    """Ask for rank 0 of the declared world where nothing but the decorator is known."""
-    return request_of_link(spec, Action(run_name="{{.runName}}", name="{{.actionName}}", local=False))
+def placeholder_request(spec: Spec, rank: int = 0) -> Request:
+    """Ask for a rank of the declared world where nothing but the decorator is known."""
+    return request_of_link(spec, Action(run_name="{{.runName}}", name="{{.actionName}}", local=False), rank)
 
 
 def request_outside_flyte(spec: Spec, name: str) -> Request:

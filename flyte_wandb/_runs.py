@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _client
 from ._errors import RunInUseError
-from ._notices import warn_once
+from ._notices import say_once
 from ._opening import Opening
 
 if TYPE_CHECKING:
@@ -153,9 +153,7 @@ class OpenRuns:
                 _client.set_global_names(self._outer)
                 self._outer = None
         if len(runs) > 1:
-            warn_once(
-                "several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()"
-            )
+            say_once("several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()")
 
 
 OPEN_RUNS = OpenRuns()

@@ -15,7 +15,7 @@ from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role
 
 from . import _client
 from ._action import Action, current_action
-from ._notices import warn_once
+from ._notices import say_once
 from ._opening import Opening, opening, writer_label
 from ._parent import written_run
 from ._plan import plan
@@ -107,7 +107,7 @@ def _planned(spec: Spec, function: Callable[..., Any]) -> Tracked:
     action, name = current_action(), getattr(function, "__name__", type(function).__name__)
     request = request_of_task(spec, action) if action else request_outside_flyte(spec, name)
     if action and not spec.outermost:
-        warn_once(
+        say_once(
             f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"
         )
@@ -172,12 +172,12 @@ def _as_parent(tracked: Tracked) -> ParentRun:
 def _say_what_differs(planned: Tracked, wanted: Opening) -> None:
     parent, chosen = planned.request.parent, planned.plan
     if wanted.alone:
-        warn_once(
+        say_once(
             f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "
             f"{wanted.run_id!r} of its own, in the group {wanted.arguments.get('group')!r} with the other writers"
         )
     if parent and not parent.joinable and chosen.role.owns and chosen.group == (parent.group or parent.run_id):
-        warn_once(
+        say_once(
             f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
             f"opens {chosen.run_id!r} of its own in the group {chosen.group!r}"
         )

@@ -64,18 +64,19 @@ def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | Non
     """Return rank 0 of the world that the task's environment declares, or None for a task of one process.
 
     Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`),
-    which have no number of their own in `plugin_config`.
+    which have no number of their own in `plugin_config`. The launcher has the name by which its ranks will know it.
     """
-    places: tuple[Any, ...] = (getattr(task, "plugin_config", None), task.parent_env() if task.parent_env else None)
-    declaring = next((place for place in places if isinstance(getattr(place, "nproc_per_node", None), int)), None)
-    nodes = getattr(declaring, "nnodes", None) or getattr(declaring, "replicas", None)
-    if declaring is None or nodes is None:
-        return None
-    from flyte_wandb_hookspecs import Topology
+    elastic, clustered = getattr(task, "plugin_config", None), task.parent_env() if task.parent_env else None
+    return _world(elastic, "nnodes", "torch-elastic") or _world(clustered, "replicas", "clustered")
 
-    ranks, most = declaring.nproc_per_node, int(str(nodes).rpartition(":")[2])
-    launcher = type(declaring).__name__
-    return Topology(world_size=most * ranks, local_world_size=ranks, num_workers=most, launcher=launcher)
+
+def _world(declaring: object, nodes: str, launcher: str) -> Topology | None:
+    ranks, count = getattr(declaring, "nproc_per_node", None), getattr(declaring, nodes, None)
+    if not isinstance(ranks, int) or count is None:
+        return None
+    from ._world import even_world
+
+    return even_world(int(str(count).rpartition(":")[2]), ranks, launcher=launcher)
 
 
 def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:

@@ -4,7 +4,7 @@ Registered through the same entry-point group as anybody else's plugin, and impo
 """
 
 from ._launchers import detect_topology
-from ._links import build_link
+from ._links import build_link, build_sweep_link
 from ._names import compute_group, compute_run_id
 from ._run_modes import choose_initializer
 from ._scopes import locate_rank
@@ -12,6 +12,7 @@ from ._strategies import list_strategies
 
 __all__ = [
     "build_link",
+    "build_sweep_link",
     "choose_initializer",
     "compute_group",
     "compute_run_id",

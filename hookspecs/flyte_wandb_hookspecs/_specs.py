@@ -87,9 +87,26 @@ class HookSpecs:
 
         Args:
             request: The request, with Flyte's placeholders in its names.
-            plan: What the rank will do.
+            plan: What the rank will do. Without a `run_id`, several runs are meant, or none: those of `group`, or else
+                of the project.
             project_url: The page of the W&B project, without a trailing slash. Write names behind it with
                 `quote_segment`, which leaves the placeholders as they are.
+        """
+
+    @hookspec(firstresult=True)
+    def build_sweep_link(self, request: Request, sweep_id: str | None, project_url: str) -> str | None:
+        """Say where a person clicks to see a sweep.
+
+        Args:
+            request: The request, with Flyte's placeholders in its names.
+            sweep_id: W&B's id of the sweep, or None as long as it is not known.
+            project_url: As for `build_link`.
+
+        Example::
+
+            @hookimpl
+            def build_sweep_link(sweep_id, project_url):
+                return f"{project_url}/sweeps/{quote_segment(sweep_id)}" if sweep_id else None
         """
 
     @hookspec

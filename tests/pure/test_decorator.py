@@ -164,19 +164,19 @@ def test_an_overridden_task_keeps_function_and_link() -> None:
         (Prepares(), None),
         (
             Elastic(nproc_per_node=4, nnodes=1),
-            Topology(world_size=4, local_world_size=4, num_workers=1, launcher="Elastic"),
+            Topology(world_size=4, local_world_size=4, num_workers=1, launcher="torch-elastic"),
         ),
         (
             Elastic(nproc_per_node=2, nnodes=3),
-            Topology(world_size=6, local_world_size=2, num_workers=3, launcher="Elastic"),
+            Topology(world_size=6, local_world_size=2, num_workers=3, launcher="torch-elastic"),
         ),
         (
             Elastic(nproc_per_node=1, nnodes="2:4"),
-            Topology(world_size=4, local_world_size=1, num_workers=4, launcher="Elastic"),
+            Topology(world_size=4, local_world_size=1, num_workers=4, launcher="torch-elastic"),
         ),
         (
             Elastic(nproc_per_node=1, nnodes="2"),
-            Topology(world_size=2, local_world_size=1, num_workers=2, launcher="Elastic"),
+            Topology(world_size=2, local_world_size=1, num_workers=2, launcher="torch-elastic"),
         ),
         (Elastic(nproc_per_node="gpu", nnodes=2), None),
     ],
@@ -192,7 +192,7 @@ def test_a_clustered_environment_declares_its_replicas_and_their_processes() -> 
     declared = spec_of(wandb_init(clustered.task(twice))).declared
     assert declared is not None
     assert (declared.rank, declared.world_size, declared.local_world_size, declared.num_workers) == (0, 8, 4, 2)
-    assert declared.distributed
+    assert declared.launcher == "clustered"
 
 
 def generator() -> Iterator[int]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from flyte_wandb import Part, Request, Topology, Wandb, hookimpl
-from flyte_wandb._links import MOST_LINKS, links_of
+from flyte_wandb import Part, Request, SettingError, Topology, Wandb, WandbSweep, hookimpl
+from flyte_wandb._action import Action
+from flyte_wandb._address import MOST_CHECKED, sweep_address
+from flyte_wandb._links import MOST_LINKS, MOST_SCANNED, links_of
 from flyte_wandb._loader import installed
 from flyte_wandb._spec import Spec
+from tests.pure.worlds import manager, said
 
 PROJECT = "https://w.example/team/vision"
-TWO_BY_TWO = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="Elastic")
+TWO_BY_TWO = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
 
 pytestmark = pytest.mark.usefixtures("clean_client")
 
 
 def declared(nodes: int, ranks: int) -> Topology:
-    return Topology(world_size=nodes * ranks, local_world_size=ranks, num_workers=nodes, launcher="Elastic")
+    return Topology(world_size=nodes * ranks, local_world_size=ranks, num_workers=nodes, launcher="torch-elastic")
 
 
 def spec(topology: Topology | None, **settings: Any) -> Spec:
@@ -74,34 +80,223 @@ def test_a_scope_that_only_the_context_names_still_has_one_link_to_a_run_that_ex
     assert found == {"": "/runs/r1-{{.actionName}}-worker-0"}
 
 
-def test_more_parts_than_links_have_the_projects_page_behind_the_last() -> None:
-    links = links_of(spec(declared(100, 2), rank_scope="worker"))
-    found = pages(links)
+@pytest.mark.parametrize(
+    ("settings", "page"),
+    [
+        ({}, ""),
+        ({"run_mode": "new"}, ""),
+        ({"run_mode": "new", "group": "ours"}, "/groups/ours/workspace"),
+        ({"group": "ours"}, "/groups/ours/workspace"),
+    ],
+)
+def test_more_parts_than_links_have_their_common_group_behind_the_last_or_else_the_project(
+    settings: dict[str, str], page: str
+) -> None:
+    found = pages(links_of(spec(declared(100, 2), rank_scope="worker", **settings)))
     assert len(found) == MOST_LINKS + 1 == 9
-    assert found["worker 7"] == "/runs/r1-{{.actionName}}-worker-7"
-    assert found["(all)"] == ""
+    assert list(found)[-2:] == ["worker 7", "(all)"]
+    assert found["(all)"] == page
 
 
-class Strided:
-    """Four parts of ranks that are not neighbours, counted by how often it is asked."""
+class Scope:
+    """A rank scope of its own making, counted by how often it is asked."""
 
-    asked = 0
+    def __init__(self, locate: Callable[[Topology], Part]) -> None:
+        self.locate = locate
+        self.asked = 0
 
     @hookimpl
     def locate_rank(self, request: Request) -> Part | None:
-        if request.rank_scope != "strided":
+        if request.rank_scope != "own":
             return None
         self.asked += 1
-        index, stride = divmod(request.topology.rank, 4)
-        return Part(label=f"stride-{stride}", index=index, size=request.topology.world_size // 4)
+        return self.locate(request.topology)
 
 
-def test_parts_need_not_be_contiguous_and_the_scan_stops_when_they_fill_the_world() -> None:
-    plugin = Strided()
-    installed().register(plugin, name="strided")
+def strided(topology: Topology) -> Part:
+    index, stride = divmod(topology.rank, 4)
+    return Part(label=f"stride-{stride}", index=index, size=topology.world_size // 4)
+
+
+def halves(topology: Topology) -> Part:
+    half = topology.world_size // 2
+    side, index = divmod(topology.rank, half)
+    return Part(label=f"half-{side}", index=index, size=half)
+
+
+def ragged(topology: Topology) -> Part:
+    """Three parts: one rank, a third, and all the rest."""
+    bounds = [0, 1, topology.world_size // 3, topology.world_size]
+    side = next(n for n in (2, 1, 0) if topology.rank >= bounds[n])
+    return Part(label=f"part-{side}", index=topology.rank - bounds[side], size=bounds[side + 1] - bounds[side])
+
+
+def backwards(topology: Topology) -> Part:
+    """Nodes whose last rank leads."""
+    index = topology.local_world_size - 1 - topology.local_rank
+    return Part(label=f"node-{topology.worker_index}", index=index, size=topology.local_world_size)
+
+
+def alone(topology: Topology) -> Part:
+    return Part(label=f"rank-{topology.rank}")
+
+
+def leaderless(topology: Topology) -> Part:
+    return Part(label="lost", index=1, size=2)
+
+
+W = 8192 * 8
+
+
+@pytest.mark.parametrize(
+    ("locate", "expected"),
+    [
+        (strided, {0: "stride 0", 1: "stride 1", 2: "stride 2", 3: "stride 3"}),
+        (halves, {0: "half 0", W // 2: "half 1"}),
+        (ragged, {0: "part 0", 1: "part 1", W // 3: "part 2"}),
+        (backwards, {8 * n + 7: f"node {n}" for n in range(8)} | {None: "(all)"}),
+        (alone, {n: f"rank {n}" for n in range(8)} | {None: "(all)"}),
+        (leaderless, {None: "(all)"}),
+    ],
+)
+def test_parts_of_any_shape_are_found_by_looking_at_few_ranks(
+    locate: Callable[[Topology], Part], expected: dict[int | None, str]
+) -> None:
+    plugin = Scope(locate)
+    installed().register(plugin, name="own")
     try:
-        links = links_of(spec(declared(8192, 8), rank_scope="strided"))
+        links = links_of(spec(declared(8192, 8), rank_scope="own"))
     finally:
-        installed().unregister("strided")
-    assert plugin.asked == 4
-    assert [(link.name, link.rank) for link in links] == [(f"Weights & Biases stride {n}", n) for n in range(4)]
+        installed().unregister("own")
+    assert {link.rank: link.name for link in links} == {
+        rank: f"Weights & Biases {name}" for rank, name in expected.items()
+    }
+    assert plugin.asked <= MOST_SCANNED == 128
+
+
+def test_in_local_mode_the_links_of_ranks_that_do_not_run_lead_to_the_project() -> None:
+    links = links_of(spec(TWO_BY_TWO, rank_scope="worker"))
+    asked = [link.get_link("r1", "", "", {}, "", "a7", "localhost") for link in links]
+    assert asked == [f"{PROJECT}/runs/r1-a7-worker-0", PROJECT]
+
+
+@pytest.mark.parametrize(("pod", "environ", "page"), [("localhost", True, ""), ("{{.podName}}", False, "/runs/r1-a7")])
+def test_a_disabled_client_of_this_process_has_no_runs_in_local_mode(
+    pod: str, environ: bool, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    (link,) = links_of(spec(None))
+    assert link.get_link("r1", "", "", {}, "", "a7", pod) == f"{PROJECT}{page}"
+    assert link.get_link("r1", "", "", {"wandb_mode": "disabled"}, "", "a7", pod) == PROJECT
+
+
+class OneIdForAll:
+    @hookimpl
+    def compute_run_id(self, request: Request) -> str:
+        return request.base
+
+
+class LastRankCollides:
+    """An id that two ranks have in common which are too far apart to be compared when a link is asked for."""
+
+    @hookimpl
+    def compute_run_id(self, request: Request) -> str:
+        return f"{request.base}-{request.topology.rank % 1024}"
+
+
+def test_ranks_that_would_own_one_run_cost_the_link_and_are_an_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = spec(TWO_BY_TWO, run_mode="new", rank_scope="worker")
+    installed().register(OneIdForAll(), name="careless")
+    try:
+        found = pages(links_of(made))
+    finally:
+        installed().unregister("careless")
+    assert found == {"worker 0": "", "worker 1": ""}
+    (message,) = said(caplog)
+    assert {record.levelname for record in caplog.records if record.name == "flyte_wandb"} == {"ERROR"}
+    assert message.endswith(
+        "two ranks own the run 'r1-{{.actionName}}': rank 0 (rank 0 of worker-0), solo, and rank 1 (rank 1 of "
+        "worker-0), solo; plugin 'careless' named it so: an id has to tell parts and ranks apart"
+    )
+
+
+@pytest.mark.parametrize("run_mode", ["new", "shared"])
+def test_the_check_is_bounded_when_a_link_is_asked_for(run_mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    plugin = Scope(strided)
+    installed().register(plugin, name="own")
+    installed().register(LastRankCollides(), name="far") if run_mode == "new" else None
+    try:
+        links = links_of(spec(declared(8192, 8), run_mode=run_mode, rank_scope="own"))
+        plugin.asked = 0
+        address = links[1].get_link("r1", "p", "d", {}, "", "a0", "")
+    finally:
+        installed().unregister("own")
+        installed().unregister("far")
+    assert address != PROJECT
+    assert said(caplog) == []
+    assert plugin.asked <= MOST_CHECKED + 3
+
+
+def test_a_primary_behind_the_ranks_that_are_checked_is_not_missed(caplog: pytest.LogCaptureFixture) -> None:
+    installed().register(Scope(backwards), name="own")
+    try:
+        found = pages(links_of(spec(declared(1, 512), run_mode="shared", rank_scope="own")))
+    finally:
+        installed().unregister("own")
+    assert found == {"(all)": ""}
+    assert said(caplog) == []
+
+
+def test_a_link_by_hand_takes_settings_and_a_world() -> None:
+    by_hand = Wandb(name="ours", nodes=2, per_node=8, rank=8, rank_scope="worker", project="vision", entity="team")
+    context = {"wandb_host": "https://w.example"}
+    assert by_hand.name == "ours"
+    assert by_hand.get_link("r1", "", "", context, "", "a0", "") == f"{PROJECT}/runs/r1-a0-worker-1"
+    assert Wandb(per_node=2).spec.declared == declared(1, 2)
+    assert Wandb(nodes=2).spec.declared == declared(2, 1)
+    with pytest.raises(
+        SettingError, match=r"Wandb\(rank_scop='worker'\): there is no such setting; did you mean rank_sc"
+    ):
+        Wandb(rank_scop="worker")  # type: ignore[call-arg]
+
+
+def test_a_link_survives_being_pickled() -> None:
+    links: tuple[Any, ...] = (*links_of(spec(TWO_BY_TWO, rank_scope="worker")), WandbSweep(project="vision"))
+    assert pickle.loads(pickle.dumps(links)) == links
+    assert replace(links[0], name="other").rank == links[0].rank == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "context", "page"),
+    [
+        ({}, {}, f"{PROJECT}/sweeps"),
+        ({}, {"_wandb_sweep_id": "ab/1"}, f"{PROJECT}/sweeps/ab%2F1"),
+        ({}, {"wandb_sweep_project": "search"}, "https://w.example/team/search/sweeps"),
+        ({"project": "own"}, {"wandb_sweep_project": "search"}, "https://w.example/team/own/sweeps"),
+        ({}, {"wandb_project": "", "wandb_sweep_entity": "they"}, "https://w.example/they"),
+    ],
+)
+def test_the_link_of_a_sweep(settings: dict[str, str], context: dict[str, str], page: str) -> None:
+    outer = {"wandb_project": "vision", "wandb_entity": "team", "wandb_host": "https://w.example"}
+    asked = {key: text for key, text in (outer | context).items() if text}
+    link = WandbSweep(**settings)  # type: ignore[arg-type]
+    assert link.name == "Weights & Biases sweep"
+    assert link.icon_uri == Wandb().icon_uri
+    assert link.get_link("{{.runName}}", "p", "d", asked, "", "{{.actionName}}", "") == page
+
+
+def test_a_plugin_leads_to_another_page_of_the_sweep() -> None:
+    class Board:
+        @hookimpl
+        def build_sweep_link(self, sweep_id: str | None, project_url: str) -> str | None:
+            return f"{project_url}/reports/{sweep_id}" if sweep_id else None
+
+    strategies = manager(board=Board())
+    made = Spec(settings={"project": "vision", "entity": "team", "host": "https://w.example"})
+    actions = [Action(run_name="r1", name="a0", context=context) for context in ({}, {"_wandb_sweep_id": "s1"})]
+    assert [sweep_address(made, action, strategies) for action in actions] == [
+        f"{PROJECT}/sweeps",
+        f"{PROJECT}/reports/s1",
+    ]

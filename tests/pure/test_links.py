@@ -12,12 +12,12 @@ import pytest
 from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
 from flyte_wandb._parent import written_run
 from flyte_wandb._spec import Spec
-from tests.pure.worlds import launched, manager, request
+from tests.pure.worlds import launched, manager, request, said
 
 PROJECT = "https://wandb.ai/team/vision"
 ABOVE = ParentRun(run_id="r1-top", project="theirs", entity="others", host="https://wandb.example.com")
-NODE = Topology(world_size=4, local_world_size=4, launcher="Elastic")
-NODES = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="Elastic")
+NODE = Topology(world_size=4, local_world_size=4, launcher="torch-elastic")
+NODES = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
 
 ROWS = [
     (request(), "/runs/r1-a0"),
@@ -201,36 +201,40 @@ def test_without_a_configured_server_the_link_leads_to_where_wandb_itself_points
     [
         ({}, "https://w.example"),
         ({"project": "vision"}, "https://w.example"),
-        ({"entity": "team"}, "https://w.example"),
-        ({"entity": "team", "host": "https://api.wandb.ai"}, "https://wandb.ai"),
+        ({"entity": "the team"}, "https://w.example/the%20team"),
+        ({"entity": "team", "host": "https://api.wandb.ai"}, "https://wandb.ai/team"),
         ({"project": "vision", "host": "https://wandb.example.com"}, "https://wandb.example.com"),
     ],
 )
-def test_where_nobody_knows_entity_or_project_the_link_leads_to_the_server(settings: dict[str, str], page: str) -> None:
+def test_where_nobody_knows_entity_or_project_the_link_leads_to_the_best_page_above(
+    settings: dict[str, str], page: str
+) -> None:
     assert link(settings) == page
 
 
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize(
-    ("settings", "context"),
+    ("settings", "context", "words"),
     [
-        ({}, {"wandb_tags": "oops"}),
-        ({}, {"wandb_tags": '{"$tuple": 1}'}),
-        ({}, {"wandb_id": "a/b"}),
-        ({}, {"_wandb_run_id": "r1-top", "_wandb_run": "oops"}),
-        ({}, {"wandb_run_mode": "unheard-of"}),
-        ({}, {"wandb_rank_scope": "unheard-of"}),
-        ({"run_mode": "shared"}, {}),
-        ({"id": "x" * 129}, {}),
+        ({}, {"wandb_tags": "oops"}, "wandb_tags='oops' in Flyte's context"),
+        ({}, {"wandb_tags": '{"$tuple": 1}'}, "wandb_tags="),
+        ({}, {"wandb_id": "a/b"}, "a run id cannot hold '/'"),
+        ({}, {"_wandb_run_id": "r1-top", "_wandb_run": "oops"}, "_wandb_run='oops' in Flyte's context is not a run"),
+        ({}, {"wandb_run_mode": "unheard-of"}, "run_mode 'unheard-of'"),
+        ({}, {"wandb_rank_scope": "unheard-of"}, "rank_scope 'unheard-of'"),
+        ({"run_mode": "shared"}, {}, "no action above this one is tracked"),
+        ({"id": "x" * 129}, {}, "at most 128 characters"),
     ],
 )
-def test_a_link_that_cannot_be_made_is_empty_and_one_warning_names_the_task(
-    settings: dict[str, str], context: dict[str, str], caplog: pytest.LogCaptureFixture
+def test_a_task_that_cannot_be_planned_has_the_projects_page_and_one_message_that_says_why(
+    settings: dict[str, str], context: dict[str, str], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    asked = {"wandb_project": "of the context", **context}
     with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert link(settings, context) == ""
-    assert caplog.messages == ["no W&B link for env.train: the plan cannot be made here"]
-    assert caplog.records[0].exc_info is not None
+        assert {link(settings, asked) for _ in range(2)} == {"https://w.example/team/of%20the%20context"}
+    (message,) = said(caplog)
+    assert message.startswith("the W&B link of env.train does not lead to a run: ")
+    assert words in message
 
 
 @pytest.mark.usefixtures("clean_client")
@@ -239,7 +243,7 @@ def test_a_client_that_cannot_be_configured_costs_the_link_only(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "no address")
     assert link() == ""
-    assert len(caplog.messages) == 1
+    assert said(caplog) == ["no W&B link for env.train: its address cannot be found here"]
 
 
 def test_a_link_is_frozen_and_named_after_wandb() -> None:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from flyte_wandb import Group, Part, Plan, Request, Topology, hookimpl, plan, quote_segment
 from flyte_wandb._action import Action
-from flyte_wandb._address import address
+from flyte_wandb._address import run_address
 from flyte_wandb._requests import request_of_link
 from flyte_wandb._spec import Spec
-from tests.pure.worlds import manager
+from tests.pure.worlds import manager, said
 
 ASKED = Action(
     run_name="{{.runName}}",
@@ -46,10 +46,6 @@ class Rewrites:
         return str(self.rewrite(request, run_id))
 
 
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "flyte_wandb"]
-
-
 def filled(url: str) -> str:
     for name, value in NAMES.items():
         url = url.replace("{{." + name + "}}", value)
@@ -70,8 +66,8 @@ def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any, caplog: pytest
     strategies = manager(acme=Rewrites(rewrite))
     run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
     assert run_id is not None
-    assert filled(address(SPEC, ASKED, strategies)) == f"{PROJECT}/runs/{quote_segment(run_id)}"
-    assert warnings(caplog) == []
+    assert filled(run_address(SPEC, ASKED, strategies)) == f"{PROJECT}/runs/{quote_segment(run_id)}"
+    assert said(caplog) == []
 
 
 @pytest.mark.parametrize(
@@ -92,8 +88,8 @@ def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
 ) -> None:
     strategies = manager(acme=Rewrites(rewrite))
     with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert [address(SPEC, ASKED, strategies) for _ in range(2)] == [PROJECT, PROJECT]
-    (message,) = warnings(caplog)
+        assert [run_address(SPEC, ASKED, strategies) for _ in range(2)] == [PROJECT, PROJECT]
+    (message,) = said(caplog)
     assert message.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names that Flyte")
 
 
@@ -101,8 +97,8 @@ def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
 def test_names_that_are_known_need_no_placeholder(rewrite: Any, caplog: pytest.LogCaptureFixture) -> None:
     strategies = manager(acme=Rewrites(rewrite))
     run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
-    assert address(SPEC, KNOWN, strategies) == f"{PROJECT}/runs/{run_id}"
-    assert warnings(caplog) == []
+    assert run_address(SPEC, KNOWN, strategies) == f"{PROJECT}/runs/{run_id}"
+    assert said(caplog) == []
 
 
 class HashesGroups:
@@ -121,11 +117,11 @@ class EncodesLinks:
     ("plugin", "hook"), [(HashesGroups(), "compute_group"), (EncodesLinks(), "build_link")], ids=["group", "link"]
 )
 def test_groups_and_links_are_tried_too(plugin: object, hook: str, caplog: pytest.LogCaptureFixture) -> None:
-    world = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="Elastic")
+    world = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
     spec = Spec(settings={**SPEC.settings, "run_mode": "new"}, declared=world)
     with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert address(spec, ASKED, manager(acme=plugin)) == PROJECT
-    (message,) = warnings(caplog)
+        assert run_address(spec, ASKED, manager(acme=plugin)) == PROJECT
+    (message,) = said(caplog)
     assert message.startswith(f"{hook} of plugin 'acme' changes the names that Flyte fills into links later")
 
 
@@ -133,7 +129,7 @@ def test_without_a_project_the_servers_page_is_the_best(caplog: pytest.LogCaptur
     spec = Spec(settings={"host": "https://w.example"})
     strategies = manager(acme=Rewrites(lambda request, run_id: run_id.upper()))
     with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert address(spec, ASKED, strategies) == "https://w.example"
+        assert run_address(spec, ASKED, strategies) == "https://w.example"
 
 
 PIECES = st.sampled_from(["{base}", "{run}", "{action}", "{project}", "-", "x", ".", "acme-"])
@@ -149,4 +145,4 @@ def test_whatever_is_composed_of_names_and_text_links_to_the_run(pieces: list[st
     strategies = manager(acme=Rewrites(compose))
     run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
     assert run_id is not None
-    assert filled(address(SPEC, ASKED, strategies)) == f"{PROJECT}/runs/{quote_segment(run_id)}"
+    assert filled(run_address(SPEC, ASKED, strategies)) == f"{PROJECT}/runs/{quote_segment(run_id)}"

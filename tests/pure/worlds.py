@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 import flyte_wandb_builtin_strategies as builtin
 from flyte_wandb import ParentRun, Plan, Request, Settings, StrategyManager, Topology, plan
 
@@ -57,3 +59,8 @@ def told(one: Plan) -> str:
     words += [one.run_id] if one.run_id else []
     words += ["in", one.group] if one.group else []
     return " ".join(words)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What this package has logged; W&B's client logs for itself."""
+    return [record.getMessage() for record in caplog.records if record.name == "flyte_wandb"]
