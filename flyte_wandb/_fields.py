@@ -36,6 +36,7 @@ class SettingArguments(TypedDict, total=False):
     mode: str | None
     joinable: bool | None
     download_logs: bool | None
+    flyte_identity: bool | None
 
     notes: str | None
     job_type: str | None
@@ -155,6 +156,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     ),
     "joinable": _FLAG,
     "download_logs": _FLAG,
+    "flyte_identity": _FLAG,
     "notes": _TEXT,
     "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
     "dir": Field(check=_anything),

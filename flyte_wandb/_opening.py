@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
+from ._identity import IDENTITY_KEY
+
 Mode = Literal["online", "offline", "disabled"]
 """How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
 
@@ -49,12 +51,13 @@ class Opening:
     alone: bool = False
 
 
-def opening(plan: Plan, request: Request, *, mode: Mode | None) -> Opening:
+def opening(plan: Plan, request: Request, *, mode: Mode | None, identity: Mapping[str, Any] | None = None) -> Opening:
     """Say how the run of `plan` is opened.
 
     Args:
         plan: A plan whose role opens a run.
         request: The request it was made for.
+        identity: Which action of Flyte this is, for the configuration of a run of its own; None to leave it out.
         mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
             of tasks runs in this process, which then shares the run object itself.
     """
@@ -66,7 +69,7 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None) -> Opening:
         run_id=plan.run_id if owns or not alone else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=place(request, plan).host,
-        arguments=_arguments(plan, request, alone=alone),
+        arguments=_arguments(plan, request, identity if owns or alone else None, alone=alone),
         settings=_shared_settings(label, owns=owns) if shared else {},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
@@ -95,11 +98,11 @@ def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
     return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
 
 
-def _arguments(plan: Plan, request: Request, *, alone: bool) -> dict[str, Any]:
+def _arguments(plan: Plan, request: Request, identity: Mapping[str, Any] | None, *, alone: bool) -> dict[str, Any]:
     settings = request.settings
     where = place(request, plan)
     given = {**plain_copy(settings.init), "project": where.project, "entity": where.entity, "group": plan.group}
-    given |= {"config": _config(request), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
+    given |= {"config": _config(request, identity), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
     if plan.role.owns or alone:
         given.setdefault("resume", "allow")
     else:
@@ -109,12 +112,15 @@ def _arguments(plan: Plan, request: Request, *, alone: bool) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _config(request: Request) -> dict[str, Any] | None:
-    """Return the user's configuration; ranks below a tracked task, which never join its run, name it there."""
-    config = {} if request.settings.config is None else plain_copy(request.settings.config)
+def _config(request: Request, identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the user's configuration, with what belongs to the run beside it: its action, and the run above a rank's.
+
+    Ranks below a tracked task never join its run, so theirs names it.
+    """
+    config: dict[str, Any] = {IDENTITY_KEY: dict(identity)} if identity else {}
     if request.parent and request.topology.distributed:
-        config = {PARENT_KEY: request.parent.run_id, **config}
-    return config or None
+        config[PARENT_KEY] = request.parent.run_id
+    return {**config, **plain_copy(request.settings.config or {})} or None
 
 
 def place(request: Request, plan: Plan) -> Place:

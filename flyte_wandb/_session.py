@@ -15,6 +15,7 @@ from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role
 
 from . import _client
 from ._action import Action, current_action
+from ._identity import identity
 from ._notices import say_once
 from ._opening import Opening, opening, writer_label
 from ._parent import written_run
@@ -121,10 +122,16 @@ def _opened(planned: Tracked) -> Tracked:
     request = planned.request
     in_one_process = planned.action is None or planned.action.local
     mode = None if in_one_process else _client.effective_mode(request.settings.mode)
-    wanted = opening(planned.plan, request, mode=mode)
+    wanted = opening(planned.plan, request, mode=mode, identity=_identity_of(planned))
     _say_what_differs(planned, wanted)
     lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
     return Tracked(action=planned.action, request=request, plan=planned.plan, lease=lease)
+
+
+def _identity_of(planned: Tracked) -> dict[str, Any] | None:
+    if planned.action is None or not planned.request.settings.flyte_identity:
+        return None
+    return identity(planned.action, planned.request.task_name)
 
 
 def _closed(tracked: Tracked, error: BaseException | None) -> None:

@@ -17,6 +17,11 @@ from flyte_wandb.testing import WandbServer
 LocalRun = Callable[..., Any]
 
 
+def own_config(run: Any) -> dict[str, Any]:
+    """What the user put into the configuration of a run: all but which action of Flyte opened it."""
+    return {key: value for key, value in run.config.items() if key != "flyte"}
+
+
 @pytest.fixture
 def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the test a W&B client that knows nothing of earlier tests, and end it afterwards."""

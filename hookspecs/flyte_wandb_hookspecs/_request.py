@@ -29,6 +29,7 @@ class Settings:
         mode: W&B's own mode (``online``, ``offline``, ``disabled``), or None for the environment's.
         joinable: Whether child tasks may write to this run; None leaves it to the run mode.
         download_logs: Whether the run's files are fetched after the task.
+        flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope
@@ -48,6 +49,7 @@ class Settings:
     mode: str | None = None
     joinable: bool | None = None
     download_logs: bool = False
+    flyte_identity: bool = True
     init: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

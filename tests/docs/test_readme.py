@@ -14,6 +14,7 @@ import pytest
 
 import flyte_wandb_builtin_strategies
 from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan
+from tests.conftest import own_config
 from tests.offline import logs
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "0.2"
     found = logs(tmp_path)
-    assert sorted((log.tags, log.project, log.exit_code, log.config) for log in found) == [
+    assert sorted((log.tags, log.project, log.exit_code, own_config(log)) for log in found) == [
         ([], "vision", 0, {"lr": 0.1}),
         *[(["fold"], "vision", 0, {"lr": 0.1})] * 3,
     ]

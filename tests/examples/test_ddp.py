@@ -27,7 +27,7 @@ def test_two_ranks_train_one_model_and_the_loss_is_in_the_history(
         losses = [row["loss"] for row in record.history]
         assert [row["epoch"] for row in record.history] == [0, 1, 2, 3]
         assert losses == sorted(losses, reverse=True)
-        assert (record.project, record.state, record.config) == ("ddp", "finished", {"lr": 0.1})
+        assert (record.project, record.state, record.config["lr"]) == ("ddp", "finished", 0.1)
     assert server.run(run_ids[0]).history[-1]["loss"] == pytest.approx(result.value)
 
 

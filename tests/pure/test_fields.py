@@ -116,6 +116,7 @@ def test_the_settings_that_this_package_gives_a_meaning() -> None:
         "mode",
         "joinable",
         "download_logs",
+        "flyte_identity",
     )
 
 

@@ -245,3 +245,19 @@ def test_a_plain_task_is_labelled_by_its_action() -> None:
 
 def test_labels_are_distinct_in_a_ragged_world() -> None:
     assert len({rank_label(topology) for topology in launched(6, 4)}) == 10
+
+
+@pytest.mark.parametrize(
+    ("one", "mode", "named"),
+    [
+        (SOLO, "online", True),
+        (PRIMARY_RANK, "online", True),
+        (SECONDARY, "online", False),
+        (SECONDARY, "offline", True),
+        (JOIN, "online", False),
+        (JOIN, "offline", True),
+    ],
+)
+def test_who_has_a_run_of_its_own_names_its_action_there(one: Request, mode: Mode, named: bool) -> None:
+    found = opening(planned(one), one, mode=mode, identity={"run": "r1"})
+    assert found.arguments.get("config") == ({"flyte": {"run": "r1"}} if named else None)

@@ -107,8 +107,9 @@ def test_a_distributed_child_of_a_tracked_task_has_runs_of_its_own_that_name_the
     children = [record for record in server.runs if record.id != "run1-a0"]
     expected = {"run1-a1-rank-0", "run1-a1-rank-1"} if run_mode == "new" else {"run1-a1"}
     assert {record.id for record in children} == expected
-    assert [record.config for record in children] == [{"flyte_parent_run_id": "run1-a0"}] * len(children)
-    assert server.run("run1-a0").config == {}
+    assert [record.config["flyte_parent_run_id"] for record in children] == ["run1-a0"] * len(children)
+    assert [record.config["flyte"]["action"] for record in children] == ["a1"] * len(children)
+    assert set(server.run("run1-a0").config) == {"flyte"}
 
 
 FAILURES = [

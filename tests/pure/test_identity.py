@@ -1,0 +1,69 @@
+"""What a run's configuration says about the action of Flyte that opened it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flyte_wandb._action import Action
+from flyte_wandb._identity import _for_people, identity
+
+REMOTE = Action(run_name="r1", name="a1", project="p", domain="d", local=False)
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FLYTE_ATTEMPT", "FLYTE_ATTEMPT_NUMBER", "FLYTE_CONSOLE_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "attempt"),
+    [
+        ({}, {"attempt": 1}),
+        ({"FLYTE_ATTEMPT_NUMBER": "0"}, {"attempt": 1}),
+        ({"FLYTE_ATTEMPT_NUMBER": "2"}, {"attempt": 3}),
+        ({"FLYTE_ATTEMPT": "2", "FLYTE_ATTEMPT_NUMBER": "0"}, {"attempt": 2}),
+        ({"FLYTE_ATTEMPT": "two"}, {}),
+    ],
+)
+def test_attempts_count_from_1(
+    variables: dict[str, str], attempt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert identity(Action(run_name="r1", name="a1"), None) == {"run": "r1", "action": "a1", **attempt}
+
+
+@pytest.mark.parametrize(
+    ("action", "url"),
+    [
+        (REMOTE, "https://flyte.example.com/v2/domain/d/project/p/runs/r1"),
+        (Action(run_name="r1", name="a1", project="p", domain="d"), None),
+        (Action(run_name="r1", name="a1", local=False), None),
+    ],
+)
+def test_the_console_of_flytes_own_setting_has_the_page(
+    action: Action, url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLYTE_CONSOLE_ENDPOINT", "dns:///flyte.example.com")
+    found = identity(action, "env.train").get("url")
+    assert (found and found.partition("?")[0]) == url
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "public"),
+    [
+        ("dns:///flyte.example.com", True),
+        ("https://flyte.example.com:443", True),
+        ("flyte.example.com", True),
+        ("host.docker.internal:8090", False),
+        ("dns:///localhost:8090", False),
+        ("dns:///flyteadmin.flyte.svc.cluster.local:81", False),
+        ("flyte-binary.flyte.svc:8089", False),
+        ("http://flyte.svc.example:80", False),
+    ],
+)
+def test_an_address_inside_the_cluster_is_no_page_for_people(endpoint: str, public: bool) -> None:
+    assert _for_people(endpoint) is public
