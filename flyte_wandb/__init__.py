@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from ._manager import StrategyManager
     from ._plan import plan
+    from ._preview import LinkPreview, Preview, preview
 
     __version__: str
 
@@ -58,12 +59,14 @@ __all__ = [
     "Group",
     "HookError",
     "HookSpecs",
+    "LinkPreview",
     "OpenRunError",
     "ParentRun",
     "Part",
     "Plan",
     "PlanRefusedError",
     "PluginError",
+    "Preview",
     "RankScope",
     "RefusedError",
     "Request",
@@ -86,12 +89,21 @@ __all__ = [
     "get_wandb_run_dir",
     "hookimpl",
     "plan",
+    "preview",
     "quote_segment",
     "strategy_argument",
     "strategy_name",
     "wandb_config",
     "wandb_init",
 ]
+
+_HOMES = {
+    "StrategyManager": "flyte_wandb._manager",
+    "plan": "flyte_wandb._plan",
+    "LinkPreview": "flyte_wandb._preview",
+    "Preview": "flyte_wandb._preview",
+    "preview": "flyte_wandb._preview",
+}
 
 if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists
 
@@ -100,8 +112,7 @@ if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every 
             return import_module("importlib.metadata").version("flyte-wandb")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = {"StrategyManager": "flyte_wandb._manager", "plan": "flyte_wandb._plan"}
-        return getattr(import_module(home.get(name, "flyte_wandb_hookspecs")), name)
+        return getattr(import_module(_HOMES.get(name, "flyte_wandb_hookspecs")), name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -31,8 +31,8 @@ _PLACE_KEYS: Final = {f"{PREFIX}{name}": f"{SWEEP_PREFIX}{name}" for name in ("p
 """Context keys that say where runs live, each with the one that says where sweeps do."""
 
 
-def run_address(spec: Spec, action: Action, strategies: StrategyManager | None = None, *, rank: int | None = 0) -> str:
-    """Return the page that `build_link` names for a rank of the declared world, or the best one above.
+def run_link(spec: Spec, action: Action, strategies: StrategyManager | None = None, *, rank: int | None = 0) -> Made:
+    """Return the link to the page that `build_link` names for a rank of the declared world, or the best one above.
 
     Args:
         spec: What the decorator says about the task.
@@ -46,21 +46,26 @@ def run_address(spec: Spec, action: Action, strategies: StrategyManager | None =
     ask = strategies or installed()
     first = request_of_link(spec, action)
     if _without_run(first, action, rank):
-        return pages_of(asked_place(first)).best
+        return _best(first)
     plans = [plan(request, ask) for request in islice(world(first), MOST_CHECKED)]
     check_owners(plans, whole=len(plans) == first.topology.world_size)
-    return transparent(partial(_run_link, spec, ask, rank), action)
+    return transparent(partial(_made_for_run, spec, ask, rank), action)
 
 
-def sweep_address(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> str:
-    """Return the page of the sweep above this action, or of all sweeps of the project, or the best one above."""
-    return transparent(partial(_sweep_link, spec, strategies or installed()), action)
+def sweep_link(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> Made:
+    """Return the link to the sweep above this action, or to all sweeps of the project, or to the best page above."""
+    return transparent(partial(_made_for_sweep, spec, strategies or installed()), action)
 
 
-def best_address(spec: Spec, action: Action) -> str:
-    """Return the innermost page that exists whatever the plugins say, and whatever else the context holds."""
+def best_link(spec: Spec, action: Action) -> Made:
+    """Return the link to the innermost page that exists whatever the plugins and the rest of the context say."""
     context = {key: text for key, text in action.context.items() if key in _PLACE_KEYS}
-    return pages_of(asked_place(request_of_link(spec, replace(action, context=context)))).best
+    return _best(request_of_link(spec, replace(action, context=context)))
+
+
+def _best(request: Request) -> Made:
+    pages = pages_of(asked_place(request))
+    return Made(url=pages.best, pages=pages)
 
 
 def _without_run(request: Request, action: Action, rank: int | None) -> bool:
@@ -69,7 +74,7 @@ def _without_run(request: Request, action: Action, rank: int | None) -> bool:
     return mode == "disabled" or (action.local and rank not in (0, None))
 
 
-def _run_link(spec: Spec, ask: StrategyManager, rank: int | None, action: Action) -> Made:
+def _made_for_run(spec: Spec, ask: StrategyManager, rank: int | None, action: Action) -> Made:
     request = request_of_link(spec, action, rank or 0)
     planned = plan(request, ask)
     pages = pages_of(place(request, planned))
@@ -87,7 +92,7 @@ def _common_group(request: Request, ask: StrategyManager) -> str | None:
     return groups.pop() if len(groups) == 1 else None
 
 
-def _sweep_link(spec: Spec, ask: StrategyManager, action: Action) -> Made:
+def _made_for_sweep(spec: Spec, ask: StrategyManager, action: Action) -> Made:
     request = request_of_link(spec, replace(action, context=_sweep_context(action.context)))
     pages = pages_of(asked_place(request))
     if pages.project is None:

@@ -124,6 +124,44 @@ def point_globals(run: wandb.Run | None) -> None:
         set_global_names({name: run if name == "run" else getattr(run, name) for name in global_names()})
 
 
+def configured(name: str) -> tuple[Any, str]:
+    """Return one of the client's own settings, and where it comes from.
+
+    Args:
+        name: A field of `wandb.Settings`, such as ``project``.
+    """
+    import wandb
+
+    value, variable = getattr(_own_settings(), name), f"WANDB_{name.upper()}"
+    if os.environ.get(variable):
+        return value, variable
+    default = wandb.Settings.model_fields[name].default
+    return value, "W&B's default" if value == default else "W&B's settings files"
+
+
+def api_key(base_url: str) -> tuple[str | None, str]:
+    """Return the key with which the client would log in at `base_url`, and where it was found.
+
+    Raises:
+        Exception: The key that was found is none; W&B's message does not show it.
+    """
+    from wandb.sdk.lib import wbauth
+
+    if key := os.environ.get("WANDB_API_KEY"):
+        return _well_formed(key), "WANDB_API_KEY"
+    if key := wbauth.read_netrc_auth(host=base_url):
+        return key, "the netrc file"
+    return _own_settings().api_key, "W&B's settings files"
+
+
+def _well_formed(key: str) -> str:
+    from wandb.sdk.lib import wbauth
+
+    if fault := wbauth.check_api_key(key):
+        raise ValueError(fault)
+    return key
+
+
 def client_place() -> tuple[str, str | None, str | None]:
     """Return the app URL, the entity and the project that W&B's own configuration names."""
     settings = _own_settings()

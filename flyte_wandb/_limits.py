@@ -7,8 +7,12 @@ of the run to a wrong address (seen with wandb 0.31 and the id ``50%``).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
+
+_PLACEHOLDER: Final = re.compile(r"\{\{\.\w+\}\}")
+"""What Flyte fills in later; how long the name will be is not known then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Limit:
     refused: str = ""
 
     def fault(self, value: object) -> str | None:
-        """Say why W&B would refuse `value`, or None where it would not.
+        """Say why W&B would refuse `value`, or None where it would not. Flyte's placeholders have no length yet.
 
         >>> RUN_ID.fault("r1-a0") is None
         True
@@ -32,8 +36,9 @@ class Limit:
             return f"{a} {self.kind} is a text, not {type(value).__name__}"
         if not value.strip() or value != value.strip():
             return f"{a} {self.kind} is neither empty nor starts or ends with white space"
-        if len(value) > self.longest:
-            return f"{a} {self.kind} has at most {self.longest} characters, this one has {len(value)}"
+        length = len(_PLACEHOLDER.sub("", value))
+        if length > self.longest:
+            return f"{a} {self.kind} has at most {self.longest} characters, this one has {length}"
         found = next((character for character in value if character in self.refused), None)
         return f"{a} {self.kind} cannot hold {found!r}; W&B refuses {self.refused}" if found else None
 

@@ -18,6 +18,8 @@ from ._spec import Spec
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from ._probe import Made
+
 _LOG = logging.getLogger("flyte_wandb")
 NAME: Final = "Weights & Biases"
 """What Flyte's UI shows of a link; links to a part add its label."""
@@ -47,7 +49,7 @@ class LinkArguments(PlaceArguments, total=False):
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
-class _Link(flyte.Link):
+class PlannedLink(flyte.Link):
     """A link whose address is planned when Flyte asks for it. Stateless, for Flyte uses one object for all calls.
 
     Attributes:
@@ -61,7 +63,12 @@ class _Link(flyte.Link):
     spec: Spec
 
     @abstractmethod
-    def _address(self, action: Action) -> str: ...
+    def made(self, action: Action) -> Made:
+        """Return the link for an action, with the decisions behind it.
+
+        Raises:
+            FlyteWandbError: No run can be planned.
+        """
 
     def get_link(
         self,
@@ -83,19 +90,22 @@ class _Link(flyte.Link):
             local = pod_name == _LOCAL_POD
             names = {"run_name": run_name, "name": action_name, "project": project, "domain": domain}
             action = Action(**names, local=local, context=context)
-            return self._address_or_best(action)
+            made = self._made_or_best(action)
+            if made.fault:
+                say_once(made.fault)
+            return made.url
         except Exception:
             _LOG.warning("no W&B link for %s: its address cannot be found here", self._of, exc_info=True)
             return ""
 
-    def _address_or_best(self, action: Action) -> str:
-        from ._address import best_address
+    def _made_or_best(self, action: Action) -> Made:
+        from ._address import best_link
 
         try:
-            return self._address(action)
+            return self.made(action)
         except FlyteWandbError as error:
             say_once(f"the W&B link of {self._of} does not lead to a run: {error}", logging.ERROR)
-            return best_address(self.spec, action)
+            return best_link(self.spec, action)
 
     @property
     def _of(self) -> str:
@@ -103,7 +113,7 @@ class _Link(flyte.Link):
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
-class Wandb(_Link):
+class Wandb(PlannedLink):
     """A link to the W&B page of a task's run, or of the group where every rank has a run of its own.
 
     `wandb_init` adds the links of its task. Write one by hand where it cannot: above a function that is decorated below
@@ -150,14 +160,14 @@ class Wandb(_Link):
         given = spec or Spec(settings=checked(settings, "Wandb"), declared=_declared(nodes, per_node))
         _set(self, name=name, icon_uri=icon_uri, spec=given, rank=rank)
 
-    def _address(self, action: Action) -> str:
-        from ._address import run_address
+    def made(self, action: Action) -> Made:
+        from ._address import run_link
 
-        return run_address(self.spec, action, rank=self.rank)
+        return run_link(self.spec, action, rank=self.rank)
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
-class WandbSweep(_Link):
+class WandbSweep(PlannedLink):
     """A link to the W&B page of the sweep that Flyte's context names, else to all sweeps of the project.
 
     W&B gives a sweep its id when it is created, so the link of the task that creates it cannot know it yet.
@@ -189,13 +199,13 @@ class WandbSweep(_Link):
         """
         _set(self, name=name, icon_uri=icon_uri, spec=spec or Spec(settings=checked(settings, "WandbSweep")))
 
-    def _address(self, action: Action) -> str:
-        from ._address import sweep_address
+    def made(self, action: Action) -> Made:
+        from ._address import sweep_link
 
-        return sweep_address(self.spec, action)
+        return sweep_link(self.spec, action)
 
 
-def _set(link: _Link, **values: Any) -> None:
+def _set(link: PlannedLink, **values: Any) -> None:
     for field, value in values.items():
         object.__setattr__(link, field, value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from flyte_wandb_hookspecs import PROJECT_NAME
@@ -19,6 +20,34 @@ DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 """Environment variable with the names of plugins to leave out, separated by commas."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One installed plugin, and what became of it.
+
+    Attributes:
+        name: Name of its entry point.
+        distribution: Name of the distribution that brings it, or its module where no distribution is known.
+        version: The distribution's version, or None.
+        disabled: Whether it is left out by `FLYTE_WANDB_DISABLE_PLUGINS`.
+        problem: Why it cannot be used, or None.
+    """
+
+    name: str
+    distribution: str
+    version: str | None = None
+    disabled: bool = False
+    problem: PluginError | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, for messages.
+
+        >>> Found(name="acme", distribution="acme-names", version="1.2").origin
+        'acme-names 1.2'
+        """
+        return f"{self.distribution} {self.version}" if self.version else self.distribution
+
+
 @functools.cache
 def installed() -> StrategyManager:
     """Return the manager with every installed plugin, loaded once per process when it is first needed.
@@ -26,9 +55,13 @@ def installed() -> StrategyManager:
     Raises:
         PluginError: A plugin cannot be loaded or registered; the message names it, its distribution and the remedy.
     """
-    from importlib.metadata import entry_points
+    return load(_entry_points(), disabled=disabled_names())
 
-    return load(entry_points(group=PROJECT_NAME), disabled=disabled_names())
+
+def survey() -> tuple[StrategyManager, list[Found]]:
+    """Load every installed plugin anew, and tell of each what became of it, by name."""
+    manager, found = _surveyed(_entry_points(), disabled_names())
+    return manager, sorted(found, key=lambda one: one.name)
 
 
 def disabled_names() -> frozenset[str]:
@@ -42,29 +75,56 @@ def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset())
     Args:
         found: Entry points in any order.
         disabled: Names of plugins to leave out.
+
+    Raises:
+        PluginError: A plugin cannot be loaded or registered.
     """
-    manager = StrategyManager()
-    for entry_point in sorted(found, key=_registration_order, reverse=True):
-        if entry_point.name not in disabled:
-            manager.register(_loaded(entry_point), name=entry_point.name, origin=_origin(entry_point))
+    manager, plugins = _surveyed(found, disabled)
+    for problem in (one.problem for one in plugins if one.problem):
+        raise problem
     return manager
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=PROJECT_NAME)
+
+
+def _surveyed(found: Iterable[EntryPoint], disabled: frozenset[str]) -> tuple[StrategyManager, list[Found]]:
+    manager = StrategyManager()
+    in_order = sorted(found, key=_registration_order, reverse=True)
+    return manager, [_tried(manager, one, disabled=one.name in disabled) for one in in_order]
+
+
+def _tried(manager: StrategyManager, entry_point: EntryPoint, *, disabled: bool) -> Found:
+    plugin = _described(entry_point)
+    if disabled:
+        return replace(plugin, disabled=True)
+    try:
+        manager.register(_loaded(entry_point, plugin), name=plugin.name, origin=plugin.origin)
+    except PluginError as problem:
+        return replace(plugin, problem=problem)
+    return plugin
+
+
+def _described(entry_point: EntryPoint) -> Found:
+    distribution = entry_point.dist
+    if distribution is None:
+        return Found(name=entry_point.name, distribution=entry_point.value)
+    return Found(name=entry_point.name, distribution=distribution.name, version=distribution.version)
 
 
 def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
     """Sort built-ins first and names in reverse: pluggy asks the plugin registered last before the others."""
-    return (entry_point.name == "builtin", entry_point.name, _origin(entry_point))
+    return (entry_point.name == "builtin", entry_point.name, _described(entry_point).origin)
 
 
-def _loaded(entry_point: EntryPoint) -> object:
+def _loaded(entry_point: EntryPoint, plugin: Found) -> object:
     try:
         return entry_point.load()
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"plugin {entry_point.name!r} ({_origin(entry_point)}) cannot be loaded: {type(error).__name__}: {error}; "
-            f"repair or uninstall it, or leave it out with {DISABLE_VARIABLE}={entry_point.name}"
+            f"plugin {plugin.name!r} ({plugin.origin}) cannot be loaded: {type(error).__name__}: {error}; "
+            f"repair or uninstall it, or leave it out with {DISABLE_VARIABLE}={plugin.name}"
         ) from error
-
-
-def _origin(entry_point: EntryPoint) -> str:
-    distribution = entry_point.dist
-    return f"{distribution.name} {distribution.version}" if distribution else entry_point.value

@@ -110,6 +110,15 @@ class StrategyManager:
         """Return the declared run modes (``"run_mode"``) or rank scopes (``"rank_scope"``), by name."""
         return [strategy for (of, _), (_, strategy) in sorted(self._strategies.items()) if of == kind]
 
+    def strategies_of(self, name: str) -> list[Strategy]:
+        """Return the run modes and rank scopes that the plugin called `name` brings, by kind and name."""
+        return [strategy for _, (plugin, strategy) in sorted(self._strategies.items()) if plugin == name]
+
+    def hooks_of(self, name: str) -> list[str]:
+        """Return the names of the hooks that the plugin called `name` implements, sorted."""
+        callers = self._plugins.get_hookcallers(self._plugins.get_plugin(name)) or ()
+        return sorted(caller.name for caller in callers)
+
     def known(self) -> str:
         """List every run mode and rank scope with the plugin that brings it, for messages."""
         return "; ".join(self._known(kind) for kind in ("run_mode", "rank_scope"))

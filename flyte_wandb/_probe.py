@@ -15,14 +15,13 @@ from flyte_wandb_hookspecs import Group, Step
 from ._action import Action
 from ._errors import HookError
 from ._manager import authors
-from ._notices import say_once
 from ._pages import Pages
 
 _SAMPLES: Final = (
     {"run_name": "r1", "name": "a0", "project": "p1", "domain": "d1"},
     {
-        "run_name": "qwertyuiopasdfghjklzxcvbnm0123",
-        "name": "m9n8b7v6c5x4z3l2k1j0-hgfdsapoi",
+        "run_name": "0qwertyuiopasdfghjklzxcvbnm-12",
+        "name": "3m9n8b7v6c5x4z2l1k0j-hgfdsap10",
         "project": "the-quick-brown-fox_jumps-over",
         "domain": "Lazy-Dogs_And.9876543210-zyxwv",
     },
@@ -38,15 +37,17 @@ class Made:
         url: Where it leads.
         pages: The pages above.
         steps: The decisions behind it, in their order.
+        fault: Why it leads to a page above although the run's is known, or None.
     """
 
     url: str
     pages: Pages
     steps: tuple[Step, ...] = ()
+    fault: str | None = None
 
 
-def transparent(make: Callable[[Action], Made], action: Action) -> str:
-    """Return the link of `action` if its names can be filled in later, else the best page above, with one warning.
+def transparent(make: Callable[[Action], Made], action: Action) -> Made:
+    """Return the link of `action` if its names can be filled in later, else that to the best page above.
 
     Args:
         make: Makes the link of an action; is asked with names in the place of placeholders, too.
@@ -55,12 +56,15 @@ def transparent(make: Callable[[Action], Made], action: Action) -> str:
     made = make(action)
     changed = (_changed(made, make, _known(action, names), names) for names in _fillings(action))
     if step := next(filter(None, changed), None):
-        say_once(
-            f"{step.hook} of {authors(step)} changes the names that Flyte fills into links later ({_text(step)!r}), so "
-            "links lead to the project's page; compose names from request.base as it is, without cutting or hashing it"
-        )
-        return made.pages.best
-    return made.url
+        return replace(made, url=made.pages.best, fault=_fault(step))
+    return made
+
+
+def _fault(step: Step) -> str:
+    return (
+        f"{step.hook} of {authors(step)} changes the names that Flyte fills into links later ({_text(step)!r}), so "
+        "links lead to the project's page; compose names from request.base as it is, without cutting or hashing it"
+    )
 
 
 def filled(text: str, names: Mapping[str, str]) -> str:

@@ -1,8 +1,12 @@
-"""The command line: `flyte-wandb`."""
+"""The command line: `flyte-wandb`, and the same as `flyte wandb`."""
 
 from __future__ import annotations
 
-import click
+from typing import Any
+
+import rich_click as click
+
+from ._command import OneLineErrors
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -11,7 +15,7 @@ def main() -> None:
     """Weights & Biases for Flyte 2."""
 
 
-@main.command()
+@main.command(cls=OneLineErrors)
 @click.option("--serve", is_flag=True, help="Keep the pages up afterwards, until Ctrl-C.")
 def demo(serve: bool) -> None:
     """Run tracked tasks against a W&B server double on this machine, and list the runs that arrived.
@@ -21,3 +25,62 @@ def demo(serve: bool) -> None:
     from ._demo import run_demo
 
     run_demo(serve=serve)
+
+
+@main.command(cls=OneLineErrors)
+@click.argument("target", metavar="[MODULE:TASK]", required=False)
+@click.option("--nodes", type=click.IntRange(min=1), help="Nodes to plan for. Default: what the task declares.")
+@click.option("--per-node", type=click.IntRange(min=1), help="Ranks on each node. Default: what the task declares.")
+@click.option("--run-mode", help="auto, new, shared, or one that a plugin brings.")
+@click.option("--rank-scope", help="global, worker, or one that a plugin brings, such as island:4.")
+@click.option("--project", help="W&B project.")
+@click.option("--entity", help="W&B user or team.")
+@click.option("--host", help="The server as people know it, such as https://wandb.example.com.")
+@click.option("--id", help="An explicit id.")
+@click.option("--group", help="An explicit group.")
+@click.option("--parent", metavar="RUN", help="Plan it as a child of the task that has this W&B run.")
+@click.option("--all", "every", is_flag=True, help="List every rank of a large world rather than sum it up.")
+@click.option("--json", "as_json", is_flag=True, help="Write every rank as JSON.")
+def plan(target: str | None, **options: Any) -> None:
+    """Show which runs a task will open, on which ranks, behind which links, and which plugins decided it.
+
+    MODULE:TASK is a task as it would be imported here, such as train:main or examples/train.py:main. Settings given as
+    options count as those of wandb_config: the task's decorator overrides them. Without a task, --nodes and --per-node
+    say which world is planned. Runs no task and asks no server.
+    """
+    from ._plan import show_plan
+
+    show_plan(target, **options)
+
+
+@main.command(cls=OneLineErrors)
+@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
+    """List the installed plugins: version, distribution, hooks, strategies, and whether they can be used.
+
+    The exit code is 1 where one is broken. FLYTE_WANDB_DISABLE_PLUGINS=a,b blocks the plugins a and b.
+    """
+    from ._plugins import show_plugins
+
+    if not show_plugins(as_json=as_json):
+        context.exit(1)
+
+
+@main.command(cls=OneLineErrors)
+@click.option("--project", help="The project that runs would go to.")
+@click.option("--entity", help="The user or team that owns it.")
+@click.option("--host", help="The server as people know it, such as https://wandb.example.com.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds to wait.")
+@click.pass_context
+def doctor(context: click.RichContext, /, **asked: Any) -> None:
+    """Check from here whether a run could start: versions, plugins, launcher, mode, server, key, project.
+
+    Every line has a remedy where one is needed. The exit code is 1 where a run could not start. The key is never shown.
+    """
+    from flyte_wandb._doctor import Asked
+
+    from ._doctor import show_findings
+
+    if not show_findings(Asked(**asked)):
+        context.exit(1)

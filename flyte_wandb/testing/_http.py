@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import logging
@@ -18,6 +19,10 @@ from ._run import RunKey, Sender
 from ._store import RefusedError, Store
 
 _LOG = logging.getLogger("flyte_wandb")
+KEY: Final = "0" * 40
+"""The API key that the double knows."""
+
+_WRONG_KEY: Final = _graphql.error("user is not logged in")
 _LOOPBACK: Final = "127.0.0.1"
 _GRACE: Final = 5.0
 """Seconds that a client has to take its last answer when the server stops."""
@@ -29,14 +34,14 @@ class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, entity: str) -> None:
+    def __init__(self, port: int, entity: str, version: str | None) -> None:
         """Listen on `port`, or on a free one for 0, for runs that `entity` owns where they name no owner.
 
         Raises:
             OSError: The port is in use.
         """
         super().__init__((_LOOPBACK, port), _Handler)
-        self.store = Store(f"http://{_LOOPBACK}:{self.server_address[1]}", entity)
+        self.store = Store(f"http://{_LOOPBACK}:{self.server_address[1]}", entity, version)
         self._connections: dict[Any, threading.Thread] = {}
         self._lock = threading.Lock()
 
@@ -107,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = self._body()
         match self._parts():
             case ["graphql"]:
-                self._answer(json.loads(content))
+                self._answer(json.loads(content)) if self._key_fits() else self._send_json(_WRONG_KEY, 401)
             case ["files", entity, project, run_id, "file_stream"]:
                 self._stream(RunKey(entity, project, run_id), json.loads(content))
             case ["sdk", "otel", *_]:  # telemetry of the client about itself
@@ -117,6 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+    def _key_fits(self) -> bool:
+        """Whether the request has no key, which the double lets pass, or the right one."""
+        scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        return scheme != "Basic" or base64.b64decode(credentials).decode().partition(":")[2] == KEY
 
     def _answer(self, body: dict[str, Any]) -> None:
         try:

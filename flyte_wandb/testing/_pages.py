@@ -24,10 +24,14 @@ def page(runs: Iterable[RunRecord], parts: Sequence[str]) -> str | None:
 
     Args:
         runs: All runs of the server.
-        parts: Decoded parts of the path: entity and project, then nothing, ``runs`` and a run's id, or ``groups``, a
-            group's name and ``workspace``.
+        parts: Decoded parts of the path: one empty text for the server's page, an entity, or entity and project, then
+            nothing, ``runs`` and a run's id, or ``groups``, a group's name and ``workspace``.
     """
     match tuple(parts):
+        case ("",):
+            return _html("Runs", _list(runs))
+        case (entity,):
+            return _list_page(entity, [run for run in runs if run.entity == entity])
         case (entity, project, *rest):
             inside = [run for run in runs if (run.entity, run.project) == (entity, project)]
         case _:
@@ -48,10 +52,12 @@ def not_found(path: str) -> str:
 
 
 def _list_page(title: str, runs: Sequence[RunRecord]) -> str | None:
-    if not runs:
-        return None
+    return _html(title, _list(runs)) if runs else None
+
+
+def _list(runs: Iterable[RunRecord]) -> str:
     lines = (f"<li>{_link(run.url, run.display_name)}: {run.state}, {len(run.history)} rows</li>" for run in runs)
-    return _html(title, f"<ul>\n{_joined(lines)}\n</ul>")
+    return f"<ul>\n{_joined(lines)}\n</ul>"
 
 
 def _run_page(run: RunRecord) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
-from ._http import HttpServer
+from ._http import KEY, HttpServer
 from ._records import RunRecord
 from ._store import Store
 
@@ -18,13 +18,15 @@ T = TypeVar("T")
 class WandbServer:
     """A W&B server that keeps runs in memory. It runs in threads of this process and serves any number of others.
 
-    Supported is what writers need (login, online, shared and resumed runs, files of runs), reading runs, their history
-    and their files with `wandb.Api()`, and the pages that links lead to. Not supported are artifacts, sweeps, rate
-    limits, and "crashed", the state of a run whose writers are silent. How runs change is said in `_run.py`.
+    Supported is what writers need (login with the key of `environ`, online, shared and resumed runs, files of runs),
+    reading runs, their history and their files with `wandb.Api()`, and the pages that links lead to. Not supported are
+    artifacts, sweeps, rate limits, and "crashed", the state of a run whose writers are silent. How runs change is said
+    in `_run.py`.
 
     Args:
         port: Port to listen on, 0 for a free one.
         entity: Owner of the runs that name none, and the user who is logged in.
+        version: The version that it says it has, as a self-hosted server does; None as W&B's own clouds do.
 
     Example::
 
@@ -38,9 +40,10 @@ class WandbServer:
             assert [row["loss"] for row in run.history] == [0.5, 0.25]
     """
 
-    def __init__(self, port: int = 0, entity: str = "local") -> None:
+    def __init__(self, port: int = 0, entity: str = "local", version: str | None = None) -> None:
         self._port = port
         self._entity = entity
+        self._version = version
         self._started: tuple[Store, HttpServer, threading.Thread] | None = None
         self._ended: Store | None = None
 
@@ -60,7 +63,7 @@ class WandbServer:
         """
         if self._started is not None:
             raise RuntimeError(f"the server runs already, at {self.url}")
-        http = HttpServer(self._port, self._entity)
+        http = HttpServer(self._port, self._entity, self._version)
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         self._started = (http.store, http, thread)
@@ -89,7 +92,7 @@ class WandbServer:
     @property
     def environ(self) -> dict[str, str]:
         """Environment variables with which a process writes to this server, logged in, and to no other."""
-        return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": "0" * 40, "WANDB_ERROR_REPORTING": "false"}
+        return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
 
     @property
     def runs(self) -> tuple[RunRecord, ...]:

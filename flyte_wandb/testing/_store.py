@@ -47,11 +47,13 @@ class Store:
     Attributes:
         url: Address of the server, without a trailing slash.
         entity: Owner of the runs that name none.
+        version: What the server says of its version; None as W&B's own clouds do.
     """
 
-    def __init__(self, url: str, entity: str) -> None:
+    def __init__(self, url: str, entity: str, version: str | None) -> None:
         self.url = url
         self.entity = entity
+        self.version = version
         self._changed = threading.Condition()
         self._runs: dict[RunKey, Run] = {}
         self._tickets: set[str] = set()

@@ -15,13 +15,14 @@ _TOLD_ONCE: Final = ("host", "program", "displayName", "groupName", "jobType", "
 
 def _viewer(call: Call) -> dict[str, Any]:
     user = call.store.entity
-    return {
-        "viewer": {"id": user, "entity": user, "username": user, "email": "", "flags": "{}", "teams": connection([])}
-    }
+    viewer = {"id": user, "entity": user, "username": user, "email": "", "flags": "{}", "teams": connection([])}
+    return {"viewer": viewer, **_server(call)}
 
 
-def _features(call: Call) -> dict[str, Any]:
-    return {"serverInfo": {"features": []}}
+def _server(call: Call) -> dict[str, Any]:
+    version = call.store.version
+    local = {"outOfDate": False, "latestVersionString": version, "versionOnThisInstanceString": version}
+    return {"serverInfo": {"features": [], "latestLocalVersionInfo": local if version else None}}
 
 
 def _organization(call: Call) -> dict[str, Any]:
@@ -111,7 +112,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "OrganizationCoreWeaveOrganizationID": _organization,
     "RunResumeStatus": _resume_status,
     "RunStoppedStatus": _stopped,
-    "ServerFeaturesQuery": _features,
+    "ServerFeaturesQuery": _server,
+    "ServerInfo": _server,
     "UpsertBucket": _upsert,
     "Viewer": _viewer,
 }

@@ -54,6 +54,16 @@ def test_names_are_quoted(server: WandbServer, name: str) -> None:
     assert read(group)[0] == 200
 
 
+def test_the_pages_of_the_server_and_of_an_entity(server: WandbServer) -> None:
+    assert read(server.url)[0] == 200
+    assert read(f"{server.url}/local")[0] == 404
+    url = server.run(write_run("a").id).url
+    for page in (server.url, f"{server.url}/local"):
+        status, html = read(page)
+        assert (status, url in html) == (200, True)
+    assert read(f"{server.url}/others")[0] == 404
+
+
 def test_the_pages_of_a_group_and_of_a_project(server: WandbServer) -> None:
     urls = [server.run(write_run(run_id, group=group).id).url for run_id, group in [("a", "g"), ("b", "g"), ("c", "h")]]
     status, html = read(f"{server.url}/local/p/groups/g/workspace")
@@ -64,7 +74,7 @@ def test_the_pages_of_a_group_and_of_a_project(server: WandbServer) -> None:
 
 def test_a_page_of_nothing_is_not_found(server: WandbServer) -> None:
     write_run("run1")
-    for path in ("", "local", "local/q", "team/p", "local/p/runs/run2", "local/p/runs", "local/p/groups/g/workspace"):
+    for path in ("local/q", "team/p", "local/p/runs/run2", "local/p/runs", "local/p/groups/g/workspace"):
         status, html = read(f"{server.url}/{path}")
         assert (status, "Not found" in html) == (404, True), path
     assert "<script>" not in read(f"{server.url}/<script>")[1]

@@ -11,6 +11,7 @@ import pytest
 import wandb
 
 from flyte_wandb.testing import WandbServer
+from tests.double.raw import ask
 from tests.double.writers import shared, writer
 
 
@@ -123,3 +124,18 @@ def test_broken_requests_leave_the_terminal_alone(capfd: pytest.CaptureFixture[s
                 while connection.recv(1000):
                     pass
     assert capfd.readouterr() == ("", "")
+
+
+def test_another_key_is_refused_and_none_is_not(server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "1" * 40)
+    with pytest.raises(wandb.errors.CommError, match=r"not logged in|401"):
+        open_run("run1")
+    assert server.runs == ()
+    assert ask(server, "query Viewer { viewer { entity } }")["data"]["viewer"]["entity"] == "local"
+
+
+@pytest.mark.parametrize(("version", "told"), [(None, None), ("0.68.1", "0.68.1")])
+def test_a_server_tells_its_version_if_it_has_one(version: str | None, told: str | None) -> None:
+    with WandbServer(version=version) as other:
+        local = ask(other, "query ServerInfo { serverInfo { features { name } } }")["data"]["serverInfo"]
+    assert (local["latestLocalVersionInfo"] or {}).get("versionOnThisInstanceString") == told

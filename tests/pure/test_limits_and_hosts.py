@@ -27,6 +27,7 @@ ALL = [RUN_ID, GROUP, PROJECT, ENTITY, NAME, TAG, JOB_TYPE]
         (TAG, "t" * 64),
         (JOB_TYPE, "j" * 64),
         (RUN_ID, "{{.runName}}-{{.actionName}}"),
+        (RUN_ID, "a" * 127 + "-{{.runName}}{{.actionName}}"),
     ],
 )
 def test_a_name_that_fits(limit: Limit, name: str) -> None:
@@ -43,6 +44,7 @@ def test_a_name_that_fits(limit: Limit, name: str) -> None:
         (NAME, "a" * 129, "a display name has at most 128 characters, this one has 129"),
         (TAG, "a" * 65, "a tag has at most 64 characters, this one has 65"),
         (JOB_TYPE, "a" * 65, "a job type has at most 64 characters, this one has 65"),
+        (RUN_ID, "a" * 129 + "{{.runName}}", "a run id has at most 128 characters, this one has 129"),
         (RUN_ID, 7, "a run id is a text, not int"),
         (TAG, None, "a tag is a text, not NoneType"),
         (ENTITY, "a/b", "an entity cannot hold '/'; W&B refuses /"),

@@ -11,7 +11,7 @@ import pytest
 
 from flyte_wandb import Part, Request, SettingError, Topology, Wandb, WandbSweep, hookimpl
 from flyte_wandb._action import Action
-from flyte_wandb._address import MOST_CHECKED, sweep_address
+from flyte_wandb._address import MOST_CHECKED, sweep_link
 from flyte_wandb._links import MOST_LINKS, MOST_SCANNED, links_of
 from flyte_wandb._loader import installed
 from flyte_wandb._spec import Spec
@@ -296,7 +296,7 @@ def test_a_plugin_leads_to_another_page_of_the_sweep() -> None:
     strategies = manager(board=Board())
     made = Spec(settings={"project": "vision", "entity": "team", "host": "https://w.example"})
     actions = [Action(run_name="r1", name="a0", context=context) for context in ({}, {"_wandb_sweep_id": "s1"})]
-    assert [sweep_address(made, action, strategies) for action in actions] == [
+    assert [sweep_link(made, action, strategies).url for action in actions] == [
         f"{PROJECT}/sweeps",
         f"{PROJECT}/reports/s1",
     ]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flyte_wandb import Group, Part, Plan, Request, Topology, hookimpl, plan, quote_segment
+from flyte_wandb import Group, Part, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
 from flyte_wandb._action import Action
-from flyte_wandb._address import run_address
+from flyte_wandb._address import run_link
+from flyte_wandb._loader import installed
 from flyte_wandb._requests import request_of_link
 from flyte_wandb._spec import Spec
+from flyte_wandb._world import even_world
 from tests.pure.worlds import manager, said
 
 ASKED = Action(
@@ -62,12 +65,12 @@ def filled(url: str) -> str:
         lambda request, run_id: f"{run_id}-{run_id}-{run_id}",
     ],
 )
-def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any) -> None:
     strategies = manager(acme=Rewrites(rewrite))
     run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
     assert run_id is not None
-    assert filled(run_address(SPEC, ASKED, strategies)) == f"{PROJECT}/runs/{quote_segment(run_id)}"
-    assert said(caplog) == []
+    made = run_link(SPEC, ASKED, strategies)
+    assert (filled(made.url), made.fault) == (f"{PROJECT}/runs/{quote_segment(run_id)}", None)
 
 
 @pytest.mark.parametrize(
@@ -86,19 +89,26 @@ def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any, caplog: pytest
 def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
     rewrite: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    strategies = manager(acme=Rewrites(rewrite))
-    with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert [run_address(SPEC, ASKED, strategies) for _ in range(2)] == [PROJECT, PROJECT]
+    installed().register(Rewrites(rewrite), name="acme")
+    asked = {"run_name": ASKED.run_name, "action_name": ASKED.name, "project": "{{.executionProject}}", "domain": "d"}
+    try:
+        with caplog.at_level(logging.WARNING, "flyte_wandb"):
+            found = [
+                Wandb(spec=SPEC).get_link(**asked, context={}, parent_action_name="", pod_name="") for _ in range(2)
+            ]
+    finally:
+        installed().unregister("acme")
+    assert found == [PROJECT, PROJECT]
     (message,) = said(caplog)
     assert message.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names that Flyte")
 
 
 @pytest.mark.parametrize("rewrite", [lambda request, run_id: run_id[:20], lambda request, run_id: run_id.upper()])
-def test_names_that_are_known_need_no_placeholder(rewrite: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_that_are_known_need_no_placeholder(rewrite: Any) -> None:
     strategies = manager(acme=Rewrites(rewrite))
     run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
-    assert run_address(SPEC, KNOWN, strategies) == f"{PROJECT}/runs/{run_id}"
-    assert said(caplog) == []
+    made = run_link(SPEC, KNOWN, strategies)
+    assert (made.url, made.fault) == (f"{PROJECT}/runs/{run_id}", None)
 
 
 class HashesGroups:
@@ -116,33 +126,117 @@ class EncodesLinks:
 @pytest.mark.parametrize(
     ("plugin", "hook"), [(HashesGroups(), "compute_group"), (EncodesLinks(), "build_link")], ids=["group", "link"]
 )
-def test_groups_and_links_are_tried_too(plugin: object, hook: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_groups_and_links_are_tried_too(plugin: object, hook: str) -> None:
     world = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
     spec = Spec(settings={**SPEC.settings, "run_mode": "new"}, declared=world)
-    with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert run_address(spec, ASKED, manager(acme=plugin)) == PROJECT
-    (message,) = said(caplog)
-    assert message.startswith(f"{hook} of plugin 'acme' changes the names that Flyte fills into links later")
+    made = run_link(spec, ASKED, manager(acme=plugin))
+    assert made.url == PROJECT
+    assert str(made.fault).startswith(f"{hook} of plugin 'acme' changes the names that Flyte fills into links later")
 
 
-def test_without_a_project_the_servers_page_is_the_best(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_project_the_servers_page_is_the_best() -> None:
     spec = Spec(settings={"host": "https://w.example"})
     strategies = manager(acme=Rewrites(lambda request, run_id: run_id.upper()))
-    with caplog.at_level(logging.WARNING, "flyte_wandb"):
-        assert run_address(spec, ASKED, strategies) == "https://w.example"
+    assert run_link(spec, ASKED, strategies).url == "https://w.example"
 
 
-PIECES = st.sampled_from(["{base}", "{run}", "{action}", "{project}", "-", "x", ".", "acme-"])
+class Shaped:
+    """Rank scopes whose parts are no neighbours (`strided`) or of different sizes (`ragged`)."""
+
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part | None:
+        rank, size = request.topology.rank, request.topology.world_size
+        if request.rank_scope == "strided":
+            step = next(n for n in (3, 2, 1) if size % n == 0)
+            return Part(label=f"stride-{rank % step}", index=rank // step, size=size // step)
+        if request.rank_scope == "ragged":
+            first = (size + 2) // 3
+            return (
+                Part(label="head", index=rank, size=first) if rank < first else self._tail(rank - first, size - first)
+            )
+        return None
+
+    def _tail(self, index: int, size: int) -> Part:
+        return Part(label="tail", index=index, size=size)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(st.lists(PIECES, min_size=1, max_size=4))
-def test_whatever_is_composed_of_names_and_text_links_to_the_run(pieces: list[str]) -> None:
-    def compose(request: Request, run_id: str) -> str:
-        names = {"base": request.base, "run": request.run_name, "action": request.action_name}
-        return "".join(pieces).format(**names, project=request.flyte_project)
+class Composes:
+    """An organisation's names: some text around names of the request and what the others answered."""
 
-    strategies = manager(acme=Rewrites(compose))
-    run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
-    assert run_id is not None
-    assert filled(run_address(SPEC, ASKED, strategies)) == f"{PROJECT}/runs/{quote_segment(run_id)}"
+    def __init__(self, pieces: list[str]) -> None:
+        self.pieces = pieces
+
+    def __call__(self, request: Request, text: str) -> str:
+        names = {"run": request.run_name, "action": request.action_name, "project": request.flyte_project}
+        return "".join(self.pieces).format(text=text, base=request.base, **names)
+
+    @hookimpl(wrapper=True)
+    def compute_run_id(self, request: Request) -> Generator[None, str, str]:
+        return self(request, (yield))
+
+    @hookimpl(wrapper=True)
+    def compute_group(self, request: Request) -> Generator[None, Group, Group]:
+        group = yield
+        return Group(name=self(request, group.name)) if group.name else group
+
+
+AROUND = st.lists(st.sampled_from(["{base}", "{run}", "{action}", "{project}", "-", "x", ".", "Acme é"]), max_size=2)
+WORLDS = st.tuples(st.integers(1, 4), st.integers(1, 4))
+MODES = st.sampled_from(["auto", "new", "shared"])
+SCOPES = st.sampled_from(["global", "worker", "strided", "ragged"])
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+WORDS = st.text(LETTERS + "-", max_size=28)
+FLYTE_NAMES = st.builds("{}{}{}".format, st.sampled_from(LETTERS), WORDS, st.sampled_from(LETTERS))
+
+
+def of_world(world: tuple[int, int], run_mode: str, rank_scope: str) -> Spec:
+    given = {**SPEC.settings, "run_mode": run_mode, "rank_scope": rank_scope}
+    return Spec(settings=given, declared=even_world(*world))
+
+
+def page(planned: Plan, run_mode: str) -> str:
+    """The page of the run, or of the group where every rank has a run; what it is called, the plan says."""
+    if run_mode == "new":
+        return f"{PROJECT}/groups/{quote_segment(planned.group or '')}/workspace"
+    return f"{PROJECT}/runs/{quote_segment(planned.run_id)}" if planned.run_id else PROJECT
+
+
+@settings(max_examples=80, deadline=None)
+@given(AROUND, AROUND, WORLDS, MODES, SCOPES, st.data())
+def test_whatever_is_composed_of_names_and_text_links_to_the_run_of_any_part(
+    before: list[str], behind: list[str], world: tuple[int, int], run_mode: str, rank_scope: str, data: st.DataObject
+) -> None:
+    strategies = manager(shaped=Shaped(), acme=Composes([*before, "x{text}x", *behind]))
+    spec, rank = of_world(world, run_mode, rank_scope), data.draw(st.integers(0, world[0] * world[1] - 1))
+    planned = plan(request_of_link(spec, KNOWN, rank), strategies)
+    made = run_link(spec, ASKED, strategies, rank=rank)
+    assert (filled(made.url), made.fault) == (page(planned, run_mode), None)
+
+
+CHANGES = st.one_of(
+    st.integers(1, 130).map(lambda size: lambda text: text[:size]),
+    st.integers(1, 40).map(lambda size: lambda text: text[size:] or "x"),
+    st.integers(5, 130).map(lambda size: lambda text: text if len(text) < size else f"{text[: size - 4]}-etc"),
+    st.sampled_from(LETTERS + "-").map(lambda letter: lambda text: text.replace(letter, "_")),
+    st.sampled_from(
+        [str.upper, str.lower, str.title, str.swapcase, lambda text: text[::-1], lambda text: f"{text}-{len(text)}"]
+    ),
+    st.just(lambda text: hashlib.sha256(text.encode()).hexdigest()[:12]),
+    st.just(lambda text: "-".join(reversed(text.split("-")))),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CHANGES, FLYTE_NAMES, FLYTE_NAMES)
+def test_whatever_a_plugin_does_to_a_name_the_link_is_that_of_the_run_or_the_projects_with_a_warning(
+    change: Callable[[str], str], run_name: str, action_name: str
+) -> None:
+    strategies = manager(acme=Rewrites(lambda request, run_id: change(run_id)))
+    known = replace(KNOWN, run_name=run_name, name=action_name)
+    made = run_link(SPEC, ASKED, strategies)
+    if made.fault:
+        assert made.url == PROJECT
+        assert made.fault.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names")
+    else:
+        url = made.url.replace("{{.runName}}", run_name).replace("{{.actionName}}", action_name)
+        assert url == run_link(SPEC, known, strategies).url

@@ -1,0 +1,73 @@
+"""Asking a W&B server, once and within seconds, whether it is there, knows the key, and which version it has.
+
+W&B's own client tries again for a minute and a half before it says that nobody listens.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+_QUERY: Final = (
+    "query Viewer { viewer { entity username } serverInfo { latestLocalVersionInfo { versionOnThisInstanceString } } }"
+)
+_REFUSED: Final = (401, 403)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerInfo:
+    """What a server says of itself and of the user.
+
+    Attributes:
+        user: Whose key it is, or None where the server does not know the key.
+        entity: The user's default entity, or None.
+        version: The version of a self-hosted or dedicated server; None on W&B's own clouds.
+    """
+
+    user: str | None
+    entity: str | None
+    version: str | None
+
+
+def ask_server(base_url: str, key: str | None, *, timeout: float) -> ServerInfo:
+    """Ask the API at `base_url` who the key belongs to.
+
+    Args:
+        base_url: Where the API listens, without a trailing slash.
+        key: The API key, or None to ask without one.
+        timeout: Seconds to wait at most for each step of the connection.
+
+    Raises:
+        OSError: Nobody answers there, or with an error.
+        ValueError: What answers is no W&B server.
+    """
+    body = json.dumps({"query": _QUERY, "variables": {}, "operationName": "Viewer"}).encode()
+    request = Request(f"{base_url}/graphql", data=body, headers={"Content-Type": "application/json", **_login(key)})
+    try:
+        with urlopen(request, timeout=timeout) as answer:
+            return _read(json.loads(answer.read()))
+    except HTTPError as error:
+        if error.code in _REFUSED:
+            return ServerInfo(user=None, entity=None, version=None)
+        raise
+
+
+def _login(key: str | None) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"api:{key}".encode()).decode()} if key else {}
+
+
+def _read(body: Any) -> ServerInfo:
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        raise ValueError("its answer is none of a W&B server")
+    viewer = data.get("viewer") or {}
+    local = (data.get("serverInfo") or {}).get("latestLocalVersionInfo") or {}
+    return ServerInfo(
+        user=viewer.get("username") or viewer.get("entity"),
+        entity=viewer.get("entity"),
+        version=local.get("versionOnThisInstanceString"),
+    )

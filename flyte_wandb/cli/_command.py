@@ -1,0 +1,32 @@
+"""Commands whose errors are one line, unless somebody wants to see where they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.exceptions import Exit
+from rich_click import RichCommand
+
+from flyte_wandb._notices import one_line
+
+
+class OneLineErrors(RichCommand):
+    """A command with `--debug`, without which an exception is one line and exit code 1."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and say in one line what went wrong."""
+        debug = ctx.params.pop("debug")
+        try:
+            return super().invoke(ctx)
+        except (Exit, click.Abort, click.UsageError, BrokenPipeError):
+            raise
+        except Exception as error:
+            if debug:
+                raise
+            click.echo(f"Error: {one_line(error)}", err=True)
+            ctx.exit(1)

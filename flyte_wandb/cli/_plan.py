@@ -1,0 +1,167 @@
+"""`flyte-wandb plan`: the preview of a task, as tables or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from flyte_wandb import Plan, Preview, SettingError, preview, wandb_config
+from flyte_wandb._fields import checked
+from flyte_wandb._links import links_of
+from flyte_wandb._parent import written_run
+from flyte_wandb._preview import NAMES, preview_of
+from flyte_wandb._spec import Spec
+from flyte_wandb._world import even_world
+from flyte_wandb.cli._screen import plain, screen, table
+from flyte_wandb.cli._targets import load_task
+from flyte_wandb_hookspecs import ParentRun
+
+MOST_LISTED: Final = 32
+"""Ranks that are listed one by one; a larger world is summed up by part."""
+
+_MOST_PARTS: Final = 16
+_COLOURS: Final = {"solo": "green", "primary": "green", "secondary": "cyan", "join": "cyan", "skip": "dim"}
+
+
+def show_plan(
+    target: str | None,
+    *,
+    nodes: int | None,
+    per_node: int | None,
+    parent: str | None,
+    every: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Print the preview of a task, or of a world without one.
+
+    Args:
+        target: ``MODULE:TASK``, or None.
+        nodes: Nodes to plan for, or None for those declared.
+        per_node: Ranks on each, or None for those declared.
+        parent: The id of the run of the task above, or None.
+        every: Whether to list every rank.
+        as_json: Whether to print JSON, of every rank.
+        settings: Settings as of `wandb_config`.
+    """
+    given = checked(settings, "plan")
+    above = written_run(ParentRun(run_id=parent)) if parent else {}
+    if target is None:
+        found = _of_world(given, above, nodes, per_node)
+    else:
+        context = {**wandb_config(**settings), **above}
+        found = preview(load_task(target), context=context, nodes=nodes, per_node=per_node)
+    if as_json:
+        click.echo(json.dumps(_as_json(found)))
+    else:
+        _print(screen(), found, listed=every or len(found.plans) <= MOST_LISTED)
+
+
+def _of_world(settings: dict[str, Any], context: dict[str, str], nodes: int | None, per_node: int | None) -> Preview:
+    if nodes is None and per_node is None:
+        raise SettingError("say what to plan: MODULE:TASK, or a world such as --nodes 2 --per-node 8")
+    spec = Spec(settings=settings, declared=even_world(nodes or 1, per_node or 1))
+    return preview_of(spec, links_of(spec), context)
+
+
+def _print(console: Console, found: Preview, *, listed: bool) -> None:
+    console.print(_ranks(found) if listed else _parts(found), "")
+    _print_links(console, found)
+    console.print(_authors(found), "")
+    console.print(f"[bold]{plain(found.summary)}[/]", soft_wrap=True)
+
+
+def _ranks(found: Preview) -> Any:
+    made = table("part", "rank", "role", "run", "group", "link", numbers=("rank", "link"))
+    for rank, one in enumerate(found.plans):
+        cells = (one.run_id, one.group, _link_number(found, rank))
+        made.add_row(plain(one.part.label), str(rank), _role(one.role.value), *map(plain, cells))
+    return made
+
+
+def _parts(found: Preview) -> Any:
+    made = table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
+    ranks: dict[str | None, list[int]] = {}
+    for rank, one in enumerate(found.plans):
+        ranks.setdefault(one.part.label, []).append(rank)
+    for label, members in list(ranks.items())[:_MOST_PARTS]:
+        made.add_row(plain(label), _range(members), *_summed(found, members))
+    if len(ranks) > _MOST_PARTS:
+        made.add_row("...", f"{len(ranks) - _MOST_PARTS:,} more parts", "", "--all lists every rank")
+    return made
+
+
+def _summed(found: Preview, ranks: list[int]) -> Iterator[str]:
+    plans = [found.plans[rank] for rank in ranks]
+    roles = dict.fromkeys(one.role.value for one in plans)
+    yield ", ".join(f"{sum(one.role.value == role for one in plans):,} {role}" for role in roles)
+    runs = list(dict.fromkeys(one.run_id for one in plans if one.run_id))
+    yield plain(runs[0] if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1:,} more" if runs else None)
+    groups = list(dict.fromkeys(one.group for one in plans if one.group))
+    yield plain(", ".join(groups[:2]) + (", ..." if len(groups) > 2 else ""))
+    yield plain(_link_number(found, ranks[0]))
+
+
+def _range(ranks: list[int]) -> str:
+    if len(ranks) == 1:
+        return str(ranks[0])
+    if ranks[-1] - ranks[0] == len(ranks) - 1:
+        return f"{ranks[0]}-{ranks[-1]}"
+    return f"{ranks[0]}, {ranks[1]}, ... ({len(ranks):,})"
+
+
+def _link_number(found: Preview, rank: int) -> int | None:
+    link = found.link_of(rank)
+    return None if link is None else found.links.index(link) + 1
+
+
+def _role(role: str) -> str:
+    return f"[{_COLOURS[role]}]{role}[/]"
+
+
+def _print_links(console: Console, found: Preview) -> None:
+    for number, link in enumerate(found.links, 1):
+        console.print(f"link {number}: {plain(link.name)}")
+        console.print(f"  [cyan]{plain(link.url)}[/]", soft_wrap=True)
+    for note in dict.fromkeys(link.note for link in found.links if link.note):
+        console.print(f"[yellow]Note: {plain(note)}[/]", soft_wrap=True)
+    console.print()
+
+
+def _authors(found: Preview) -> Any:
+    made = table("decision", "plugin", "wrapped by", "times", numbers=("times",))
+    for hook, counted in found.authors().items():
+        for (plugin, wrappers), times in counted.most_common():
+            made.add_row(hook, plain(plugin), plain(", ".join(wrappers)), f"{times:,}")
+    return made
+
+
+def _as_json(found: Preview) -> dict[str, Any]:
+    topology, settings = found.request.topology, found.request.settings
+    return {
+        "task": found.request.task_name,
+        "run_mode": settings.run_mode,
+        "rank_scope": settings.rank_scope,
+        "world": {"ranks": topology.world_size, "nodes": topology.num_workers, "launcher": topology.launcher},
+        "names": {"run": NAMES.run_name, "action": NAMES.name, "project": NAMES.project, "domain": NAMES.domain},
+        "ranks": [_rank_as_json(found, rank, one) for rank, one in enumerate(found.plans)],
+        "links": [{"name": link.name, "url": link.url, "rank": link.rank, "note": link.note} for link in found.links],
+        "summary": {"runs": len(found.runs), "groups": len(found.groups), "links": len(found.links)},
+    }
+
+
+def _rank_as_json(found: Preview, rank: int, one: Plan) -> dict[str, Any]:
+    link = found.link_of(rank)
+    return {
+        "rank": rank,
+        "part": one.part.label,
+        "role": one.role.value,
+        "run": one.run_id,
+        "group": one.group,
+        "link": link and link.url,
+        "decided_by": {step.hook: [step.plugin, *step.wrapped_by] for step in one.steps},
+    }

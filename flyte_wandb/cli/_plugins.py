@@ -1,0 +1,71 @@
+"""`flyte-wandb plugins`: what is installed, and whether it can be used."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from flyte_wandb import StrategyManager
+from flyte_wandb._loader import Found, survey
+from flyte_wandb._notices import one_line
+from flyte_wandb.cli._screen import plain, screen, table
+
+_COLOURS = {"ok": "green", "blocked": "yellow", "broken": "red"}
+
+
+def show_plugins(*, as_json: bool) -> bool:
+    """Print the installed plugins, and return whether all of them can be used.
+
+    Args:
+        as_json: Whether to print JSON.
+    """
+    manager, plugins = survey()
+    told = [_told(manager, plugin) for plugin in plugins]
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        _print(told)
+    return not any(plugin.problem for plugin in plugins)
+
+
+def state_of(plugin: Found) -> str:
+    """Return ``ok``, ``blocked`` (left out by the environment variable) or ``broken``."""
+    if plugin.disabled:
+        return "blocked"
+    return "broken" if plugin.problem else "ok"
+
+
+def _told(manager: StrategyManager, plugin: Found) -> dict[str, Any]:
+    state = state_of(plugin)
+    usable = state == "ok"
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "state": state,
+        "hooks": manager.hooks_of(plugin.name) if usable else [],
+        "strategies": [
+            {"kind": one.kind, "name": one.name, "summary": one.summary}
+            for one in (manager.strategies_of(plugin.name) if usable else [])
+        ],
+        "problem": one_line(plugin.problem) if plugin.problem else None,
+    }
+
+
+def _print(told: list[dict[str, Any]]) -> None:
+    console = screen()
+    plugins = table("plugin", "version", "distribution", "state", "hooks")
+    strategies = table("strategy", "kind", "plugin", "what it does")
+    for one in told:
+        state = f"[{_COLOURS[one['state']]}]{one['state']}[/]"
+        names = map(plain, (one["name"], one["version"], one["distribution"]))
+        plugins.add_row(*names, state, ", ".join(one["hooks"]))
+        for strategy in one["strategies"]:
+            cells = (strategy["name"], strategy["kind"].replace("_", " "), one["name"], strategy["summary"])
+            strategies.add_row(*map(plain, cells))
+    console.print(plugins, "", strategies)
+    for one in told:
+        if one["problem"]:
+            console.print(f"\n[red]{plain(one['problem'])}[/]", soft_wrap=True)
