@@ -12,9 +12,10 @@ from typing import Any
 import flyte
 import pytest
 
-from flyte_wandb import SettingError, wandb_config, wandb_init
+from flyte_wandb import SettingError, WandbConfig, wandb_config, wandb_init
 from flyte_wandb.testing import ContainerResult, WandbServer, start_container
 from tests.conftest import LocalRun
+from tests.links.rendering import filled, pages, wire_links
 from tests.offline import by_id
 from tests.ranks import elastic_tasks, tasks
 from tests.ranks.tables import ROWS, Row, check
@@ -26,11 +27,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def elastic_task(nodes: tuple[int, ...]) -> Any:
+    return elastic_tasks.on_one_node if len(nodes) == 1 else elastic_tasks.on_two_nodes
+
+
 def under_elastic(server: WandbServer, folder: Path, nodes: tuple[int, ...], **options: Any) -> list[ContainerResult]:
     """Run one `a0` per node, whose agent starts the node's ranks."""
-    task = elastic_tasks.on_one_node if len(nodes) == 1 else elastic_tasks.on_two_nodes
     environ = server.environ | {"PET_RDZV_ENDPOINT": f"127.0.0.1:{free_port()}"}
-    options = {"task": task, "inputs": {"steps": 2}, **options}
+    options = {"task": elastic_task(nodes), "inputs": {"steps": 2}, **options}
     agents = [start_container(folder=folder, environ=environ, label=f"node-{n}", **options) for n in range(len(nodes))]
     return [agent.wait() for agent in agents]
 
@@ -64,10 +68,14 @@ Launch = Callable[..., list[ContainerResult]]
 
 @pytest.mark.parametrize("launch", [under_elastic, under_torchrun])
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_every_row_of_the_tables(row: Row, launch: Launch, server: WandbServer, tmp_path: Path) -> None:
-    results = launch(server, tmp_path, row.nodes, context=row.context)
+def test_every_row_of_the_tables(row: Row, launch: Launch, online: WandbServer, tmp_path: Path) -> None:
+    context = WandbConfig(wandb_config(entity="local", project="vision") | row.context)
+    results = launch(online, tmp_path, row.nodes, context=context)
     assert [f"{result.error}\n{result.log}" for result in results if result.error] == []
-    check(row, server, steps=2)
+    check(row, online, steps=2)
+    if launch is under_elastic:  # whose task declares this very world
+        (address,) = filled(wire_links(elastic_task(row.nodes), context)).values()
+        assert address in pages(online.runs)
 
 
 def test_a_rank_of_elastic_that_skips_imports_no_wandb(server: WandbServer, tmp_path: Path) -> None:
