@@ -85,17 +85,21 @@ class Preview:
     @property
     def _without_own_run(self) -> str:
         roles = Counter(one.role.value for one in self.plans if not one.role.owns)
-        said = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's {self._parents_run}"}
+        above = f" {self.request.parent.run_id!r}" if self.request.parent else ""
+        said = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's run{above}"}
         ranks = [f"{_counted(count, 'rank')} {said[role]}" for role, count in roles.items()]
         return f" ({', '.join(ranks)})" if ranks else ""
 
-    @property
-    def _parents_run(self) -> str:
-        return repr(self.request.parent.run_id) if self.request.parent else "run"
-
     def link_of(self, rank: int) -> LinkPreview | None:
-        """Return the link that leads to what this rank logs, or None where the task has no link."""
-        return self._links_by_part.get(self.plans[rank].part.label, self._link_of_others)
+        """Return the link that leads to what this rank's part logs, or None where there is none."""
+        return self._links_by_part.get(self.plans[rank].part.label, self._common_link)
+
+    @property
+    def unlinked(self) -> tuple[str, ...]:
+        """Labels of the parts whose runs no link leads to, in the order of ranks."""
+        ranks = enumerate(self.plans)
+        labels = (one.part.label or "" for rank, one in ranks if one.role.opens and self.link_of(rank) is None)
+        return tuple(dict.fromkeys(labels))
 
     @cached_property
     def _links_by_part(self) -> dict[str | None, LinkPreview]:
@@ -103,10 +107,9 @@ class Preview:
         return {self.plans[rank].part.label: link for link, rank in reversed(ranks)}
 
     @cached_property
-    def _link_of_others(self) -> LinkPreview | None:
-        """The link of ranks whose part has none of its own: the last one behind many, or the only one."""
-        common = [link for link in self.links if link.rank is None]
-        return common[-1] if common else (self.links[0] if len(self.links) == 1 else None)
+    def _common_link(self) -> LinkPreview | None:
+        """The link to what all parts have in common."""
+        return next((link for link in self.links if link.rank is None), None)
 
     def authors(self) -> dict[str, Counter[tuple[str, tuple[str, ...]]]]:
         """Count for each hook the plugin that answered and those that wrapped it, over ranks and links."""

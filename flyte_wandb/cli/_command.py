@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import click
@@ -27,6 +28,6 @@ class OneLineErrors(RichCommand):
             raise
         except Exception as error:
             if debug:
-                raise
+                traceback.print_exc()
             click.echo(f"Error: {one_line(error)}", err=True)
             ctx.exit(1)

@@ -24,6 +24,7 @@ MOST_LISTED: Final = 32
 """Ranks that are listed one by one; a larger world is summed up by part."""
 
 _MOST_PARTS: Final = 16
+_WORLD: Final = "all"
 _COLOURS: Final = {"solo": "green", "primary": "green", "secondary": "cyan", "join": "cyan", "skip": "dim"}
 
 
@@ -73,13 +74,14 @@ def _print(console: Console, found: Preview, *, listed: bool) -> None:
     _print_links(console, found)
     console.print(_authors(found), "")
     console.print(f"[bold]{plain(found.summary)}[/]", soft_wrap=True)
+    console.print(f"[dim]{NAMES.run_name} and {NAMES.name} stand for the names that Flyte gives at the launch.[/]")
 
 
 def _ranks(found: Preview) -> Any:
     made = table("part", "rank", "role", "run", "group", "link", numbers=("rank", "link"))
     for rank, one in enumerate(found.plans):
         cells = (one.run_id, one.group, _link_number(found, rank))
-        made.add_row(plain(one.part.label), str(rank), _role(one.role.value), *map(plain, cells))
+        made.add_row(plain(one.part.label or _WORLD), str(rank), _role(one.role.value), *map(plain, cells))
     return made
 
 
@@ -89,7 +91,7 @@ def _parts(found: Preview) -> Any:
     for rank, one in enumerate(found.plans):
         ranks.setdefault(one.part.label, []).append(rank)
     for label, members in list(ranks.items())[:_MOST_PARTS]:
-        made.add_row(plain(label), _range(members), *_summed(found, members))
+        made.add_row(plain(label or _WORLD), _range(members), *_summed(found, members))
     if len(ranks) > _MOST_PARTS:
         made.add_row("...", f"{len(ranks) - _MOST_PARTS:,} more parts", "", "--all lists every rank")
     return made
@@ -127,9 +129,18 @@ def _print_links(console: Console, found: Preview) -> None:
     for number, link in enumerate(found.links, 1):
         console.print(f"link {number}: {plain(link.name)}")
         console.print(f"  [cyan]{plain(link.url)}[/]", soft_wrap=True)
-    for note in dict.fromkeys(link.note for link in found.links if link.note):
-        console.print(f"[yellow]Note: {plain(note)}[/]", soft_wrap=True)
+    for note in dict.fromkeys([*(link.note for link in found.links if link.note), *_unlinked(found)]):
+        console.print(f"[yellow]Note: {plain(note)}[/]")
     console.print()
+
+
+def _unlinked(found: Preview) -> Iterator[str]:
+    if found.links and found.unlinked:
+        parts = f"{found.unlinked[0]}{' and others' if len(found.unlinked) > 1 else ''}"
+        yield (
+            f"no link leads to the run of {parts}: Flyte fixes the number of links when a task is decorated, so name "
+            "rank_scope in its wandb_init"
+        )
 
 
 def _authors(found: Preview) -> Any:

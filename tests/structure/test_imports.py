@@ -14,6 +14,7 @@ import pytest
 import flyte_wandb
 import flyte_wandb_builtin_strategies
 import flyte_wandb_hookspecs
+from tests.distributions import install
 
 HOST, CONTRACT, BUILT_INS = flyte_wandb, flyte_wandb_hookspecs, flyte_wandb_builtin_strategies
 
@@ -84,11 +85,7 @@ def loaded_by(statement: str, folder: Path) -> set[str]:
 @pytest.fixture
 def third_party(tmp_path: Path) -> Path:
     """A folder with an installed plugin that cannot be imported."""
-    (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('imported')")
-    info = tmp_path / "broken_plugin-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[flyte_wandb]\nbroken = broken_plugin\n")
+    install(tmp_path, "broken-plugin", "raise RuntimeError('imported')", plugin="broken")
     return tmp_path
 
 

@@ -1,0 +1,57 @@
+"""Running the command line as a user does: the installed scripts, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+SCRIPTS = Path(sys.executable).parent
+PLACE = {"WANDB_BASE_URL": "https://wandb.example.com", "WANDB_ENTITY": "team", "WANDB_PROJECT": "vision"}
+
+
+def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the process sees of the environment: of this one's only the programs, and the folder to import from."""
+    return {"HOME": str(folder), "PATH": f"{SCRIPTS}:/usr/bin:/bin", "PYTHONPATH": str(folder), **environ}
+
+
+def run(
+    *arguments: str,
+    folder: Path,
+    program: str = "flyte-wandb",
+    cwd: Path | None = None,
+    environ: Mapping[str, str] = NO_VARIABLES,
+) -> subprocess.CompletedProcess[str]:
+    """Run a script with `arguments` in `cwd`, or else in `folder`, from which it imports."""
+    return subprocess.run(
+        [str(SCRIPTS / program), *arguments],
+        cwd=cwd or folder,
+        env=environment(folder, environ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def run_in_terminal(*arguments: str, folder: Path, environ: Mapping[str, str] = NO_VARIABLES) -> str:
+    """Run `flyte-wandb` with a terminal for its output, and return what it wrote there."""
+    terminal, output = os.openpty()
+    variables = {"TERM": "xterm-256color", "COLUMNS": "80", **environ}
+    command = [str(SCRIPTS / "flyte-wandb"), *arguments]
+    with subprocess.Popen(command, cwd=folder, env=environment(folder, variables), stdout=output) as process:
+        os.close(output)
+        written = b"".join(iter(lambda: _read(terminal), b""))
+    os.close(terminal)
+    assert process.returncode == 0
+    return written.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # Linux's way of saying that nobody has the other end any more

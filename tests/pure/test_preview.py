@@ -1,0 +1,181 @@
+"""The plan of a whole task before its launch, as Python code asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import flyte
+import pytest
+from flyte.clustered import ClusteredTaskEnvironment
+
+from flyte_wandb import (
+    HookError,
+    Preview,
+    Request,
+    Role,
+    SettingError,
+    Wandb,
+    WandbSweep,
+    hookimpl,
+    preview,
+    wandb_config,
+    wandb_init,
+)
+from flyte_wandb._loader import installed
+from flyte_wandb._parent import written_run
+from flyte_wandb._plan import plan
+from flyte_wandb._world import world
+from flyte_wandb_hookspecs import ParentRun
+
+env = flyte.TaskEnvironment(name="preview")
+cluster = ClusteredTaskEnvironment(name="preview_cluster", replicas=2, nproc_per_node=2)
+PLACE: Any = {"project": "vision", "entity": "team", "host": "https://w.example"}
+PROJECT = "https://w.example/team/vision"
+
+pytestmark = pytest.mark.usefixtures("clean_client")
+
+
+def task(environment: Any = cluster, **settings: Any) -> Any:
+    """A decorated task that must not run."""
+
+    async def work() -> None:
+        raise AssertionError("the task ran")
+
+    return wandb_init(**PLACE, **settings)(environment.task(work))
+
+
+def urls(found: Preview) -> list[str]:
+    return [link.url.removeprefix(PROJECT) for link in found.links]
+
+
+@pytest.mark.parametrize("run_mode", ["auto", "shared", "new"])
+@pytest.mark.parametrize("rank_scope", ["global", "worker"])
+def test_it_is_the_plan_of_every_declared_rank(run_mode: str, rank_scope: str) -> None:
+    found = preview(task(run_mode=run_mode, rank_scope=rank_scope))
+    assert found.plans == tuple(plan(request) for request in world(found.request))
+    assert len(found.plans) == 4
+    assert found.request.task_name == "preview_cluster.work"
+
+
+@pytest.mark.parametrize(
+    ("settings", "summary", "links"),
+    [
+        ({}, "1 run, 1 link (3 ranks without a run)", ["/runs/RUN-ACTION"]),
+        ({"run_mode": "shared"}, "1 run, 1 link (3 ranks joining)", ["/runs/RUN-ACTION"]),
+        ({"run_mode": "new"}, "4 runs in 1 group, 1 link", ["/groups/RUN-ACTION/workspace"]),
+        (
+            {"run_mode": "new", "rank_scope": "worker"},
+            "4 runs in 2 groups, 2 links",
+            ["/groups/RUN-ACTION-worker-0/workspace", "/groups/RUN-ACTION-worker-1/workspace"],
+        ),
+        ({"id": "exp", "group": "g"}, "1 run in 1 group, 1 link (3 ranks without a run)", ["/runs/exp"]),
+        ({"mode": "disabled"}, "1 run, 1 link (3 ranks without a run)", [""]),
+    ],
+)
+def test_it_counts_runs_groups_and_links(settings: dict[str, Any], summary: str, links: list[str]) -> None:
+    found = preview(task(**settings))
+    assert (found.summary, urls(found)) == (summary, links)
+
+
+def test_the_context_counts_and_another_world_can_be_tried() -> None:
+    ranked = task(rank_scope="worker")
+    found = preview(ranked, context=wandb_config(run_mode="new"), nodes=3, per_node=1)
+    assert found.summary == "3 runs in 3 groups, 3 links"
+    assert found.request.topology.launcher == "clustered"
+    assert preview(ranked, per_node=1).summary == "2 runs, 2 links"
+    assert preview(task(env), nodes=2, per_node=4).summary == "1 run, 1 link (7 ranks without a run)"
+
+
+def test_a_child_joins_the_run_of_its_parent() -> None:
+    above = written_run(ParentRun(run_id="r1-top", project="theirs", entity="them", host="https://w.example"))
+    found = preview(task(env), context=above)
+    assert found.summary == "0 runs, 1 link (1 rank joining the parent's run 'r1-top')"
+    assert [link.url for link in found.links] == ["https://w.example/them/theirs/runs/r1-top"]
+    assert found.plans[0].role is Role.JOIN
+
+
+def test_the_links_are_those_that_the_task_really_has() -> None:
+    made = task(env)
+    made.links = (*made.links, WandbSweep(**PLACE), Wandb(name="by hand", nodes=9, per_node=1, rank=8, **PLACE))
+    found = preview(made)
+    assert [(link.name, link.rank) for link in found.links] == [
+        ("Weights & Biases", 0),
+        ("Weights & Biases sweep", None),
+        ("by hand", 8),
+    ]
+    assert urls(found) == ["/runs/RUN-ACTION", "/sweeps", ""]
+    assert found.link_of(0) == found.links[0]
+
+
+def test_a_rank_knows_its_link_and_a_part_without_one_is_told() -> None:
+    found = preview(task(), context=wandb_config(rank_scope="worker"))
+    assert [link and link.name for link in map(found.link_of, range(4))] == ["Weights & Biases"] * 2 + [None] * 2
+    assert found.unlinked == ("worker-1",)
+    many = preview(task(rank_scope="worker"), nodes=20)
+    assert [link and link.name for link in map(many.link_of, (0, 15, 16, 39))] == [
+        "Weights & Biases worker 0",
+        "Weights & Biases worker 7",
+        "Weights & Biases (all)",
+        "Weights & Biases (all)",
+    ]
+    assert many.unlinked == ()
+
+
+def test_every_decision_has_an_author() -> None:
+    class Names:
+        @hookimpl(wrapper=True)
+        def compute_run_id(self) -> Generator[None, str, str]:
+            run_id = yield
+            return f"acme-{run_id}"
+
+    installed().register(Names(), name="acme")
+    try:
+        found = preview(task())
+    finally:
+        installed().unregister("acme")
+    assert {hook: dict(counted) for hook, counted in found.authors().items()} == {
+        "locate_rank": {("builtin", ()): 4},
+        "choose_initializer": {("builtin", ()): 4},
+        "compute_run_id": {("builtin", ("acme",)): 1},
+        "compute_group": {("builtin", ()): 1},
+        "build_link": {("builtin", ()): 1},
+    }
+    assert found.runs == ("acme-RUN-ACTION",)
+
+
+class LastRankCollides:
+    """Ids that two ranks have in common which are further apart than a link compares."""
+
+    @hookimpl
+    def compute_run_id(self, request: Request) -> str:
+        return f"{request.base}-{request.topology.rank % 511}"
+
+
+def test_two_owners_of_one_run_are_an_error_however_far_apart_they_are() -> None:
+    installed().register(LastRankCollides(), name="careless")
+    try:
+        with pytest.raises(
+            HookError, match=r"two ranks own the run 'RUN-ACTION-0': rank 0, solo, and rank 511, solo; "
+        ):
+            preview(task(run_mode="new"), per_node=256)
+        assert preview(task(run_mode="new"), per_node=255).summary == "510 runs in 1 group, 1 link"
+    finally:
+        installed().unregister("careless")
+
+
+def test_what_has_no_plan_is_refused() -> None:
+    async def untracked() -> None: ...
+
+    with pytest.raises(SettingError, match=r"the task 'preview.untracked' has no @wandb_init, so it opens no run"):
+        preview(env.task(untracked))
+    with pytest.raises(SettingError, match=r"a preview needs a Flyte task, not <function"):
+        preview(untracked)
+
+
+def test_an_override_after_decoration_is_planned_as_it_will_run() -> None:
+    made = task(rank_scope="worker")
+    found = preview(made.override(links=(replace(made.links[1], name="only"),)))
+    assert [(link.name, link.rank) for link in found.links] == [("only", 2)]
+    assert found.unlinked == ("worker-0",)
