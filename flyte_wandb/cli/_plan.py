@@ -70,7 +70,10 @@ def _of_world(settings: dict[str, Any], context: dict[str, str], nodes: int | No
 
 
 def _print(console: Console, found: Preview, *, listed: bool) -> None:
-    console.print(_ranks(found) if listed else _parts(found), "")
+    if listed:
+        console.print(_ranks(found), "")
+    else:
+        _print_parts(console, found)
     _print_links(console, found)
     console.print(_authors(found), "")
     console.print(f"[bold]{plain(found.summary)}[/]", soft_wrap=True)
@@ -85,16 +88,17 @@ def _ranks(found: Preview) -> Any:
     return made
 
 
-def _parts(found: Preview) -> Any:
+def _print_parts(console: Console, found: Preview) -> None:
     made = table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
     ranks: dict[str | None, list[int]] = {}
     for rank, one in enumerate(found.plans):
         ranks.setdefault(one.part.label, []).append(rank)
     for label, members in list(ranks.items())[:_MOST_PARTS]:
         made.add_row(plain(label or _WORLD), _range(members), *_summed(found, members))
+    console.print(made)
     if len(ranks) > _MOST_PARTS:
-        made.add_row("...", f"{len(ranks) - _MOST_PARTS:,} more parts", "", "--all lists every rank")
-    return made
+        console.print(f"... and {len(ranks) - _MOST_PARTS:,} more parts; --all lists every rank")
+    console.print()
 
 
 def _summed(found: Preview, ranks: list[int]) -> Iterator[str]:
