@@ -22,6 +22,8 @@ class Counts:
         children: Children of a crowd.
         skips: Ranks that skip, per arm.
         openings: Worlds of two nodes with two ranks, per arm.
+        decorations: Tasks that are decorated, per world.
+        starts: Fresh interpreters per first decoration and per preview.
     """
 
     imports: int
@@ -35,6 +37,8 @@ class Counts:
     children: int
     skips: int
     openings: int
+    decorations: int
+    starts: int
 
 
 FULL: Final = Counts(
@@ -49,6 +53,8 @@ FULL: Final = Counts(
     children=50,
     skips=15,
     openings=10,
+    decorations=200,
+    starts=10,
 )
 QUICK: Final = Counts(
     imports=3,
@@ -62,4 +68,6 @@ QUICK: Final = Counts(
     children=50,
     skips=2,
     openings=2,
+    decorations=10,
+    starts=2,
 )

@@ -15,6 +15,7 @@ import pytest
 import flyte_wandb_builtin_strategies
 from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan
 from tests.conftest import own_config
+from tests.docs.consoles import consoles
 from tests.offline import logs
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,12 @@ def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
     ]
     assert sorted(log.logged("loss")[-1] for log in found if log.history) == [0.2, 0.25, 1 / 3]
     assert [log.summary["best"] for log in found if "best" in log.summary] == [0.2]
+
+
+@pytest.mark.parametrize("words", ["flyte wandb plan"])
+def test_a_command_prints_what_the_readme_says(words: str, tmp_path: Path) -> None:
+    (console,) = (one for one in consoles(README) if words in one.command)
+    assert console.printed(tmp_path) == console.output
 
 
 @pytest.fixture
