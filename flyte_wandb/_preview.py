@@ -13,7 +13,7 @@ from flyte_wandb_hookspecs import Plan, Request, Step
 from . import _templates
 from ._action import Action
 from ._errors import SettingError
-from ._link import PlannedLink, Wandb
+from ._link import PlannedLink, Wandb, WandbSweep
 from ._links import links_of
 from ._plan import plan
 from ._probe import filled
@@ -40,7 +40,8 @@ class LinkPreview:
     Attributes:
         name: What Flyte's UI shows.
         url: Where it will lead.
-        rank: The rank whose run or group is meant; None for what all ranks have in common, or a sweep.
+        rank: The rank whose run or group is meant; None for what all ranks have in common, and for a sweep.
+        sweep: Whether it leads to a sweep rather than to runs.
         steps: The decisions behind it.
         note: Why it does not lead to a run or group, or None.
     """
@@ -48,6 +49,7 @@ class LinkPreview:
     name: str
     url: str
     rank: int | None
+    sweep: bool
     steps: tuple[Step, ...]
     note: str | None = None
 
@@ -109,7 +111,7 @@ class Preview:
     @cached_property
     def _common_link(self) -> LinkPreview | None:
         """The link to what all parts have in common."""
-        return next((link for link in self.links if link.rank is None), None)
+        return next((link for link in self.links if link.rank is None and not link.sweep), None)
 
     def authors(self) -> dict[str, Counter[tuple[str, tuple[str, ...]]]]:
         """Count for each hook the plugin that answered and those that wrapped it, over ranks and links."""
@@ -182,9 +184,11 @@ def _shown(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
     fields = ("run_name", "name", "project", "domain")
     names = {getattr(_PLACEHOLDERS, field): getattr(NAMES, field) for field in fields}
     rank = link.rank if isinstance(link, Wandb) else None
+    sweep = isinstance(link, WandbSweep)
     unknown = None if made.pages.project else "entity or project is not known here, so it cannot lead to the run"
     note = made.fault or unknown
-    return LinkPreview(name=link.name, url=filled(made.url, names), rank=rank, steps=made.steps, note=note)
+    url = filled(made.url, names)
+    return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=made.steps, note=note)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -107,6 +107,8 @@ def test_the_links_are_those_that_the_task_really_has() -> None:
     ]
     assert urls(found) == ["/runs/RUN-ACTION", "/sweeps", ""]
     assert found.link_of(0) == found.links[0]
+    made.links = made.links[1:2]
+    assert (preview(made).link_of(0), preview(made).unlinked) == (None, ("",))
 
 
 def test_a_rank_knows_its_link_and_a_part_without_one_is_told() -> None:
