@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         strategy_name,
     )
 
+    from ._loader import use_plugin
     from ._manager import StrategyManager
     from ._plan import plan
     from ._preview import LinkPreview, Preview, preview
@@ -93,6 +94,7 @@ __all__ = [
     "quote_segment",
     "strategy_argument",
     "strategy_name",
+    "use_plugin",
     "wandb_config",
     "wandb_init",
 ]
@@ -103,6 +105,7 @@ _HOMES = {
     "LinkPreview": "flyte_wandb._preview",
     "Preview": "flyte_wandb._preview",
     "preview": "flyte_wandb._preview",
+    "use_plugin": "flyte_wandb._loader",
 }
 
 if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists

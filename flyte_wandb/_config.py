@@ -73,7 +73,9 @@ def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
         with wandb_config(run_mode="new"):
             await evaluate()
     """
-    return WandbConfig(written_settings(checked(settings, "wandb_config")))
+    from ._provenance import written_plugins
+
+    return WandbConfig(written_settings(checked(settings, "wandb_config")) | written_plugins())
 
 
 def get_wandb_context() -> WandbConfig | None:

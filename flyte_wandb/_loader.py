@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,8 @@ from ._manager import StrategyManager
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+_BUILT_IN: Final = "builtin"
 
 DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 """Environment variable with the names of plugins to leave out, separated by commas."""
@@ -58,6 +61,35 @@ def installed() -> StrategyManager:
     return load(_entry_points(), disabled=disabled_names())
 
 
+@contextmanager
+def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
+    """Use a plugin in this process until the block ends, beside those that are installed: for tests and notebooks.
+
+    Args:
+        plugin: A module or object with hook implementations.
+        name: Its name in messages; that of the module or class where not given.
+
+    Raises:
+        PluginError: It does not fit the contract, or its name or one of its strategies is taken.
+
+    >>> from flyte_wandb import Request, hookimpl, plan
+    >>> class Names:
+    ...     @hookimpl
+    ...     def compute_run_id(self, request):
+    ...         return f"acme-{request.base}"
+    >>> with use_plugin(Names()):
+    ...     plan(Request(run_name="r1", action_name="a0")).run_id
+    'acme-r1-a0'
+    """
+    label = name or str(getattr(plugin, "__name__", type(plugin).__name__))
+    manager = installed()
+    manager.register(plugin, name=label, origin="used in this process")
+    try:
+        yield
+    finally:
+        manager.unregister(label)
+
+
 def survey() -> tuple[StrategyManager, list[Found]]:
     """Load every installed plugin anew, and tell of each what became of it, by name."""
     manager, found = _surveyed(_entry_points(), disabled_names())
@@ -67,6 +99,15 @@ def survey() -> tuple[StrategyManager, list[Found]]:
 def disabled_names() -> frozenset[str]:
     """Return the plugin names that `FLYTE_WANDB_DISABLE_PLUGINS` leaves out."""
     return frozenset(name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip())
+
+
+def installed_origins() -> dict[str, str]:
+    """Return where each plugin comes from that is not built in nor left out, by name, such as ``acme-names 1.2``.
+
+    Imports none of them.
+    """
+    skipped = disabled_names() | {_BUILT_IN}
+    return {one.name: _described(one).origin for one in _entry_points() if one.name not in skipped}
 
 
 def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
@@ -85,10 +126,11 @@ def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset())
     return manager
 
 
-def _entry_points() -> Iterable[EntryPoint]:
+@functools.cache
+def _entry_points() -> tuple[EntryPoint, ...]:
     from importlib.metadata import entry_points
 
-    return entry_points(group=PROJECT_NAME)
+    return tuple(entry_points(group=PROJECT_NAME))
 
 
 def _surveyed(found: Iterable[EntryPoint], disabled: frozenset[str]) -> tuple[StrategyManager, list[Found]]:
@@ -117,7 +159,7 @@ def _described(entry_point: EntryPoint) -> Found:
 
 def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
     """Sort built-ins first and names in reverse: pluggy asks the plugin registered last before the others."""
-    return (entry_point.name == "builtin", entry_point.name, _described(entry_point).origin)
+    return (entry_point.name == _BUILT_IN, entry_point.name, _described(entry_point).origin)
 
 
 def _loaded(entry_point: EntryPoint, plugin: Found) -> object:

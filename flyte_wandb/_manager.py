@@ -5,18 +5,26 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pluggy
 
 from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy, strategy_name
 
 from ._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
+from ._notices import say_once
 
 Check = Callable[[Any], str | None]
 """Says what is wrong with a hook's answer, or None."""
+
+
+SLOW_SECONDS: Final = 1.0
+"""A hook that takes longer is worth a warning."""
+
+_LOST: Final = "the answer got lost in a wrapper, which has to return what it wants to be the answer"
 
 
 class _Answers(threading.local):
@@ -58,6 +66,7 @@ class StrategyManager:
             raise PluginError(f"two plugins are called {name!r}: {self._origins[name]} and {origin}")
         try:
             with _register_errors(name, origin):
+                _refuse_class(plugin)
                 self._plugins.register(plugin, name=name)
                 self._plugins.check_pending()
                 self._adopt(plugin, name)
@@ -92,9 +101,18 @@ class StrategyManager:
             return None
         wrappers = self._wrappers(hook)
         step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
-        if fault := check(value):
+        if fault := _LOST if value is None else check(value):
             raise HookError(f"{hook} of {authors(step)} answered {value!r}: {fault}")
         return step
+
+    def each(self, hook: str) -> Iterator[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
+        """Yield every plugin that implements a hook with many answers, by name, and how to call it alone.
+
+        The call takes all arguments of the specification; the plugin is handed those that it names.
+        """
+        implementations = getattr(self._plugins.hook, hook).get_hookimpls()
+        for one in sorted(implementations, key=lambda one: one.plugin_name):
+            yield one.plugin_name, functools.partial(_called, one)
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
         """Ask a decision hook that somebody must answer.
@@ -145,6 +163,7 @@ class StrategyManager:
         for caller in self._plugins.get_hookcallers(plugin) or ():
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
+                    _refuse_unfit(implementation, caller)
                     self._credit(implementation, caller.name)
         self._claim(plugin, name)
 
@@ -160,11 +179,16 @@ class StrategyManager:
     def _named_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
         @functools.wraps(call)
         def answer(*arguments: Any) -> Any:
+            started = time.monotonic()
             try:
                 value = call(*arguments)
             except Exception:
                 with _hook_errors(hook, author):
                     raise
+            if (took := time.monotonic() - started) > SLOW_SECONDS:
+                say_once(
+                    f"plugin {author!r} took {took:.0f} s in {hook}: every task and every rank waits for its hooks"
+                )
             if value is not None:
                 self._answers.plugin = author
             return value
@@ -183,6 +207,37 @@ class StrategyManager:
                     f"{name!r}; leave one out with FLYTE_WANDB_DISABLE_PLUGINS={name}"
                 )
             self._strategies[key] = (name, strategy)
+
+
+def _called(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _refuse_class(plugin: object) -> None:
+    if inspect.isclass(plugin):
+        raise TypeError(
+            f"{plugin.__qualname__} is a class, whose hooks have no self; register an instance, or a module"
+        )
+
+
+def _refuse_unfit(implementation: pluggy.HookImpl, caller: pluggy.HookCaller) -> None:
+    """Refuse what pluggy accepts and what would go wrong when the hook is called, in a task's third hour perhaps."""
+    function, hook = implementation.function, caller.name
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{hook} is a coroutine function; hooks are called without being awaited: write `def`")
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY:
+            known = ", ".join(caller.spec.argnames) if caller.spec else "none"
+            raise TypeError(
+                f"the argument {name!r} of {hook} has a default or is keyword-only, so it is not handed over; what "
+                f"{hook} is given: {known}"
+            )
+    if (implementation.wrapper or implementation.hookwrapper) and not _first_answer_counts(caller):
+        raise TypeError(f"{hook} cannot be wrapped: all plugins answer it")
+
+
+def _first_answer_counts(caller: pluggy.HookCaller) -> bool:
+    return bool(caller.spec and caller.spec.opts.get("firstresult"))
 
 
 def _named_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:

@@ -8,13 +8,15 @@ from typing import Any, Final, Literal
 
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
-from ._identity import IDENTITY_KEY
+from ._contributions import Contribution
 
 Mode = Literal["online", "offline", "disabled"]
 """How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
 
 PARENT_KEY: Final = "flyte_parent_run_id"
 """Where the configuration of a distributed task's run names the run of the task that called it."""
+
+NOTHING_ADDED: Final = Contribution()
 
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 
@@ -51,13 +53,13 @@ class Opening:
     alone: bool = False
 
 
-def opening(plan: Plan, request: Request, *, mode: Mode | None, identity: Mapping[str, Any] | None = None) -> Opening:
+def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribution = NOTHING_ADDED) -> Opening:
     """Say how the run of `plan` is opened.
 
     Args:
         plan: A plan whose role opens a run.
         request: The request it was made for.
-        identity: Which action of Flyte this is, for the configuration of a run of its own; None to leave it out.
+        added: What is added to a run of its own.
         mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
             of tasks runs in this process, which then shares the run object itself.
     """
@@ -69,7 +71,7 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None, identity: Mappin
         run_id=plan.run_id if owns or not alone else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=place(request, plan).host,
-        arguments=_arguments(plan, request, identity if owns or alone else None, alone=alone),
+        arguments=_arguments(plan, request, added if owns or alone else NOTHING_ADDED, alone=alone),
         settings=_shared_settings(label, owns=owns) if shared else {},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
@@ -98,11 +100,12 @@ def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
     return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
 
 
-def _arguments(plan: Plan, request: Request, identity: Mapping[str, Any] | None, *, alone: bool) -> dict[str, Any]:
+def _arguments(plan: Plan, request: Request, added: Contribution, *, alone: bool) -> dict[str, Any]:
     settings = request.settings
     where = place(request, plan)
-    given = {**plain_copy(settings.init), "project": where.project, "entity": where.entity, "group": plan.group}
-    given |= {"config": _config(request, identity), "name": settings.name, "tags": settings.tags, "mode": settings.mode}
+    given = {**added.once, **plain_copy(settings.init)}
+    given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
+    given |= {"config": _config(request, added), "tags": _tags(request, added), "mode": settings.mode}
     if plan.role.owns or alone:
         given.setdefault("resume", "allow")
     else:
@@ -112,15 +115,18 @@ def _arguments(plan: Plan, request: Request, identity: Mapping[str, Any] | None,
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _config(request: Request, identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the user's configuration, with what belongs to the run beside it: its action, and the run above a rank's.
-
-    Ranks below a tracked task never join its run, so theirs names it.
-    """
-    config: dict[str, Any] = {IDENTITY_KEY: dict(identity)} if identity else {}
+def _config(request: Request, added: Contribution) -> dict[str, Any] | None:
+    """Return the user's configuration over what is added; ranks below a tracked task never join its run, so name it."""
+    config = dict(added.config)
     if request.parent and request.topology.distributed:
         config[PARENT_KEY] = request.parent.run_id
     return {**config, **plain_copy(request.settings.config or {})} or None
+
+
+def _tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
+    if not added.tags:
+        return request.settings.tags
+    return tuple(dict.fromkeys((*(request.settings.tags or ()), *added.tags)))
 
 
 def place(request: Request, plan: Plan) -> Place:

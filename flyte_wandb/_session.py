@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flyte
 
-from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role
+from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role, Step
 
 from . import _client
 from ._action import Action, current_action
-from ._identity import identity
+from ._contributions import Contribution, contributed, observed
+from ._identity import IDENTITY_KEY, identity
+from ._loader import installed
+from ._manager import authors
 from ._notices import say_once
 from ._opening import Opening, opening, writer_label
 from ._parent import written_run
 from ._plan import plan
+from ._provenance import check_plugins
 from ._requests import request_of_task, request_outside_flyte
 from ._runs import OPEN_RUNS, Lease
 from ._spec import Spec
@@ -43,6 +48,7 @@ class Tracked:
     lease: Lease | None = None
 
 
+_LOG = logging.getLogger("flyte_wandb")
 _current: ContextVar[Tracked | None] = ContextVar("flyte_wandb_tracked", default=None)
 
 
@@ -106,13 +112,22 @@ async def call_async(
 
 def _planned(spec: Spec, function: Callable[..., Any]) -> Tracked:
     action, name = current_action(), getattr(function, "__name__", type(function).__name__)
+    if action:
+        check_plugins(action.context)
     request = request_of_task(spec, action) if action else request_outside_flyte(spec, name)
     if action and not spec.outermost:
         say_once(
             f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"
         )
-    return Tracked(action=action, request=request, plan=plan(request))
+    planned = plan(request)
+    for step in planned.steps:
+        _LOG.debug("action %s of run %s: %s -> %r by %s", request.action_name, request.run_name, *_told(step))
+    return Tracked(action=action, request=request, plan=planned)
+
+
+def _told(step: Step) -> tuple[str, Any, str]:
+    return step.hook, step.value, authors(step)
 
 
 def _opened(planned: Tracked) -> Tracked:
@@ -122,16 +137,20 @@ def _opened(planned: Tracked) -> Tracked:
     request = planned.request
     in_one_process = planned.action is None or planned.action.local
     mode = None if in_one_process else _client.effective_mode(request.settings.mode)
-    wanted = opening(planned.plan, request, mode=mode, identity=_identity_of(planned))
+    wanted = opening(planned.plan, request, mode=mode, added=_added(planned))
     _say_what_differs(planned, wanted)
     lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
-    return Tracked(action=planned.action, request=request, plan=planned.plan, lease=lease)
+    observed(installed(), "run_started", request=request, plan=planned.plan, run=lease.run)
+    return replace(planned, lease=lease)
 
 
-def _identity_of(planned: Tracked) -> dict[str, Any] | None:
+def _added(planned: Tracked) -> Contribution:
+    """Return what plugins add to a run of this action's own, and which action of Flyte it is."""
+    added = contributed(installed(), request=planned.request, plan=planned.plan)
     if planned.action is None or not planned.request.settings.flyte_identity:
-        return None
-    return identity(planned.action, planned.request.task_name)
+        return added
+    own = {IDENTITY_KEY: identity(planned.action, planned.request.task_name)}
+    return replace(added, config={**own, **added.config})
 
 
 def _closed(tracked: Tracked, error: BaseException | None) -> None:
@@ -142,6 +161,8 @@ def _closed(tracked: Tracked, error: BaseException | None) -> None:
     if code and not tracked.plan.role.owns:
         _client.note_failure(tracked.lease.run, writer_label(tracked.request), error)
     OPEN_RUNS.release(tracked.lease, code)
+    about = {"request": tracked.request, "plan": tracked.plan, "run": tracked.lease.run}
+    observed(installed(), "run_finished", **about, error=error)
 
 
 @contextmanager

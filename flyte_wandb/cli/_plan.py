@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -51,11 +53,12 @@ def show_plan(
     """
     given = checked(settings, "plan")
     above = written_run(ParentRun(run_id=parent)) if parent else {}
-    if target is None:
-        found = _of_world(given, above, nodes, per_node)
-    else:
-        context = {**wandb_config(**settings), **above}
-        found = preview(load_task(target), context=context, nodes=nodes, per_node=per_node)
+    with contextlib.redirect_stdout(sys.stderr):  # what a module or plugin prints is no part of the answer
+        if target is None:
+            found = _of_world(given, above, nodes, per_node)
+        else:
+            context = {**wandb_config(**settings), **above}
+            found = preview(load_task(target), context=context, nodes=nodes, per_node=per_node)
     if as_json:
         click.echo(json.dumps(_as_json(found)))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import sys
 from pathlib import Path
@@ -17,8 +16,6 @@ from flyte_wandb._notices import one_line
 
 def load_task(target: str) -> Any:
     """Import the task that `target` names: ``MODULE:TASK``, with a dotted module or a file.
-
-    What the module prints while it is imported goes to standard error.
 
     Raises:
         SettingError: It is not such a name, the module cannot be imported, or has no such task.
@@ -36,8 +33,7 @@ def _module(where: str) -> ModuleType:
     folder, name = _importable(where)
     sys.path[:0] = [str(folder)] if str(folder) not in sys.path else []
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            return importlib.import_module(name)
+        return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise SettingError(f"{where} cannot be imported: {type(error).__name__}: {one_line(error)}") from error
 

@@ -114,13 +114,50 @@ class HookSpecs:
         """Declare the run modes and rank scopes that this plugin brings, for listings and error messages."""
 
     @hookspec
-    def contribute_run_settings(self, plan: Plan) -> Mapping[str, Any]:  # type: ignore[empty-body]
-        """Add ``tags``, ``config``, ``notes`` or ``job_type`` to the run, where the user did not set them."""
+    def contribute_run_settings(self, request: Request, plan: Plan) -> Mapping[str, Any] | None:
+        """Add to the run that this rank opens. What the user set wins; of two plugins, the first by name.
+
+        Not asked where a rank joins somebody else's run. A failure is logged and never harms the task.
+
+        Returns:
+            Some of ``tags`` (behind the user's), ``config`` (below the user's keys), ``notes`` and ``job_type`` (where
+            the user set none).
+
+        Example::
+
+            @hookimpl
+            def contribute_run_settings(request):
+                return {"tags": ["acme"], "config": {"cost_centre": 4711}}
+        """
 
     @hookspec
-    def run_started(self, plan: Plan, run: Any) -> None:
-        """Observe that a run was opened. A failure is logged and never harms the task."""
+    def run_started(self, request: Request, plan: Plan, run: Any) -> None:
+        """Observe that this rank has opened or joined a run, before the task's body.
+
+        All observers are told, by name, for at most 5 seconds each. A failure is logged and never harms the task.
+
+        Example::
+
+            @hookimpl
+            def run_started(plan, run):
+                print(plan.run_id, "is at", run.url)
+        """
 
     @hookspec
-    def run_finished(self, plan: Plan, run: Any, error: BaseException | None) -> None:
-        """Observe that this rank is done with its run. A failure is logged and never harms the task."""
+    def run_finished(self, request: Request, plan: Plan, run: Any, error: BaseException | None) -> None:
+        """Observe that this rank is done with its run, which is finished unless others still write to it.
+
+        All observers are told, by name, for at most 5 seconds each. A failure is logged and never harms the task.
+
+        Args:
+            request: The request.
+            plan: What the rank did.
+            run: The `wandb.Run`.
+            error: What the task raised, or None.
+
+        Example::
+
+            @hookimpl
+            def run_finished(plan, error):
+                print(plan.run_id, "failed" if error else "finished")
+        """

@@ -214,17 +214,6 @@ def test_a_topology_that_is_none_is_named_too() -> None:
         detect_topology({}, manager(odd=Says("detect_topology", (0, 1))))
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
-def test_a_coroutine_is_no_answer() -> None:
-    class Async:
-        @hookimpl
-        async def compute_run_id(self) -> str:
-            return "late"
-
-    with pytest.raises(HookError, match=r"compute_run_id of plugin 'late' answered .*a run id is a text, not corout"):
-        plan(request(), manager(late=Async()))
-
-
 def test_a_wrapper_that_spoils_the_answer_is_named_beside_its_author() -> None:
     class Spoils:
         @hookimpl(wrapper=True)
@@ -232,7 +221,8 @@ def test_a_wrapper_that_spoils_the_answer_is_named_beside_its_author() -> None:
             yield
 
     with pytest.raises(
-        HookError, match=r"^compute_run_id of plugin 'builtin', wrapped by 'spoils', answered None: a run id is a text"
+        HookError,
+        match=r"^compute_run_id of plugin 'builtin', wrapped by 'spoils', answered None: the answer got lost in",
     ):
         plan(request(), manager(spoils=Spoils()))
 
@@ -345,6 +335,51 @@ def no_generator() -> object:
     return Wrong()
 
 
+def coroutine() -> object:
+    class Wrong:
+        @hookimpl
+        async def compute_run_id(self) -> str:
+            return "r1"
+
+    return Wrong()
+
+
+def default() -> object:
+    class Wrong:
+        @hookimpl
+        def compute_run_id(self, reqest: object = None) -> str:
+            return "r1"
+
+    return Wrong()
+
+
+def keyword_only() -> object:
+    class Wrong:
+        @hookimpl
+        def compute_run_id(self, *, request: Request) -> str:
+            return "r1"
+
+    return Wrong()
+
+
+def a_class() -> object:
+    class Wrong:
+        @hookimpl
+        def compute_run_id(self) -> str:
+            return "r1"
+
+    return Wrong
+
+
+def wraps_what_all_answer() -> object:
+    class Wrong:
+        @hookimpl(wrapper=True)
+        def run_started(self) -> Generator[None, None, None]:
+            yield
+
+    return Wrong()
+
+
 def raising() -> object:
     return Says("list_strategies", OSError("no list"))
 
@@ -357,6 +392,12 @@ UNFIT: list[tuple[Callable[[], object], str]] = [
     (misspelt, "compute_runid"),
     (wrong_argument, "requests"),
     (no_generator, "compute_run_id"),
+    (coroutine, "compute_run_id is a coroutine function"),
+    (default, "the argument 'reqest' of compute_run_id has a default or is keyword-only, so it is not handed over"),
+    (default, "what compute_run_id is given: request, part, role"),
+    (keyword_only, "the argument 'request' of compute_run_id has a default or is keyword-only"),
+    (a_class, "Wrong is a class, whose hooks have no self; register an instance, or a module"),
+    (wraps_what_all_answer, "run_started cannot be wrapped: all plugins answer it"),
     (raising, "no list"),
     (wrong_strategies, "island"),
 ]
@@ -371,7 +412,9 @@ def test_a_plugin_that_does_not_fit_the_contract_is_named_with_its_origin(
     assert [part for part in ("'odd'", "odd-names 1.0", word) if part not in str(caught.value)] == []
 
 
-@pytest.mark.parametrize("make", [misspelt, wrong_argument, no_generator, lambda: brings("half", "global")])
+@pytest.mark.parametrize(
+    "make", [misspelt, wrong_argument, no_generator, coroutine, default, a_class, lambda: brings("half", "global")]
+)
 def test_a_plugin_that_was_refused_leaves_nothing_behind(make: Callable[[], object]) -> None:
     strategies = manager()
     with pytest.raises(PluginError):

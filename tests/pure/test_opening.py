@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, plan
+from flyte_wandb._contributions import Contribution
 from flyte_wandb._fields import checked
 from flyte_wandb._opening import Mode, Opening, Place, opening, place, rank_label, writer_label
 from flyte_wandb._settings import merged
@@ -259,5 +260,5 @@ def test_labels_are_distinct_in_a_ragged_world() -> None:
     ],
 )
 def test_who_has_a_run_of_its_own_names_its_action_there(one: Request, mode: Mode, named: bool) -> None:
-    found = opening(planned(one), one, mode=mode, identity={"run": "r1"})
+    found = opening(planned(one), one, mode=mode, added=Contribution(config={"flyte": {"run": "r1"}}))
     assert found.arguments.get("config") == ({"flyte": {"run": "r1"}} if named else None)

@@ -84,6 +84,7 @@ def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any) -> None:
         lambda request, run_id: run_id.replace("{", "").replace("}", ""),
         lambda request, run_id: f"{run_id}-{len(run_id)}",
         lambda request, run_id: run_id.split("-")[-1][1:],
+        lambda request, run_id: run_id.ljust(28, "x"),
     ],
 )
 def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
@@ -101,6 +102,13 @@ def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
     assert found == [PROJECT, PROJECT]
     (message,) = said(caplog)
     assert message.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names that Flyte")
+
+
+@pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz0123456789-")
+def test_a_plugin_that_changes_any_letter_is_found(letter: str) -> None:
+    strategies = manager(acme=Rewrites(lambda request, run_id: run_id.replace(letter, "_")))
+    made = run_link(SPEC, ASKED, strategies)
+    assert (made.url, made.fault is None) == (PROJECT, False)
 
 
 @pytest.mark.parametrize("rewrite", [lambda request, run_id: run_id[:20], lambda request, run_id: run_id.upper()])
