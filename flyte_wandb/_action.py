@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import flyte
 
@@ -27,6 +28,16 @@ class Action:
     domain: str | None = None
     local: bool = True
     context: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+NAMELESS: Final = Action(
+    run_name="{{.runName}}",
+    name="{{.actionName}}",
+    project="{{.executionProject}}",
+    domain="{{.executionDomain}}",
+    local=False,
+)
+"""An action before Flyte has given it names: these are the texts that it fills in later."""
 
 
 def current_action() -> Action | None:

@@ -124,6 +124,13 @@ def point_globals(run: wandb.Run | None) -> None:
         set_global_names({name: run if name == "run" else getattr(run, name) for name in global_names()})
 
 
+def end_client() -> None:
+    """End W&B's client of this process: the next run starts with what the environment says by then."""
+    import wandb
+
+    wandb.teardown()
+
+
 def configured(name: str) -> tuple[Any, str]:
     """Return one of the client's own settings, and where it comes from.
 

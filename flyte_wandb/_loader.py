@@ -61,6 +61,11 @@ def installed() -> StrategyManager:
     return load(_entry_points(), disabled=disabled_names())
 
 
+def built_in() -> StrategyManager:
+    """Return a manager of its own with the built-in strategies only."""
+    return load(one for one in _entry_points() if one.name == _BUILT_IN)
+
+
 @contextmanager
 def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
     """Use a plugin in this process until the block ends, beside those that are installed: for tests and notebooks.

@@ -11,7 +11,7 @@ from typing import Any, Final
 from flyte_wandb_hookspecs import Plan, Request, Step
 
 from . import _templates
-from ._action import Action
+from ._action import NAMELESS, Action
 from ._errors import SettingError
 from ._link import PlannedLink, Wandb, WandbSweep
 from ._links import links_of
@@ -22,13 +22,6 @@ from ._spec import Spec
 from ._tracking import is_tracked
 from ._world import check_owners, even_world, world
 
-_PLACEHOLDERS: Final = Action(
-    run_name="{{.runName}}",
-    name="{{.actionName}}",
-    project="{{.executionProject}}",
-    domain="{{.executionDomain}}",
-    local=False,
-)
 NAMES: Final = Action(run_name="RUN", name="ACTION", project="PROJECT", domain="DOMAIN", local=False)
 """What stands in a preview for the names that Flyte gives when it launches the task."""
 
@@ -180,9 +173,9 @@ def _resized(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
 
 
 def _shown(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
-    made = link.made(replace(_PLACEHOLDERS, context=context))
+    made = link.made(replace(NAMELESS, context=context))
     fields = ("run_name", "name", "project", "domain")
-    names = {getattr(_PLACEHOLDERS, field): getattr(NAMES, field) for field in fields}
+    names = {getattr(NAMELESS, field): getattr(NAMES, field) for field in fields}
     rank = link.rank if isinstance(link, Wandb) else None
     sweep = isinstance(link, WandbSweep)
     unknown = None if made.pages.project else "entity or project is not known here, so it cannot lead to the run"

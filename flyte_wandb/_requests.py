@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from flyte_wandb_hookspecs import Request, Topology
 
-from ._action import Action
+from ._action import NAMELESS, Action
 from ._config import config_in_force
 from ._context import read_settings
 from ._parent import read_run
@@ -33,7 +33,7 @@ def request_of_link(spec: Spec, action: Action, rank: int = 0) -> Request:
 
 def placeholder_request(spec: Spec, rank: int = 0) -> Request:
     """Ask for a rank of the declared world where nothing but the decorator is known."""
-    return request_of_link(spec, Action(run_name="{{.runName}}", name="{{.actionName}}", local=False), rank)
+    return request_of_link(spec, NAMELESS, rank)
 
 
 def request_outside_flyte(spec: Spec, name: str) -> Request:

@@ -31,6 +31,7 @@ class Log:
     entity: str = ""
     name: str = ""
     notes: str = ""
+    job_type: str = ""
     tags: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +78,7 @@ def read(path: Path) -> Log:
 
 def _take_run(log: Log, run: Any) -> None:
     log.id, log.group, log.project, log.entity = run.run_id, run.run_group, run.project, run.entity
-    log.name, log.notes, log.tags = run.display_name, run.notes, list(run.tags)
+    log.name, log.notes, log.job_type, log.tags = run.display_name, run.notes, run.job_type, list(run.tags)
     log.config |= {key: value for key, value in _values(run.config.update).items() if not key.startswith("_wandb")}
 
 

@@ -1,4 +1,7 @@
-"""What tests of tracked tasks need: a W&B server on this machine, and Flyte's container entry point without a cluster.
+"""What tests of tracked tasks and of plugins need: a W&B server on this machine, Flyte's container entry point.
+
+`PluginConformance` is what every plugin has to keep; `explain` and `assert_plan` say a plan in words. The fixtures for
+pytest are in `pytest_plugin`.
 
 Example::
 
@@ -11,19 +14,27 @@ Example::
         assert server.runs[0].state == "finished"
 """
 
+from ._conformance import PluginConformance
 from ._container import Container, ContainerResult, run_container, start_container
+from ._explain import assert_plan, explain
 from ._ranks import run_ranks, start_ranks
 from ._records import RunRecord, Writer
 from ._server import WandbServer
+from ._worlds import SHAPES, world_of
 
 __all__ = [
+    "SHAPES",
     "Container",
     "ContainerResult",
+    "PluginConformance",
     "RunRecord",
     "WandbServer",
     "Writer",
+    "assert_plan",
+    "explain",
     "run_container",
     "run_ranks",
     "start_container",
     "start_ranks",
+    "world_of",
 ]

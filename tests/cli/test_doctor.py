@@ -161,7 +161,8 @@ def test_a_server_of_something_else_is_none_of_wandb(other_server: str, tmp_path
 @pytest.mark.parametrize(
     ("version", "state", "words"),
     [
-        ("0.68.2", "ok", "the server has version 0.68.2, which knows shared mode"),
+        ("0.68", "ok", "the server has version 0.68, which knows shared mode"),
+        ("0.70.2", "ok", "the server has version 0.70.2, which knows shared mode"),
         ("0.67.1", "problem", "the server has version 0.67.1; shared mode needs 0.68 or newer -> upgrade it, or set"),
         ("development", "note", "the server has version development, which says nothing about shared mode"),
     ],

@@ -134,8 +134,9 @@ def test_another_key_is_refused_and_none_is_not(server: WandbServer, monkeypatch
     assert ask(server, "query Viewer { viewer { entity } }")["data"]["viewer"]["entity"] == "local"
 
 
-@pytest.mark.parametrize(("version", "told"), [(None, None), ("0.68.1", "0.68.1")])
-def test_a_server_tells_its_version_if_it_has_one(version: str | None, told: str | None) -> None:
+@pytest.mark.parametrize("version", [None, "0.68.1"])
+def test_a_server_tells_its_version_if_it_has_one(version: str | None) -> None:
     with WandbServer(version=version) as other:
         local = ask(other, "query ServerInfo { serverInfo { features { name } } }")["data"]["serverInfo"]
-    assert (local["latestLocalVersionInfo"] or {}).get("versionOnThisInstanceString") == told
+    told = local["latestLocalVersionInfo"]
+    assert (told and told["versionOnThisInstanceString"]) == version

@@ -20,10 +20,10 @@ from flyte_wandb import (
     WandbSweep,
     hookimpl,
     preview,
+    use_plugin,
     wandb_config,
     wandb_init,
 )
-from flyte_wandb._loader import installed
 from flyte_wandb._parent import written_run
 from flyte_wandb._plan import plan
 from flyte_wandb._world import world
@@ -125,6 +125,16 @@ def test_a_rank_knows_its_link_and_a_part_without_one_is_told() -> None:
     assert many.unlinked == ()
 
 
+def test_a_part_that_opens_no_run_needs_no_link() -> None:
+    class FirstRankOnly:
+        @hookimpl
+        def choose_initializer(self, request: Request) -> Role:
+            return Role.SKIP if request.topology.rank else Role.SOLO
+
+    with use_plugin(FirstRankOnly()):
+        assert preview(task(), context=wandb_config(rank_scope="worker")).unlinked == ()
+
+
 def test_every_decision_has_an_author() -> None:
     class Names:
         @hookimpl(wrapper=True)
@@ -132,11 +142,8 @@ def test_every_decision_has_an_author() -> None:
             run_id = yield
             return f"acme-{run_id}"
 
-    installed().register(Names(), name="acme")
-    try:
+    with use_plugin(Names(), name="acme"):
         found = preview(task())
-    finally:
-        installed().unregister("acme")
     assert {hook: dict(counted) for hook, counted in found.authors().items()} == {
         "locate_rank": {("builtin", ()): 4},
         "choose_initializer": {("builtin", ()): 4},
@@ -156,15 +163,12 @@ class LastRankCollides:
 
 
 def test_two_owners_of_one_run_are_an_error_however_far_apart_they_are() -> None:
-    installed().register(LastRankCollides(), name="careless")
-    try:
+    with use_plugin(LastRankCollides()):
         with pytest.raises(
             HookError, match=r"two ranks own the run 'RUN-ACTION-0': rank 0, solo, and rank 511, solo; "
         ):
             preview(task(run_mode="new"), per_node=256)
         assert preview(task(run_mode="new"), per_node=255).summary == "510 runs in 1 group, 1 link"
-    finally:
-        installed().unregister("careless")
 
 
 def test_what_has_no_plan_is_refused() -> None:

@@ -1,0 +1,225 @@
+"""What every plugin has to keep, as tests that its own suite inherits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import ModuleType
+from typing import Any, ClassVar, Final
+
+import cloudpickle
+
+from flyte_wandb_hookspecs import Part, Plan, Request, Settings
+
+from .._action import NAMELESS
+from .._address import run_link
+from .._errors import RefusedError
+from .._loader import built_in
+from .._manager import StrategyManager
+from .._plan import plan
+from .._spec import Spec
+from .._world import check_owners
+from ._worlds import SHAPES, world_of
+
+_SHORT: Final[Any] = {"run_name": "r1", "action_name": "a0", "flyte_project": "p1", "flyte_domain": "d1"}
+_LONG: Final[Any] = {name: name[0] * 30 for name in _SHORT}
+_PLACE: Final[Any] = {"project": "vision", "entity": "team", "host": "https://wandb.example.com"}
+_IN_ANOTHER_PROCESS: Final = (
+    "import json, sys, cloudpickle; json.dump(cloudpickle.load(sys.stdin.buffer)(), sys.stdout)"
+)
+
+Outcome = list[Any]
+"""Role, run id, group, label, index and size, as JSON writes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    run_mode: str
+    rank_scope: str
+    nodes: tuple[int, ...]
+
+    def requests(self, names: Any = _SHORT) -> list[Request]:
+        settings = Settings(run_mode=self.run_mode, rank_scope=self.rank_scope, **_PLACE)
+        ranks = world_of(*self.nodes)
+        return [Request(**names, task_name="env.train", settings=settings, topology=one) for one in ranks]
+
+    def __str__(self) -> str:
+        return f"run_mode {self.run_mode!r}, rank_scope {self.rank_scope!r}, nodes of {self.nodes} ranks"
+
+
+class PluginConformance:
+    """Tests for a plugin: subclass it in the plugin's suite, under a name that pytest collects.
+
+    A world that the plugin refuses (`PlanRefusedError`) on every rank is left out.
+
+    Attributes:
+        plugin: The module or object with the hook implementations.
+        rank_scopes: The rank scopes to try; those that the plugin brings, with their arguments.
+        run_modes: The run modes to try.
+        shapes: Worlds to try, as the ranks of each node.
+
+    Example::
+
+        import flyte_wandb_gpu_island
+        from flyte_wandb.testing import PluginConformance
+
+        class TestIsland(PluginConformance):
+            plugin = flyte_wandb_gpu_island
+            rank_scopes = ("island:1", "island:4")
+    """
+
+    plugin: ClassVar[Any]
+    rank_scopes: ClassVar[Sequence[str]] = ("global", "worker")
+    run_modes: ClassVar[Sequence[str]] = ("auto", "new", "shared")
+    shapes: ClassVar[Sequence[tuple[int, ...]]] = SHAPES
+
+    def test_it_fits_the_contract_and_some_world(self) -> None:
+        """It can be registered beside the built-ins, and every rank scope and run mode has a world that it plans."""
+        strategies = _strategies(self.plugin)
+        for mode, scope in product(self.run_modes, self.rank_scopes):
+            cases = [_Case(run_mode=mode, rank_scope=scope, nodes=tuple(nodes)) for nodes in self.shapes]
+            if not any(_planned(case, strategies) for case in cases):
+                raise AssertionError(f"run_mode {mode!r} with rank_scope {scope!r} is refused for every world")
+
+    def test_all_ranks_agree_on_their_parts(self) -> None:
+        """Every part has as many ranks as it says, each under an index of its own, from 0 on."""
+        for case, plans in self._plans():
+            parts: defaultdict[str | None, list[Part]] = defaultdict(list)
+            for one in plans:
+                parts[one.part.label].append(one.part)
+            for label, members in parts.items():
+                _check_part(case, label, members)
+
+    def test_every_run_has_one_owner(self) -> None:
+        """No two ranks own one run, and every rank that joins has exactly one PRIMARY to join."""
+        for case, plans in self._plans():
+            try:
+                check_owners(plans)
+            except Exception as error:
+                raise AssertionError(f"{case}: {error}") from error
+
+    def test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_flyte(self) -> None:
+        """Ids and groups keep W&B's limits when Flyte's names have 30 characters each."""
+        strategies = _strategies(self.plugin)
+        for case in self._cases():
+            _planned(case, strategies, _LONG)
+
+    def test_the_same_question_has_the_same_answer_twice_and_in_another_process(self) -> None:
+        """Hooks depend on nothing but their arguments: no clock, no random number, no environment, no hash seed."""
+        cases = list(self._cases())
+        first, second = _outcomes(self.plugin, cases), _outcomes(self.plugin, cases)
+        _compare(cases, first, second, "asked twice")
+        _compare(cases, first, _elsewhere(self.plugin, cases), "asked in another process")
+
+    def test_links_can_be_made_before_flyte_knows_the_names(self) -> None:
+        """Flyte's placeholders survive in ids, groups and links."""
+        strategies = _strategies(self.plugin)
+        for case in self._cases():
+            if len(set(case.nodes)) == 1 and _planned(case, strategies):
+                _check_link(case, strategies)
+
+    def _cases(self) -> Iterator[_Case]:
+        for mode, scope, nodes in product(self.run_modes, self.rank_scopes, self.shapes):
+            yield _Case(run_mode=mode, rank_scope=scope, nodes=tuple(nodes))
+
+    def _plans(self) -> Iterator[tuple[_Case, list[Plan]]]:
+        strategies = _strategies(self.plugin)
+        for case in self._cases():
+            if plans := _planned(case, strategies):
+                yield case, plans
+
+
+def _strategies(plugin: object) -> StrategyManager:
+    """Return a manager with the built-ins and the plugin."""
+    strategies = built_in()
+    strategies.register(plugin, name="plugin under test")
+    return strategies
+
+
+def _planned(case: _Case, strategies: StrategyManager, names: Any = _SHORT) -> list[Plan]:
+    """Return the plan of every rank, none where every rank is refused."""
+    plans: list[Plan] = []
+    refusals: list[str] = []
+    for request in case.requests(names):
+        try:
+            plans.append(plan(request, strategies))
+        except RefusedError as refusal:
+            refusals.append(str(refusal))
+    if plans and refusals:
+        raise AssertionError(
+            f"{case}: {len(refusals)} of {len(plans) + len(refusals)} ranks are refused: {refusals[0]}"
+        )
+    return plans
+
+
+def _check_part(case: _Case, label: str | None, members: list[Part]) -> None:
+    sizes, indexes = {part.size for part in members}, sorted(part.index for part in members)
+    if sizes != {len(members)}:
+        raise AssertionError(
+            f"{case}: the part {label!r} has {len(members)} ranks and says that it has {sorted(sizes)}"
+        )
+    if indexes != list(range(len(members))):
+        raise AssertionError(f"{case}: the ranks of the part {label!r} have the indexes {indexes}")
+
+
+def _outcomes(plugin: object, cases: Sequence[_Case]) -> list[list[Outcome]]:
+    strategies = _strategies(plugin)
+    return [[_outcome(one) for one in _planned(case, strategies)] for case in cases]
+
+
+def _outcome(one: Plan) -> Outcome:
+    return [one.role.value, one.run_id, one.group, one.part.label, one.part.index, one.part.size]
+
+
+def _elsewhere(plugin: Any, cases: Sequence[_Case]) -> list[list[Outcome]]:
+    """Ask in a fresh interpreter with another hash seed and nearly no environment."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "7"}
+    command = [sys.executable, "-c", _IN_ANOTHER_PROCESS]
+    work = _pickled(_Elsewhere(plugin, tuple(cases)), plugin)
+    result = subprocess.run(command, input=work, env=environ, capture_output=True, check=False)
+    if result.returncode:
+        raise AssertionError(f"the plugin does not work in another process: {result.stderr.decode()}")
+    return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+
+def _pickled(work: Any, plugin: Any) -> bytes:
+    """Pickle a plugin object by value: the module of a test cannot always be imported elsewhere."""
+    if isinstance(plugin, ModuleType):
+        return bytes(cloudpickle.dumps(work))
+    module = sys.modules[type(plugin).__module__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(work))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    plugin: Any
+    cases: tuple[_Case, ...]
+
+    def __call__(self) -> list[list[Outcome]]:
+        return _outcomes(self.plugin, self.cases)
+
+
+def _compare(cases: Sequence[_Case], first: list[Any], other: list[Any], how: str) -> None:
+    for case, one, two in zip(cases, first, other, strict=True):
+        for rank, (before, after) in enumerate(zip(one, two, strict=True)):
+            if before != after:
+                raise AssertionError(f"{case}: rank {rank} is {before}, and {after} when {how}")
+
+
+def _check_link(case: _Case, strategies: StrategyManager) -> None:
+    settings = {"run_mode": case.run_mode, "rank_scope": case.rank_scope, **_PLACE}
+    first = world_of(*case.nodes)[0]
+    spec = Spec(settings=settings, task_name="env.train", declared=first)
+    made = run_link(spec, NAMELESS, strategies)
+    if made.fault:
+        raise AssertionError(f"{case}: {made.fault}")

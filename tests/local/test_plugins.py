@@ -1,0 +1,248 @@
+"""Plugins in real local runs: what they add to a run, and what they observe of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+
+from flyte_wandb import Plan, PluginError, Request, get_wandb_run, hookimpl, plan, use_plugin, wandb_init
+from tests.conftest import LocalRun, own_config
+from tests.offline import by_id
+from tests.pure.worlds import said
+
+env = flyte.TaskEnvironment(name="plugins")
+
+pytestmark = pytest.mark.usefixtures("offline")
+
+
+@wandb_init(run_mode="new", id="mine", tags=["user"], config={"lr": 0.1}, job_type="train")
+@env.task
+async def child(x: int) -> str:
+    run = get_wandb_run()
+    assert run is not None
+    if x < 0:
+        raise ValueError("no negative x")
+    return run.id
+
+
+@wandb_init(config={"joined": True})
+@env.task
+async def joiner(x: int) -> str:
+    return await child(x)
+
+
+@wandb_init(id="top")
+@env.task
+async def top(x: int) -> str:
+    return await joiner(x)
+
+
+class Adds:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    @hookimpl
+    def contribute_run_settings(self) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_what_plugins_add_stands_behind_what_the_user_set(run_local: LocalRun, tmp_path: Path) -> None:
+    first = Adds({"tags": ["acme", "user"], "config": {"lr": 9, "centre": 1}, "notes": "a", "job_type": "other"})
+    second = Adds({"tags": ["zeta"], "config": {"centre": 2, "zeta": True}, "notes": "z"})
+    with use_plugin(second, name="zeta"), use_plugin(first, name="acme"), use_plugin(Adds(None), name="none"):
+        run_local(child, 1)
+    log = by_id(tmp_path)["mine"]
+    assert log.tags == ["user", "acme", "zeta"]
+    assert own_config(log) == {"lr": 0.1, "centre": 1, "zeta": True}
+    assert log.notes == "a"
+    assert log.job_type == "train"
+
+
+def test_who_joins_a_run_adds_nothing_to_it(run_local: LocalRun, tmp_path: Path) -> None:
+    class PerAction:
+        @hookimpl
+        def contribute_run_settings(self, request: Request, plan: Plan) -> dict[str, Any]:
+            return {"config": {request.task_name: plan.run_id}}
+
+    with use_plugin(PerAction()):
+        run_local(top, 1)
+    found = by_id(tmp_path)
+    assert own_config(found["top"]) == {"plugins.top": "top", "joined": True}
+    assert own_config(found["mine"]) == {"plugins.child": "mine", "lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            "acme",
+            "contribute_run_settings of plugin 'acme' answered 'acme', which is left out: expected a mapping with some of "
+            "tags, config, notes, job_type, got str",
+        ),
+        (
+            {"tag": ["a"]},
+            "contribute_run_settings of plugin 'acme' answered {'tag': ['a']}, which is left out: tag: only tags, config, "
+            "notes, job_type can be added",
+        ),
+        (
+            {"tags": "acme"},
+            "contribute_run_settings of plugin 'acme' answered {'tags': 'acme'}, which is left out: tags: expected a list "
+            "or tuple of texts, got str",
+        ),
+        (
+            RuntimeError("no cost centre"),
+            "the task goes on: plugin 'acme' failed in contribute_run_settings: RuntimeError: no cost centre",
+        ),
+    ],
+)
+def test_a_contribution_that_cannot_be_used_is_left_out_and_told(
+    answer: Any, message: str, run_local: LocalRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with use_plugin(Adds(answer), name="acme"), use_plugin(Adds({"tags": ["kept"]}), name="other"):
+        assert run_local(child, 1) == "mine"
+    assert by_id(tmp_path)["mine"].tags == ["user", "kept"]
+    assert said(caplog) == [message]
+
+
+class Watches:
+    def __init__(self, name: str, seen: list[tuple[Any, ...]]) -> None:
+        self.name = name
+        self.seen = seen
+
+    @hookimpl
+    def run_started(self, request: Request, plan: Plan, run: Any) -> None:
+        self.seen.append((self.name, "started", request.task_name, plan.role.value, run.id))
+
+    @hookimpl
+    def run_finished(self, plan: Plan, run: Any, error: BaseException | None) -> None:
+        self.seen.append((self.name, "finished", plan.run_id, run.id, repr(error)))
+
+
+def test_observers_are_told_of_every_start_and_end_by_name(run_local: LocalRun) -> None:
+    seen: list[tuple[Any, ...]] = []
+    with use_plugin(Watches("b", seen), name="b"), use_plugin(Watches("a", seen), name="a"):
+        run_local(top, 1)
+    assert [one[0] for one in seen] == ["a", "b"] * 6
+    assert (
+        [one[1:] for one in seen[::2]]
+        == [one[1:] for one in seen[1::2]]
+        == [
+            ("started", "plugins.top", "primary", "top"),
+            ("started", "plugins.joiner", "join", "top"),
+            ("started", "plugins.child", "primary", "mine"),
+            ("finished", "mine", "mine", "None"),
+            ("finished", "top", "top", "None"),
+            ("finished", "top", "top", "None"),
+        ]
+    )
+
+
+def test_an_observer_is_told_what_the_task_raised(run_local: LocalRun) -> None:
+    seen: list[tuple[Any, ...]] = []
+    with use_plugin(Watches("a", seen)), pytest.raises(flyte.errors.RuntimeUserError, match="no negative x"):
+        run_local(child, -1)
+    assert seen[-1] == ("a", "finished", "mine", "mine", "ValueError('no negative x')")
+
+
+class Fails:
+    @hookimpl
+    def run_started(self) -> None:
+        raise RuntimeError("no webhook")
+
+    @hookimpl
+    def run_finished(self) -> None:
+        raise SystemError("none here either")
+
+
+def test_an_observer_that_fails_harms_neither_task_nor_other_observers(
+    run_local: LocalRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+    with use_plugin(Fails(), name="acme"), use_plugin(Watches("later", seen), name="later"):
+        assert run_local(child, 1) == "mine"
+    assert [one[1] for one in seen] == ["started", "finished"]
+    assert by_id(tmp_path)["mine"].exit_code == 0
+    assert said(caplog) == [
+        "the task goes on: plugin 'acme' failed in run_started: RuntimeError: no webhook",
+        "the task goes on: plugin 'acme' failed in run_finished: SystemError: none here either",
+    ]
+
+
+def test_an_observer_that_hangs_is_left_behind(
+    run_local: LocalRun, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, ended = threading.Event(), threading.Event()
+
+    class Hangs:
+        @hookimpl
+        def run_finished(self) -> None:
+            released.wait()
+            ended.set()
+
+    monkeypatch.setattr("flyte_wandb._contributions.OBSERVER_SECONDS", 0.01)
+    with use_plugin(Hangs(), name="acme"):
+        assert run_local(child, 1) == "mine"
+    assert not ended.is_set()
+    released.set()
+    assert ended.wait(60)
+    assert by_id(tmp_path)["mine"].exit_code == 0
+    (message,) = said(caplog)
+    assert message.startswith("run_finished of plugin 'acme' has not ended after 0.01 s; the task does not wait for it")
+
+
+def test_the_decisions_of_a_task_and_their_authors_are_logged_for_debugging(
+    run_local: LocalRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "flyte_wandb"):
+        run_local(child, 1)
+    lines = [message for message in said(caplog) if message.startswith("action ")]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "locate_rank -> Part(label=None, index=0, size=1) by plugin 'builtin'",
+        "choose_initializer -> <Role.PRIMARY: 'primary'> by plugin 'builtin'",
+        "compute_run_id -> 'mine' by plugin 'builtin'",
+        "compute_group -> Group(name=None) by plugin 'builtin'",
+    ]
+
+
+def test_a_plugin_of_the_submitter_that_is_missing_here_stops_the_task_with_the_remedy(
+    run_local: LocalRun, tmp_path: Path
+) -> None:
+    context = {"_wandb_plugins": '{"acme": "acme-names 1.2"}'}
+    with pytest.raises(flyte.errors.RuntimeUserError) as caught:
+        run_local(child, 1, context=context)
+    assert (
+        "plugin 'acme' (acme-names 1.2), which was installed where this task was submitted, is missing here; add "
+        "`acme-names` to the task's image, or leave the plugin out where it is submitted with "
+        "FLYTE_WANDB_DISABLE_PLUGINS=acme"
+    ) in str(caught.value)
+    assert by_id(tmp_path) == {}
+
+
+def test_a_context_that_is_no_list_of_plugins_is_told(run_local: LocalRun) -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match=r"_wandb_plugins='oops' in Flyte's context is no list of"):
+        run_local(child, 1, context={"_wandb_plugins": "oops"})
+
+
+def test_a_plugin_is_used_until_its_block_ends() -> None:
+    class Names:
+        @hookimpl
+        def compute_run_id(self) -> str:
+            return "acme"
+
+    asked = Request(run_name="r1", action_name="a0")
+    with use_plugin(Names()):
+        assert plan(asked).run_id == "acme"
+        with pytest.raises(PluginError, match="two plugins are called 'Names'"), use_plugin(Names()):
+            pass
+        assert plan(asked).run_id == "acme"
+    assert plan(asked).run_id == "r1-a0"
+    with pytest.raises(KeyError), use_plugin(Names()):
+        raise KeyError
+    assert plan(asked).run_id == "r1-a0"
