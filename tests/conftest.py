@@ -68,11 +68,10 @@ def run_local(tmp_path: Path) -> LocalRun:
 
 
 @pytest.fixture
-def server() -> Iterator[WandbServer]:
+def server(wandb_server: WandbServer) -> Iterator[WandbServer]:
     """A W&B server that can answer everything that it is asked."""
-    with WandbServer() as server:
-        yield server
-        assert server.unknown_operations == ()
+    yield wandb_server
+    assert wandb_server.unknown_operations == ()
 
 
 @pytest.fixture

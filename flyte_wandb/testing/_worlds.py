@@ -35,7 +35,7 @@ def world_of(*nodes: int, launcher: str = "torch-elastic") -> list[Topology]:
 
 def _random_shapes(count: int, seed: int) -> list[tuple[int, ...]]:
     draw = random.Random(seed)
-    return [tuple(draw.randint(1, 9) for _ in range(draw.randint(1, 6))) for _ in range(count)]
+    return [tuple(draw.randint(1, 9) for _ in range(draw.randint(2, 6))) for _ in range(count)]
 
 
 SHAPES: Final[tuple[tuple[int, ...], ...]] = (

@@ -83,18 +83,18 @@ def test_who_joins_a_run_adds_nothing_to_it(run_local: LocalRun, tmp_path: Path)
     [
         (
             "acme",
-            "contribute_run_settings of plugin 'acme' answered 'acme', which is left out: expected a mapping with some of "
-            "tags, config, notes, job_type, got str",
+            "contribute_run_settings of plugin 'acme' answered 'acme', which is left out: expected a mapping with some "
+            "of tags, config, notes, job_type, got str",
         ),
         (
             {"tag": ["a"]},
-            "contribute_run_settings of plugin 'acme' answered {'tag': ['a']}, which is left out: tag: only tags, config, "
-            "notes, job_type can be added",
+            "contribute_run_settings of plugin 'acme' answered {'tag': ['a']}, which is left out: tag: only tags, "
+            "config, notes, job_type can be added",
         ),
         (
             {"tags": "acme"},
-            "contribute_run_settings of plugin 'acme' answered {'tags': 'acme'}, which is left out: tags: expected a list "
-            "or tuple of texts, got str",
+            "contribute_run_settings of plugin 'acme' answered {'tags': 'acme'}, which is left out: tags: expected a "
+            "list or tuple of texts, got str",
         ),
         (
             RuntimeError("no cost centre"),

@@ -1,4 +1,4 @@
-"""Whole worlds of ranks, requests and managers for the suites of the pure layer."""
+"""Requests and managers for the suites of the pure layer."""
 
 from __future__ import annotations
 
@@ -7,28 +7,12 @@ from typing import Any
 
 import pytest
 
-import flyte_wandb_builtin_strategies as builtin
 from flyte_wandb import ParentRun, Plan, Request, Settings, StrategyManager, Topology, plan
+from flyte_wandb._loader import built_in
+from flyte_wandb.testing import world_of as launched
 
 ALONE = Topology()
 """A plain task, which no launcher started as a rank."""
-
-
-def launched(*nodes: int) -> list[Topology]:
-    """Every rank of a world whose nodes have these many processes."""
-    places = [(worker, local_rank) for worker, size in enumerate(nodes) for local_rank in range(size)]
-    return [
-        Topology(
-            rank=rank,
-            world_size=len(places),
-            local_rank=local_rank,
-            local_world_size=nodes[worker],
-            worker_index=worker,
-            num_workers=len(nodes),
-            launcher="torch-elastic",
-        )
-        for rank, (worker, local_rank) in enumerate(places)
-    ]
 
 
 def request(topology: Topology = ALONE, *, parent: ParentRun | None = None, **settings: Any) -> Request:
@@ -40,8 +24,7 @@ def request(topology: Topology = ALONE, *, parent: ParentRun | None = None, **se
 
 def manager(**plugins: object) -> StrategyManager:
     """A manager with the built-in strategies and `plugins`, of which the last one is asked first."""
-    made = StrategyManager()
-    made.register(builtin, name="builtin")
+    made = built_in()
     for name, plugin in plugins.items():
         made.register(plugin, name=name)
     return made
@@ -64,3 +47,6 @@ def told(one: Plan) -> str:
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What this package has logged; W&B's client logs for itself."""
     return [record.getMessage() for record in caplog.records if record.name == "flyte_wandb"]
+
+
+__all__ = ["ALONE", "launched", "manager", "plans", "request", "said", "told"]

@@ -1,0 +1,67 @@
+"""The page on testing plugins: its tests pass, and fail with the words that it shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flyte_wandb.testing import SHAPES, PluginConformance
+from tests.cli.running import environment
+from tests.docs.consoles import ROOT
+
+PAGE = (ROOT / "docs" / "test-your-plugin.md").read_text()
+BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+ISLAND = next(
+    block
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "links-and-plans.md").read_text(), re.DOTALL)
+    if "def locate_rank" in block
+)
+
+
+def run_tests(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "test_page.py").write_text(source)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
+    environ = environment(folder, {"PYTHONPATH": f"{folder}:{ROOT}"})
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("number", "passed"), enumerate([6, 1, 1]))
+def test_the_tests_of_the_page_pass(number: int, passed: int, tmp_path: Path) -> None:
+    source = BLOCKS[number]
+    if "flyte_wandb_gpu_island" in source:
+        (tmp_path / "flyte_wandb_gpu_island.py").write_text(whole_islands_only())
+    result = run_tests(source, tmp_path)
+    assert re.search(rf"^{passed} passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
+
+
+def whole_islands_only() -> str:
+    """The scope of the page on plans, which takes for granted that islands fill the world."""
+    refusal = "        if request.topology.world_size % size:\n            raise PlanRefusedError('no whole islands')\n"
+    source = ISLAND.replace("        island, index", f"{refusal}        island, index")
+    return source.replace("import Part", "import PlanRefusedError, Part")
+
+
+def test_without_that_refusal_the_suite_finds_the_broken_islands(tmp_path: Path) -> None:
+    (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND)
+    result = run_tests(BLOCKS[0], tmp_path)
+    assert "1 failed, 5 passed" in result.stdout
+    assert "ranks and says that it has [4]" in result.stdout
+
+
+def test_a_plan_that_differs_is_told_as_the_page_says(tmp_path: Path) -> None:
+    (words,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    result = run_tests(BLOCKS[1].replace('role="solo"', 'role="primary"'), tmp_path)
+    said = [line.removeprefix("E").strip() for line in result.stdout.splitlines() if line.startswith("E  ")]
+    assert [line.removeprefix("AssertionError: ") for line in said][:6] == [line.strip() for line in words.splitlines()]
+
+
+def test_the_page_tells_the_numbers_that_hold() -> None:
+    tests = [name for name in vars(PluginConformance) if name.startswith("test_")]
+    assert "brings six tests" in PAGE
+    assert len(tests) == 6
+    assert "two dozen worlds" in PAGE
+    assert len(SHAPES) == 24

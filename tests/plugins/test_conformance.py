@@ -1,0 +1,182 @@
+"""The conformance suite: the built-ins and good plugins pass it, and each kind of bad plugin fails the test for it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Generator
+from typing import Any, ClassVar
+
+import pytest
+
+from flyte_wandb import Group, Part, PlanRefusedError, Request, Role, Strategy, hookimpl, strategy_argument
+from flyte_wandb.testing import PluginConformance
+
+
+class Nothing:
+    """A plugin that changes nothing: the suite then tries the built-ins."""
+
+    @hookimpl
+    def compute_run_id(self, request: Request) -> None:
+        return None
+
+
+class TestBuiltIns(PluginConformance):
+    plugin: ClassVar[Any] = Nothing()
+
+
+class Strided:
+    """A rank scope whose parts are no neighbours, and that refuses worlds which it cannot divide."""
+
+    @hookimpl
+    def list_strategies(self) -> list[Strategy]:
+        return [Strategy(kind="rank_scope", name="strided", summary="every n-th rank")]
+
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part | None:
+        if request.rank_scope != "strided":
+            return None
+        parts, size = int(strategy_argument(request.settings.rank_scope) or 1), request.topology.world_size
+        if size % parts:
+            raise PlanRefusedError(f"rank scope 'strided:{parts}': {size} ranks cannot be divided by {parts}")
+        index, label = divmod(request.topology.rank, parts)
+        return Part(label=f"stride-{label}", index=index, size=size // parts)
+
+
+class TestStrided(PluginConformance):
+    plugin: ClassVar[Any] = Strided()
+    rank_scopes = ("strided:2", "strided:4", "worker")
+
+
+class Names:
+    """An organisation's names around those of the others."""
+
+    @hookimpl(wrapper=True)
+    def compute_run_id(self, request: Request) -> Generator[None, str, str]:
+        run_id = yield
+        return f"acme-{request.flyte_project}-{run_id}"
+
+    @hookimpl(wrapper=True)
+    def compute_group(self) -> Generator[None, Group, Group]:
+        group = yield
+        return Group(name=f"acme-{group.name}") if group.name else group
+
+
+class TestNames(PluginConformance):
+    plugin: ClassVar[Any] = Names()
+
+
+class LiesAboutSizes:
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part:
+        return Part(label="all", index=request.topology.rank, size=request.topology.world_size + 1)
+
+
+class GivesOneIndexTwice:
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part:
+        return Part(label="all", index=0, size=request.topology.world_size)
+
+
+class OneIdForAll:
+    @hookimpl
+    def compute_run_id(self, request: Request) -> str:
+        return request.base
+
+
+class NoPrimary:
+    @hookimpl
+    def choose_initializer(self) -> Role:
+        return Role.SECONDARY
+
+
+class Hashes:
+    @hookimpl(wrapper=True)
+    def compute_run_id(self) -> Generator[None, str, str]:
+        return hashlib.sha256((yield).encode()).hexdigest()
+
+
+class Counts:
+    numbers = itertools.count()
+
+    @hookimpl
+    def compute_run_id(self) -> str:
+        return f"run-{next(self.numbers)}"
+
+
+class TakesHashesOfThisProcess:
+    @hookimpl
+    def compute_run_id(self, request: Request) -> str:
+        return f"{request.base}-{request.topology.rank}-{hash('acme')}"
+
+
+class ReadsTheEnvironment:
+    @hookimpl
+    def compute_run_id(self, request: Request) -> str:
+        return f"{request.base}-{request.topology.rank}-{os.environ.get('FLYTE_WANDB_TEST_HOST')}"
+
+
+class TooLong:
+    @hookimpl(wrapper=True)
+    def compute_run_id(self) -> Generator[None, str, str]:
+        return f"{(yield)}-of-an-organisation-with-a-name-that-is-a-good-deal-too-long"
+
+
+class RefusesOneRank:
+    @hookimpl
+    def choose_initializer(self, request: Request) -> None:
+        if request.topology.rank == 1:
+            raise PlanRefusedError("not me")
+
+
+class RefusesAll:
+    @hookimpl
+    def choose_initializer(self) -> None:
+        raise PlanRefusedError("nobody")
+
+
+class DoesNotFit:
+    @hookimpl
+    def compute_run_id(self, reqest: Request) -> str:
+        return "r1"
+
+
+AGREE, OWNER = "test_all_ranks_agree_on_their_parts", "test_every_run_has_one_owner"
+SAME = "test_the_same_question_has_the_same_answer_twice_and_in_another_process"
+LINKS = "test_links_can_be_made_before_flyte_knows_the_names"
+FITS = "test_it_fits_the_contract_and_some_world"
+LIMITS = "test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_flyte"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "test", "words"),
+    [
+        (LiesAboutSizes(), AGREE, "the part 'all' has 1 ranks and says that it has [2]"),
+        (GivesOneIndexTwice(), AGREE, "the ranks of the part 'all' have the indexes [0, 0]"),
+        (OneIdForAll(), OWNER, "two ranks own the run 'r1-a0'"),
+        (NoPrimary(), OWNER, "which no rank opens as PRIMARY"),
+        (Hashes(), LINKS, "compute_run_id of plugin 'builtin', wrapped by 'plugin under test', changes the names"),
+        (Counts(), SAME, "when asked twice"),
+        (TakesHashesOfThisProcess(), SAME, "when asked in another process"),
+        (ReadsTheEnvironment(), SAME, "when asked in another process"),
+        (TooLong(), LIMITS, "a run id has at most 128 characters, this one has 130"),
+        (RefusesOneRank(), AGREE, "nodes of (2,) ranks: 1 of 2 ranks are refused: not me"),
+        (RefusesAll(), FITS, "run_mode 'auto' with rank_scope 'global' is refused for every world"),
+        (DoesNotFit(), FITS, "'reqest'"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_a_bad_plugin_fails_the_test_for_it(
+    plugin: object, test: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLYTE_WANDB_TEST_HOST", "here")
+    suite = type("Suite", (PluginConformance,), {"plugin": plugin})()
+    with pytest.raises(Exception, match=r".") as caught:
+        getattr(suite, test)()
+    assert words in str(caught.value)
+
+
+def test_every_test_of_the_suite_has_a_plugin_that_fails_it() -> None:
+    tests = {name for name in vars(PluginConformance) if name.startswith("test_")}
+    assert tests == {AGREE, OWNER, SAME, LINKS, FITS, LIMITS}
