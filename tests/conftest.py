@@ -34,6 +34,7 @@ def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("WANDB__DISABLE_STATS", "true")
     monkeypatch.chdir(tmp_path)
     _notices._said.clear()
+    wandb.teardown()  # a test that merely asked for a link has set a client up, with the environment of its time
     yield
     assert wandb.run is None, "a run was left behind in wandb.run"
     wandb.teardown()
