@@ -75,14 +75,23 @@ def _without_run(request: Request, action: Action, rank: int | None) -> bool:
 
 
 def _made_for_run(spec: Spec, ask: StrategyManager, rank: int | None, action: Action) -> Made:
-    request = request_of_link(spec, action, rank or 0)
-    planned = plan(request, ask)
+    request, planned = _writer(request_of_link(spec, action, rank or 0), ask)
     pages = pages_of(place(request, planned))
     meant = planned if rank is not None else replace(planned, run_id=None, group=_common_group(request, ask))
     if pages.project is None:
         return Made(url=pages.best, pages=pages, steps=planned.steps)
     step = ask.decide("build_link", _url_fault, request=request, plan=meant, project_url=pages.project)
     return Made(url=step.value, pages=pages, steps=(*planned.steps, step))
+
+
+def _writer(request: Request, ask: StrategyManager) -> tuple[Request, Plan]:
+    """Return the plan of the rank, or where it skips that of the first rank of its part that writes to a run."""
+    planned = plan(request, ask)
+    if planned.role.opens:
+        return request, planned
+    others = ((one, plan(one, ask)) for one in islice(world(request), MOST_CHECKED))
+    part = planned.part.label
+    return next(((one, its) for one, its in others if its.part.label == part and its.role.opens), (request, planned))
 
 
 def _common_group(request: Request, ask: StrategyManager) -> str | None:

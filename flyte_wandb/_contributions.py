@@ -1,4 +1,4 @@
-"""What plugins add to a run, and what they observe of it. Nothing here fails or delays a task."""
+"""What plugins add to a run, and what they observe of it. Nothing here fails a task; observers have a time limit."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
 def _logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
     try:
         return call(about)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _LOG.error("the task goes on: %s", one_line(error), exc_info=error)
         return None
 

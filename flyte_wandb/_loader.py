@@ -112,7 +112,12 @@ def installed_origins() -> dict[str, str]:
     Imports none of them.
     """
     skipped = disabled_names() | {_BUILT_IN}
-    return {one.name: _described(one).origin for one in _entry_points() if one.name not in skipped}
+    return {name: origin for name, origin in _origins().items() if name not in skipped}
+
+
+@functools.cache
+def _origins() -> dict[str, str]:
+    return {one.name: _described(one).origin for one in _entry_points()}
 
 
 def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:

@@ -71,11 +71,16 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribut
         run_id=plan.run_id if owns or not alone else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=place(request, plan).host,
-        arguments=_arguments(plan, request, added if owns or alone else NOTHING_ADDED, alone=alone),
+        arguments=_arguments(plan, request, added if has_run_of_its_own(plan, mode) else NOTHING_ADDED, alone=alone),
         settings=_shared_settings(label, owns=owns) if shared else {},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
     )
+
+
+def has_run_of_its_own(plan: Plan, mode: Mode | None) -> bool:
+    """Whether this writer opens a run rather than joins one: its owner does, and everybody offline."""
+    return plan.role.owns or (plan.role.opens and mode == "offline")
 
 
 def writer_label(request: Request) -> str:

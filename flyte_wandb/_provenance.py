@@ -16,6 +16,8 @@ from ._notices import say_once
 
 PLUGINS_KEY: Final = "_wandb_plugins"
 
+_OURS: Final = ("wandb_", "_wandb_")
+
 
 def written_plugins() -> dict[str, str]:
     """Write names, distributions and versions of the plugins installed here; nothing where there are only built-ins."""
@@ -24,15 +26,17 @@ def written_plugins() -> dict[str, str]:
 
 
 def check_plugins(context: Mapping[str, str]) -> None:
-    """Compare the plugins here with those of the submitter, if its context tells them.
+    """Compare the plugins here with those of the submitter, where `wandb_config` or a tracked parent tells of it.
+
+    Both leave the key out where they have no plugins.
 
     Raises:
         PluginError: A plugin of the submitter is missing here.
     """
-    if not (text := context.get(PLUGINS_KEY)):
+    if not any(key.startswith(_OURS) for key in context):
         return
-    here = installed_origins()
-    for name, origin in _read(text).items():
+    here, there = installed_origins(), _read(context.get(PLUGINS_KEY, "{}"))
+    for name, origin in there.items():
         if name not in here:
             raise PluginError(_missing(name, origin))
         if here[name] != origin:
@@ -40,7 +44,7 @@ def check_plugins(context: Mapping[str, str]) -> None:
                 f"plugin {name!r} is {here[name]} here and was {origin} where this task was submitted: run ids and "
                 "links may differ; install the same version in both places"
             )
-    for name in here.keys() - _read(text).keys():
+    for name in sorted(here.keys() - there.keys()):
         say_once(
             f"plugin {name!r} ({here[name]}) is installed here and was not where this task was submitted: run ids and "
             f"links may differ; install it there, too, or leave it out here with {DISABLE_VARIABLE}={name}"

@@ -21,10 +21,10 @@ from ._identity import IDENTITY_KEY, identity
 from ._loader import installed
 from ._manager import authors
 from ._notices import say_once
-from ._opening import Opening, opening, writer_label
+from ._opening import NOTHING_ADDED, Mode, Opening, has_run_of_its_own, opening, writer_label
 from ._parent import written_run
 from ._plan import plan
-from ._provenance import check_plugins
+from ._provenance import check_plugins, written_plugins
 from ._requests import request_of_task, request_outside_flyte
 from ._runs import OPEN_RUNS, Lease
 from ._spec import Spec
@@ -137,15 +137,17 @@ def _opened(planned: Tracked) -> Tracked:
     request = planned.request
     in_one_process = planned.action is None or planned.action.local
     mode = None if in_one_process else _client.effective_mode(request.settings.mode)
-    wanted = opening(planned.plan, request, mode=mode, added=_added(planned))
+    wanted = opening(planned.plan, request, mode=mode, added=_added(planned, mode))
     _say_what_differs(planned, wanted)
     lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
     observed(installed(), "run_started", request=request, plan=planned.plan, run=lease.run)
     return replace(planned, lease=lease)
 
 
-def _added(planned: Tracked) -> Contribution:
+def _added(planned: Tracked, mode: Mode | None) -> Contribution:
     """Return what plugins add to a run of this action's own, and which action of Flyte it is."""
+    if not has_run_of_its_own(planned.plan, mode):
+        return NOTHING_ADDED
     added = contributed(installed(), request=planned.request, plan=planned.plan)
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
@@ -180,8 +182,8 @@ def _for_children(tracked: Tracked) -> dict[str, str]:
     if tracked.lease is None or tracked.action is None:
         return {}
     if not tracked.plan.role.owns and tracked.request.parent:
-        return written_run(tracked.request.parent)
-    return written_run(_as_parent(tracked))
+        return written_run(tracked.request.parent) | written_plugins()
+    return written_run(_as_parent(tracked)) | written_plugins()
 
 
 def _as_parent(tracked: Tracked) -> ParentRun:

@@ -35,7 +35,17 @@ class HookSpecs:
             @hookimpl
             def detect_topology(environ):
                 if "MY_LAUNCHER" in environ:
-                    return Topology(rank=int(environ["MY_RANK"]), world_size=int(environ["MY_WORLD"]), ...)
+                    rank, world_size, per_node = (int(environ[f"MY_{name}"]) for name in ("RANK", "WORLD", "PER_NODE"))
+                    worker_index, local_rank = divmod(rank, per_node)
+                    return Topology(
+                        rank=rank,
+                        world_size=world_size,
+                        local_rank=local_rank,
+                        local_world_size=per_node,
+                        worker_index=worker_index,
+                        num_workers=world_size // per_node,
+                        launcher="my-launcher",
+                    )
         """
 
     @hookspec(firstresult=True)
@@ -49,9 +59,10 @@ class HookSpecs:
             @hookimpl
             def locate_rank(request):
                 if request.rank_scope == "half":
-                    half = request.topology.world_size // 2
-                    side, index = divmod(request.topology.rank, half)
-                    return Part(label=f"half-{side}", index=index, size=half)
+                    world_size = request.topology.world_size
+                    sizes = (world_size - world_size // 2, world_size // 2)
+                    half, index = divmod(request.topology.rank, sizes[0])
+                    return Part(label=f"half-{half}", index=index, size=sizes[half])
         """
 
     @hookspec(firstresult=True)
@@ -60,11 +71,20 @@ class HookSpecs:
 
         Raises:
             PlanRefusedError: The run mode understands the request and cannot serve it.
+
+        Example::
+
+            @hookimpl
+            def choose_initializer(request, part):
+                if request.run_mode == "solo":
+                    if request.settings.joinable:
+                        raise PlanRefusedError("run_mode 'solo' opens runs that nobody joins; remove joinable=True")
+                    return Role.SOLO if part.leads else Role.SKIP
         """
 
     @hookspec(firstresult=True)
     def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:
-        """Say the id of the run this rank writes to: 1 to 128 characters, none of ``:;,#?/'``.
+        """Say the id of the run this rank writes to: 1 to 128 characters, none of ``:;,#?/%'``.
 
         Not asked for SKIP and JOIN. Plain composition only: a link is built from the same answer, before Flyte knows
         the names.
@@ -79,7 +99,15 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def compute_group(self, request: Request, part: Part, role: Role) -> Group | None:
-        """Say the group of the run; ``Group(name=None)`` for none. Not asked for SKIP and JOIN."""
+        """Say the group of the run; ``Group(name=None)`` for none. Not asked for SKIP and JOIN.
+
+        Example::
+
+            @hookimpl
+            def compute_group(request):
+                if request.settings.group is None and request.task_name == "vision.nightly":
+                    return Group(name="nightly")
+        """
 
     @hookspec(firstresult=True)
     def build_link(self, request: Request, plan: Plan, project_url: str) -> str | None:
@@ -91,6 +119,13 @@ class HookSpecs:
                 of the project.
             project_url: The page of the W&B project, without a trailing slash. Write names behind it with
                 `quote_segment`, which leaves the placeholders as they are.
+
+        Example::
+
+            @hookimpl
+            def build_link(plan, project_url):
+                if plan.run_id and not plan.group:
+                    return f"{project_url}/runs/{quote_segment(plan.run_id)}/logs"
         """
 
     @hookspec(firstresult=True)
@@ -111,7 +146,14 @@ class HookSpecs:
 
     @hookspec
     def list_strategies(self) -> Sequence[Strategy]:  # type: ignore[empty-body]
-        """Declare the run modes and rank scopes that this plugin brings, for listings and error messages."""
+        """Declare the run modes and rank scopes that this plugin brings, for listings and error messages.
+
+        Example::
+
+            @hookimpl
+            def list_strategies():
+                return [Strategy(kind="rank_scope", name="half", summary="the first and the second half of the ranks")]
+        """
 
     @hookspec
     def contribute_run_settings(self, request: Request, plan: Plan) -> Mapping[str, Any] | None:

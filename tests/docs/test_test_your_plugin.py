@@ -15,7 +15,7 @@ from tests.docs.consoles import ROOT
 
 PAGE = (ROOT / "docs" / "test-your-plugin.md").read_text()
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-ISLAND = next(
+ISLAND: str = next(
     block
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "links-and-plans.md").read_text(), re.DOTALL)
     if "def locate_rank" in block

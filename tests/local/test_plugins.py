@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from flyte_wandb import Plan, PluginError, Request, get_wandb_run, hookimpl, plan, use_plugin, wandb_init
 from tests.conftest import LocalRun, own_config
+from tests.distributions import install
 from tests.offline import by_id
 from tests.pure.worlds import said
 
@@ -48,7 +51,7 @@ class Adds:
 
     @hookimpl
     def contribute_run_settings(self) -> Any:
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -100,6 +103,7 @@ def test_who_joins_a_run_adds_nothing_to_it(run_local: LocalRun, tmp_path: Path)
             RuntimeError("no cost centre"),
             "the task goes on: plugin 'acme' failed in contribute_run_settings: RuntimeError: no cost centre",
         ),
+        (SystemExit(3), "the task goes on: 3"),
     ],
 )
 def test_a_contribution_that_cannot_be_used_is_left_out_and_told(
@@ -142,6 +146,19 @@ def test_observers_are_told_of_every_start_and_end_by_name(run_local: LocalRun) 
             ("finished", "top", "top", "None"),
         ]
     )
+
+
+def test_contributors_are_asked_only_where_a_run_is_opened(run_local: LocalRun) -> None:
+    asked: list[str] = []
+
+    class Counts:
+        @hookimpl
+        def contribute_run_settings(self, plan: Plan) -> None:
+            asked.append(plan.role.value)
+
+    with use_plugin(Counts()):
+        run_local(top, 1)
+    assert asked == ["primary", "primary"]
 
 
 def test_an_observer_is_told_what_the_task_raised(run_local: LocalRun) -> None:
@@ -223,6 +240,53 @@ def test_a_plugin_of_the_submitter_that_is_missing_here_stops_the_task_with_the_
         "FLYTE_WANDB_DISABLE_PLUGINS=acme"
     ) in str(caught.value)
     assert by_id(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("context", "warned"),
+    [({}, False), ({"team": "a"}, False), ({"wandb_project": "p"}, True), ({"_wandb_run_id": "r"}, True)],
+)
+def test_a_plugin_that_only_the_container_has_is_told_where_the_submitter_could_tell(
+    context: dict[str, str], warned: bool, tmp_path: Path
+) -> None:
+    install(tmp_path, "acme-names", "")
+    code = f"from flyte_wandb._provenance import check_plugins; check_plugins({context!r})"
+    environ = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    expected = (
+        "plugin 'acme-names' (acme-names 1.0) is installed here and was not where this task was submitted: run ids and "
+        "links may differ; install it there, too, or leave it out here with FLYTE_WANDB_DISABLE_PLUGINS=acme-names\n"
+    )
+    assert result.stderr == (expected if warned else "")
+
+
+def test_a_tracked_parent_tells_its_plugins_to_its_children(tmp_path: Path) -> None:
+    install(tmp_path, "acme-names", "")
+    (tmp_path / "job.py").write_text(JOB)
+    environ = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "WANDB_MODE": "offline", "HOME": str(tmp_path)}
+    result = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == '{"acme-names": "acme-names 1.0"}', result.stderr
+
+
+JOB = """
+import flyte
+from flyte_wandb import wandb_init
+
+env = flyte.TaskEnvironment(name="job")
+
+@wandb_init
+@env.task
+async def child() -> str:
+    return flyte.ctx().custom_context["_wandb_plugins"]
+
+@wandb_init
+@env.task
+async def parent() -> str:
+    return await child()
+
+flyte.init()
+print(flyte.with_runcontext(mode="local").run(parent).outputs()[0])
+"""
 
 
 def test_a_context_that_is_no_list_of_plugins_is_told(run_local: LocalRun) -> None:

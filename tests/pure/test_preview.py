@@ -12,6 +12,7 @@ from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import (
     HookError,
+    Part,
     Preview,
     Request,
     Role,
@@ -105,7 +106,7 @@ def test_the_links_are_those_that_the_task_really_has() -> None:
         ("Weights & Biases sweep", None),
         ("by hand", 8),
     ]
-    assert urls(found) == ["/runs/RUN-ACTION", "/sweeps", ""]
+    assert urls(found) == ["/runs/RUN-ACTION", "/sweeps", "/runs/RUN-ACTION"]
     assert found.link_of(0) == found.links[0]
     made.links = made.links[1:2]
     assert (preview(made).link_of(0), preview(made).unlinked) == (None, ("",))
@@ -123,6 +124,22 @@ def test_a_rank_knows_its_link_and_a_part_without_one_is_told() -> None:
         "Weights & Biases (all)",
     ]
     assert many.unlinked == ()
+
+
+def test_a_part_whose_leader_skips_is_linked_to_the_run_of_the_rank_that_writes() -> None:
+    class LastRankOfEach:
+        @hookimpl
+        def choose_initializer(self, part: Part) -> Role:
+            return Role.SOLO if part.index == part.size - 1 else Role.SKIP
+
+    class Names:
+        @hookimpl(wrapper=True)
+        def compute_run_id(self, request: Request) -> Generator[None, str, str]:
+            return f"{(yield)}-by-{request.topology.rank}"
+
+    with use_plugin(LastRankOfEach()), use_plugin(Names()):
+        found = preview(task(rank_scope="worker"))
+    assert urls(found) == ["/runs/RUN-ACTION-worker-0-by-1", "/runs/RUN-ACTION-worker-1-by-3"]
 
 
 def test_a_part_that_opens_no_run_needs_no_link() -> None:

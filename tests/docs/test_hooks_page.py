@@ -1,0 +1,236 @@
+"""The reference of all hooks: it is what the contract's docstrings say, and every example in it runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+
+import flyte_wandb
+from docs.make_hooks import PAGE, Hook, hooks, page
+from flyte_wandb import (
+    HookError,
+    Part,
+    Plan,
+    PluginError,
+    RefusedError,
+    Role,
+    Strategy,
+    StrategyManager,
+    Topology,
+    plan,
+    use_plugin,
+    wandb_init,
+)
+from flyte_wandb._contributions import Contribution, contributed
+from flyte_wandb._plan import detect_topology
+from flyte_wandb.testing import WandbServer
+from tests.conftest import LocalRun
+from tests.docs.consoles import ROOT
+from tests.pure.worlds import ALONE, launched, manager, plans, request, told
+
+HOOKS = {hook.name: hook for hook in hooks()}
+PROJECT = "https://wandb.example.com/team/vision"
+NAMELESS = "{{.runName}}-{{.actionName}}"
+
+env = flyte.TaskEnvironment(name="hooks_page")
+
+
+@wandb_init(id="top")
+@env.task
+def succeeds() -> None: ...
+
+
+@wandb_init(id="top")
+@env.task
+def fails() -> None:
+    raise ValueError("the loss is not a number")
+
+
+def module(source: str) -> types.ModuleType:
+    """A plugin of this source, which may use all that flyte_wandb offers."""
+    made = types.ModuleType("example")
+    vars(made).update({name: getattr(flyte_wandb, name) for name in flyte_wandb.__all__})
+    exec(source, vars(made))
+    return made
+
+
+def example(name: str) -> types.ModuleType:
+    return module(HOOKS[name].sections["Example"])
+
+
+def asked(ask: StrategyManager, hook: str, **arguments: Any) -> Any:
+    """The answer of a hook that stops at the first one, and that it is not the built-ins'."""
+    step = ask.decide(hook, lambda value: None, **arguments)
+    assert step.plugin == "example"
+    return step.value
+
+
+def test_the_page_is_what_the_docstrings_say() -> None:
+    assert PAGE.read_text() == page(), "the docstrings have changed: run `python docs/make_hooks.py`"
+
+
+def test_the_script_writes_the_page_beside_itself(tmp_path: Path) -> None:
+    script = shutil.copy(ROOT / "docs" / "make_hooks.py", tmp_path)
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True)
+    assert (tmp_path / "hooks.md").read_text() == page()
+
+
+def test_the_page_has_every_hook_with_its_arguments_and_how_answers_count() -> None:
+    specified = {name for name in vars(flyte_wandb.HookSpecs) if not name.startswith("_")}
+    assert set(re.findall(r"^## (\w+)$", page(), re.MULTILINE)) == set(HOOKS) == specified
+    for name in HOOKS:
+        spec = getattr(StrategyManager()._plugins.hook, name).spec
+        assert HOOKS[name].first_answer_counts is spec.opts["firstresult"]
+        assert all(f"{argument}: " in HOOKS[name].signature for argument in spec.argnames)
+
+
+@pytest.mark.parametrize("hook", HOOKS.values(), ids=lambda hook: hook.name)
+def test_every_hook_has_an_example_that_answers_it_and_no_other(hook: Hook) -> None:
+    assert "Example" in hook.sections, f"the docstring of {hook.name} has no `Example::` block"
+    assert manager(example=example(hook.name)).hooks_of("example") == [hook.name]
+
+
+LAUNCHED = {"MY_LAUNCHER": "1", "MY_RANK": "5", "MY_WORLD": "8", "MY_PER_NODE": "4"}
+SIXTH_OF_TWO_NODES = Topology(
+    rank=5, world_size=8, local_rank=1, local_world_size=4, worker_index=1, num_workers=2, launcher="my-launcher"
+)
+RUN = Plan(part=Part(), role=Role.SOLO, run_id=NAMELESS, group=None, steps=())
+NIGHTLY = replace(request(), task_name="vision.nightly")
+NIGHTLY_OF_A_USER = replace(request(group="mine"), task_name="vision.nightly")
+HALVES = Strategy(kind="rank_scope", name="half", summary="the first and the second half of the ranks")
+
+
+def halves(ask: StrategyManager, ranks: int) -> list[tuple[str | None, int, int]]:
+    parts = [one.part for one in plans(launched(ranks), ask, rank_scope="half")]
+    return [(part.label, part.index, part.size) for part in parts]
+
+
+def solo(ask: StrategyManager) -> list[str]:
+    return [told(one) for one in plans([*launched(2), ALONE], ask, run_mode="solo")]
+
+
+def link(ask: StrategyManager) -> str:
+    return str(asked(ask, "build_link", request=request(), plan=RUN, project_url=PROJECT))
+
+
+def sweep_link(ask: StrategyManager) -> str:
+    return str(asked(ask, "build_sweep_link", request=request(), sweep_id="s/1", project_url=PROJECT))
+
+
+ANSWERS: dict[str, list[tuple[Callable[[StrategyManager], Any], Any]]] = {
+    "detect_topology": [
+        (partial(detect_topology, LAUNCHED), SIXTH_OF_TWO_NODES),
+        (partial(detect_topology, {"RANK": "5"}), ALONE),
+    ],
+    "locate_rank": [
+        (lambda ask: halves(ask, 4), [("half-0", 0, 2), ("half-0", 1, 2), ("half-1", 0, 2), ("half-1", 1, 2)]),
+        (lambda ask: halves(ask, 3), [("half-0", 0, 2), ("half-0", 1, 2), ("half-1", 0, 1)]),
+        (lambda ask: halves(ask, 1), [("half-0", 0, 1)]),
+    ],
+    "choose_initializer": [(solo, ["solo r1-a0", "skip", "solo r1-a0"])],
+    "compute_run_id": [(lambda ask: plan(request(), ask).run_id, "acme-r1-a0")],
+    "compute_group": [
+        (lambda ask: plan(NIGHTLY, ask).group, "nightly"),
+        (lambda ask: plan(NIGHTLY_OF_A_USER, ask).group, "mine"),
+        (lambda ask: plan(request(), ask).group, None),
+    ],
+    "build_link": [(link, f"{PROJECT}/runs/{NAMELESS}/logs")],
+    "build_sweep_link": [(sweep_link, f"{PROJECT}/sweeps/s%2F1")],
+    "list_strategies": [(lambda ask: ask.strategies_of("example"), [HALVES])],
+    "contribute_run_settings": [
+        (
+            lambda ask: contributed(ask, request=request(), plan=plan(request(), ask)),
+            Contribution(tags=("acme",), config={"cost_centre": 4711}),
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("hook", "ask", "answer"),
+    [(hook, ask, answer) for hook, asking in ANSWERS.items() for ask, answer in asking],
+)
+def test_the_example_of_a_hook_gives_a_sensible_answer(
+    hook: str, ask: Callable[[StrategyManager], Any], answer: Any
+) -> None:
+    assert ask(manager(example=example(hook))) == answer
+
+
+def test_the_example_of_a_run_mode_refuses_what_it_cannot_serve() -> None:
+    strategies = manager(example=example("choose_initializer"))
+    with pytest.raises(RefusedError, match=r"^run_mode 'solo' opens runs that nobody joins; remove joinable=True \("):
+        plan(request(run_mode="solo", joinable=True), strategies)
+
+
+def test_the_example_of_the_start_is_told_of_a_real_run(
+    online: WandbServer, run_local: LocalRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with use_plugin(example("run_started")):
+        run_local(succeeds)
+    (run,) = online.runs
+    assert f"top is at {run.url}" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(("task", "line"), [(succeeds, "top finished"), (fails, "top failed")])
+def test_the_example_of_the_end_is_told_of_the_outcome(
+    task: Any, line: str, run_local: LocalRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with use_plugin(example("run_finished")), suppress(flyte.errors.RuntimeUserError):
+        run_local(task)
+    assert line in capsys.readouterr().out.splitlines()
+
+
+def test_the_example_of_every_hook_is_asked_here() -> None:
+    assert {*ANSWERS, "run_started", "run_finished"} == set(HOOKS)
+
+
+REFUSED = {
+    "a class, where a module or an instance belongs": "class Names:\n    @hookimpl\n    def compute_run_id(self): ...",
+    "a coroutine function": "@hookimpl\nasync def compute_run_id(request): ...",
+    "an argument with a default, or a keyword-only one": "@hookimpl\ndef compute_run_id(request, part=None): ...",
+    "a hook, or an argument, that the contract does not have": "@hookimpl\ndef compute_runid(request): ...",
+    "a wrapper of a hook that all answer": "@hookimpl(wrapper=True)\ndef run_started(run):\n    yield",
+}
+REFUSED_TOO = [
+    "@hookimpl\ndef compute_run_id(*, request): ...",
+    "@hookimpl\ndef compute_run_id(requests): ...",
+]
+
+
+@pytest.mark.parametrize("source", [*REFUSED.values(), *REFUSED_TOO])
+def test_what_cannot_work_is_refused_when_it_is_registered(source: str) -> None:
+    made = module(source)
+    with pytest.raises(PluginError, match=r"^plugin 'odd' .* does not fit the contract"):
+        manager(odd=vars(made).get("Names", made))
+
+
+def test_the_page_lists_what_is_refused() -> None:
+    _, _, behind = page().partition("**Refused when a plugin is registered**")
+    assert re.findall(r"^- (.*)[;.]$", behind.partition("\n## ")[0], re.MULTILINE) == list(REFUSED)
+
+
+def test_a_wrapper_that_returns_nothing_is_the_error_of_the_page() -> None:
+    spoils = module("@hookimpl(wrapper=True)\ndef compute_run_id():\n    yield")
+    with pytest.raises(HookError) as caught:
+        plan(request(), manager(spoils=spoils))
+    (words,) = re.findall(r'is asked:\s"([^"]+)"', page())
+    assert f": {' '.join(words.split())}, " in str(caught.value)
+
+
+def test_every_hook_is_named_in_a_test_of_its_own() -> None:
+    suites = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "examples").rglob("test_*.py")]
+    words = set().union(*(re.findall(r"\w+", suite.read_text()) for suite in suites if suite != Path(__file__)))
+    assert set(HOOKS) - words == set()
