@@ -31,22 +31,13 @@ def run_tests(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("number", "passed"), enumerate([6, 1, 1]))
 def test_the_tests_of_the_page_pass(number: int, passed: int, tmp_path: Path) -> None:
-    source = BLOCKS[number]
-    if "flyte_wandb_gpu_island" in source:
-        (tmp_path / "flyte_wandb_gpu_island.py").write_text(whole_islands_only())
-    result = run_tests(source, tmp_path)
+    (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND)
+    result = run_tests(BLOCKS[number], tmp_path)
     assert re.search(rf"^{passed} passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
-def whole_islands_only() -> str:
-    """The scope of the page on plans, which takes for granted that islands fill the world."""
-    refusal = "        if request.topology.world_size % size:\n            raise PlanRefusedError('no whole islands')\n"
-    source = ISLAND.replace("        island, index", f"{refusal}        island, index")
-    return source.replace("import Part", "import PlanRefusedError, Part")
-
-
-def test_without_that_refusal_the_suite_finds_the_broken_islands(tmp_path: Path) -> None:
-    (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND)
+def test_the_suite_finds_an_island_that_says_it_is_whole_and_is_not(tmp_path: Path) -> None:
+    (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND.replace("min(size, ranks - island * size)", "size"))
     result = run_tests(BLOCKS[0], tmp_path)
     assert "1 failed, 5 passed" in result.stdout
     assert "ranks and says that it has [4]" in result.stdout
