@@ -274,8 +274,7 @@ from flyte_wandb import wandb_init
 
 env = flyte.TaskEnvironment(name="job")
 
-@wandb_init
-@env.task
+@env.task  # not tracked: it sees what its parent hands on
 async def child() -> str:
     return flyte.ctx().custom_context["_wandb_plugins"]
 
