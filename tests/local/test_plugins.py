@@ -12,7 +12,17 @@ from typing import Any
 import flyte
 import pytest
 
-from flyte_wandb import Plan, PluginError, Request, get_wandb_run, hookimpl, plan, use_plugin, wandb_init
+from flyte_wandb import (
+    Plan,
+    PluginError,
+    Request,
+    _contributions,
+    get_wandb_run,
+    hookimpl,
+    plan,
+    use_plugin,
+    wandb_init,
+)
 from tests.conftest import LocalRun, own_config
 from tests.distributions import install
 from tests.offline import by_id
@@ -203,7 +213,7 @@ def test_an_observer_that_hangs_is_left_behind(
             released.wait()
             ended.set()
 
-    monkeypatch.setattr("flyte_wandb._contributions.OBSERVER_SECONDS", 0.01)
+    monkeypatch.setattr(_contributions, "OBSERVER_SECONDS", 0.01)
     with use_plugin(Hangs(), name="acme"):
         assert run_local(child, 1) == "mine"
     assert not ended.is_set()
