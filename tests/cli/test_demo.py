@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 COMMAND = [str(Path(sys.executable).with_name("flyte-wandb")), "demo"]
 
@@ -35,7 +36,11 @@ def test_the_demo_lists_every_run_with_its_state_and_a_page_that_exists(tmp_path
 
 def test_serve_keeps_the_pages_up_until_interrupted(tmp_path: Path) -> None:
     command = [*COMMAND, "--serve"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environ(tmp_path), stdout=subprocess.PIPE, text=True) as process:
+    options: dict[str, Any] = {"cwd": tmp_path, "env": environ(tmp_path), "stdout": subprocess.PIPE, "text": True}
+    # A shell that starts this suite in the background has it ignore SIGINT, and its children with it.
+    with subprocess.Popen(
+        command, **options, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
         page = next(line for line in lines if line.startswith("200 ")).split()[1]
