@@ -38,6 +38,9 @@ class Contribution:
     once: Mapping[str, str] = field(default_factory=dict)
 
 
+NOTHING_ADDED: Final = Contribution()
+
+
 def contributed(ask: StrategyManager, **about: Any) -> Contribution:
     """Merge what all plugins add to the run of a plan. Of two that name one key, the first by name wins.
 
@@ -45,10 +48,13 @@ def contributed(ask: StrategyManager, **about: Any) -> Contribution:
         ask: The plugins.
         about: Arguments of `contribute_run_settings`.
     """
+    contributors = ask.each("contribute_run_settings")
+    if not contributors:
+        return NOTHING_ADDED
     tags: dict[str, None] = {}
     config: dict[str, Any] = {}
     once: dict[str, str] = {}
-    for plugin, call in ask.each("contribute_run_settings"):
+    for plugin, call in contributors:
         given = _usable(plugin, call, about)
         tags.update(dict.fromkeys(given.get("tags", ())))
         config = {**plain_copy(given.get("config", {})), **config}

@@ -111,13 +111,15 @@ def installed_origins() -> dict[str, str]:
 
     Imports none of them.
     """
-    skipped = disabled_names() | {_BUILT_IN}
+    if not _origins():
+        return {}
+    skipped = disabled_names()
     return {name: origin for name, origin in _origins().items() if name not in skipped}
 
 
 @functools.cache
 def _origins() -> dict[str, str]:
-    return {one.name: _described(one).origin for one in _entry_points()}
+    return {one.name: _described(one).origin for one in _entry_points() if one.name != _BUILT_IN}
 
 
 def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:

@@ -105,14 +105,14 @@ class StrategyManager:
             raise HookError(f"{hook} of {authors(step)} answered {value!r}: {fault}")
         return step
 
-    def each(self, hook: str) -> Iterator[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
-        """Yield every plugin that implements a hook with many answers, by name, and how to call it alone.
+    def each(self, hook: str) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
+        """Return every plugin that implements a hook with many answers, by name, and how to call it alone.
 
         The call takes all arguments of the specification; the plugin is handed those that it names.
         """
         implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-        for one in sorted(implementations, key=lambda one: one.plugin_name):
-            yield one.plugin_name, functools.partial(_called, one)
+        in_order = sorted(implementations, key=lambda one: one.plugin_name)
+        return [(one.plugin_name, functools.partial(_called, one)) for one in in_order]
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
         """Ask a decision hook that somebody must answer.

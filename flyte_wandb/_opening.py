@@ -8,15 +8,13 @@ from typing import Any, Final, Literal
 
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
-from ._contributions import Contribution
+from ._contributions import NOTHING_ADDED, Contribution
 
 Mode = Literal["online", "offline", "disabled"]
 """How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
 
 PARENT_KEY: Final = "flyte_parent_run_id"
 """Where the configuration of a distributed task's run names the run of the task that called it."""
-
-NOTHING_ADDED: Final = Contribution()
 
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 

@@ -33,9 +33,10 @@ def check_plugins(context: Mapping[str, str]) -> None:
     Raises:
         PluginError: A plugin of the submitter is missing here.
     """
-    if not any(key.startswith(_OURS) for key in context):
+    here, text = installed_origins(), context.get(PLUGINS_KEY, "{}")
+    if (not here and text == "{}") or not any(key.startswith(_OURS) for key in context):
         return
-    here, there = installed_origins(), _read(context.get(PLUGINS_KEY, "{}"))
+    there = _read(text)
     for name, origin in there.items():
         if name not in here:
             raise PluginError(_missing(name, origin))

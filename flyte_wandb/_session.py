@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import flyte
@@ -16,12 +16,12 @@ from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role, Step
 
 from . import _client
 from ._action import Action, current_action
-from ._contributions import Contribution, contributed, observed
+from ._contributions import NOTHING_ADDED, Contribution, contributed, observed
 from ._identity import IDENTITY_KEY, identity
 from ._loader import installed
 from ._manager import authors
 from ._notices import say_once
-from ._opening import NOTHING_ADDED, Mode, Opening, has_run_of_its_own, opening, writer_label
+from ._opening import Mode, Opening, has_run_of_its_own, opening, writer_label
 from ._parent import written_run
 from ._plan import plan
 from ._provenance import check_plugins, written_plugins
@@ -121,7 +121,7 @@ def _planned(spec: Spec, function: Callable[..., Any]) -> Tracked:
             "decorator"
         )
     planned = plan(request)
-    for step in planned.steps:
+    for step in planned.steps if _LOG.isEnabledFor(logging.DEBUG) else ():
         _LOG.debug("action %s of run %s: %s -> %r by %s", request.action_name, request.run_name, *_told(step))
     return Tracked(action=action, request=request, plan=planned)
 
@@ -141,7 +141,7 @@ def _opened(planned: Tracked) -> Tracked:
     _say_what_differs(planned, wanted)
     lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
     observed(installed(), "run_started", request=request, plan=planned.plan, run=lease.run)
-    return replace(planned, lease=lease)
+    return Tracked(action=planned.action, request=request, plan=planned.plan, lease=lease)
 
 
 def _added(planned: Tracked, mode: Mode | None) -> Contribution:
@@ -152,7 +152,7 @@ def _added(planned: Tracked, mode: Mode | None) -> Contribution:
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
     own = {IDENTITY_KEY: identity(planned.action, planned.request.task_name)}
-    return replace(added, config={**own, **added.config})
+    return Contribution(tags=added.tags, config={**own, **added.config}, once=added.once)
 
 
 def _closed(tracked: Tracked, error: BaseException | None) -> None:

@@ -196,6 +196,17 @@ def test_the_webhook_hears_of_a_run_that_failed(
     assert webhook.posts == [{"run_id": "acme-vision-run1-a0", "url": run.url, "outcome": "failed"}]
 
 
+def test_the_webhook_hears_of_a_run_that_has_no_page_yet(
+    installed_in: Environments, webhook: Webhook, tmp_path: Path
+) -> None:
+    environ = {"WANDB_MODE": "offline", WEBHOOK_VARIABLE: webhook.address}
+    options: dict[str, Any] = {"settings": HERE, "inputs": {"x": 1}, "environ": environ}
+    told = drive(installed_in(NAMING), "tests.container.tasks:leaf", folder=tmp_path, **options)
+    assert told.faults == []
+    assert "URL not available" not in told.ended[0].log
+    assert webhook.posts == [{"run_id": "acme-vision-run1-a0", "url": None, "outcome": "finished"}]
+
+
 @pytest.fixture(params=["never answers", "is closed"])
 def dead_end(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a webhook that cannot be told."""

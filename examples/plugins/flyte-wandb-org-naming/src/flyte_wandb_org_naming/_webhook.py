@@ -16,7 +16,8 @@ def run_finished(plan: Plan, run: Any, error: BaseException | None) -> None:
     """Post the run's id, page and outcome, if a webhook is named and this rank owns the run. Waits for nothing."""
     address = os.environ.get(WEBHOOK_VARIABLE)
     if address and plan.role.owns:
-        post(address, {"run_id": plan.run_id, "url": run.url, "outcome": outcome(error)})
+        page = None if run.offline else run.url  # W&B prints a warning where an offline run is asked for its page
+        post(address, {"run_id": plan.run_id, "url": page, "outcome": outcome(error)})
 
 
 def outcome(error: BaseException | None) -> str:
