@@ -49,6 +49,7 @@ class StrategyManager:
         self._answers = _Answers()
         self._origins: dict[str, str] = {}
         self._wrapping: dict[str, tuple[str, ...]] = {}
+        self._asked_alone: dict[str, list[tuple[str, Callable[[Mapping[str, Any]], Any]]]] = {}
         self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
 
     def register(self, plugin: object, *, name: str, origin: str = "registered in this process") -> None:
@@ -75,6 +76,7 @@ class StrategyManager:
             raise
         self._origins[name] = origin
         self._wrapping.clear()
+        self._asked_alone.clear()
 
     def unregister(self, name: str) -> None:
         """Take the plugin called `name` out again; unknown names are ignored."""
@@ -82,6 +84,7 @@ class StrategyManager:
             self._plugins.unregister(name=name)
         self._origins.pop(name, None)
         self._wrapping.clear()
+        self._asked_alone.clear()
         self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
 
     def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
@@ -110,9 +113,11 @@ class StrategyManager:
 
         The call takes all arguments of the specification; the plugin is handed those that it names.
         """
-        implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-        in_order = sorted(implementations, key=lambda one: one.plugin_name)
-        return [(one.plugin_name, functools.partial(_called, one)) for one in in_order]
+        if hook not in self._asked_alone:
+            implementations = getattr(self._plugins.hook, hook).get_hookimpls()
+            in_order = sorted(implementations, key=lambda one: one.plugin_name)
+            self._asked_alone[hook] = [(one.plugin_name, functools.partial(_called, one)) for one in in_order]
+        return self._asked_alone[hook]
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
         """Ask a decision hook that somebody must answer.
