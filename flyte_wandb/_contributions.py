@@ -100,7 +100,7 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
 def _logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
     try:
         return call(about)
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         _LOG.error("the task goes on: %s", one_line(error), exc_info=error)
         return None
 
@@ -108,7 +108,11 @@ def _logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
 def _bounded(call: Callable[[], Any], what: str) -> None:
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=(call,), name=what, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # such as a machine that has no more threads
+        say_once(f"{what} is not told: {one_line(error)}")
+        return
     thread.join(OBSERVER_SECONDS)
     if thread.is_alive():
         say_once(f"{what} has not ended after {OBSERVER_SECONDS:g} s; the task does not wait for it any longer")

@@ -187,7 +187,7 @@ class StrategyManager:
             started = time.monotonic()
             try:
                 value = call(*arguments)
-            except Exception:
+            except (Exception, SystemExit):
                 with _hook_errors(hook, author):
                     raise
             if (took := time.monotonic() - started) > SLOW_SECONDS:
@@ -264,7 +264,7 @@ def _hook_errors(hook: str, author: str) -> Iterator[None]:
         raise
     except PlanRefusedError as refusal:
         raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})") from refusal
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise HookError(f"plugin {author!r} failed in {hook}: {type(error).__name__}: {error}") from error
 
 

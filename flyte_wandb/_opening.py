@@ -64,12 +64,12 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribut
     assert plan.run_id is not None
     shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
     label = writer_label(request)
-    owns = plan.role.owns
+    owns, own = plan.role.owns, has_run_of_its_own(plan, mode)
     return Opening(
-        run_id=plan.run_id if owns or not alone else f"{plan.run_id}-{label}",
+        run_id=plan.run_id if owns or not own else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=place(request, plan).host,
-        arguments=_arguments(plan, request, added if has_run_of_its_own(plan, mode) else NOTHING_ADDED, alone=alone),
+        arguments=_arguments(plan, request, added if own else NOTHING_ADDED, own=own, alone=alone),
         settings=_shared_settings(label, owns=owns) if shared else {},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
@@ -103,13 +103,13 @@ def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
     return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
 
 
-def _arguments(plan: Plan, request: Request, added: Contribution, *, alone: bool) -> dict[str, Any]:
+def _arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
     settings = request.settings
     where = place(request, plan)
     given = {**added.once, **plain_copy(settings.init)}
     given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
     given |= {"config": _config(request, added), "tags": _tags(request, added), "mode": settings.mode}
-    if plan.role.owns or alone:
+    if own:
         given.setdefault("resume", "allow")
     else:
         given = {name: value for name, value in given.items() if name not in _OF_THE_OWNER}

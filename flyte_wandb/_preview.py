@@ -135,8 +135,8 @@ def preview(
 
     Example::
 
-        def test_that_the_job_opens_one_run_per_node():
-            assert preview(train, context=wandb_config(project="vision")).summary == "2 runs, 2 links (14 ranks ...)"
+        def test_that_the_job_opens_one_run():
+            assert preview(train, context=wandb_config(project="vision")).summary == "1 run, 1 link"
     """
     spec = _spec_of(task)
     declared = _resized(spec, nodes, per_node)

@@ -1,7 +1,7 @@
 """What tests of tracked tasks and of plugins need: a W&B server on this machine, Flyte's container entry point.
 
-`PluginConformance` is what every plugin has to keep; `explain` and `assert_plan` say a plan in words. The fixtures for
-pytest are in `pytest_plugin`.
+`PluginConformance` is what every plugin has to keep; `explain` and `assert_plan` say a plan in words. pytest finds
+the fixtures `wandb_server`, `wandb_online` and `wandb_strategies` by itself.
 
 Example::
 

@@ -113,7 +113,7 @@ def test_who_joins_a_run_adds_nothing_to_it(run_local: LocalRun, tmp_path: Path)
             RuntimeError("no cost centre"),
             "the task goes on: plugin 'acme' failed in contribute_run_settings: RuntimeError: no cost centre",
         ),
-        (SystemExit(3), "the task goes on: 3"),
+        (SystemExit(3), "the task goes on: plugin 'acme' failed in contribute_run_settings: SystemExit: 3"),
     ],
 )
 def test_a_contribution_that_cannot_be_used_is_left_out_and_told(

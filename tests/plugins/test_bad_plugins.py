@@ -36,6 +36,10 @@ BAD = {
         source("raise LookupError('no team')"),
         "plugin 'acme' failed in compute_run_id: LookupError: no team",
     ),
+    "exits in a hook": (
+        source("raise SystemExit(3)"),
+        "plugin 'acme' failed in compute_run_id: SystemExit: 3",
+    ),
     "refuses": (
         source("raise PlanRefusedError('no team: set team=')"),
         "no team: set team= (refused by plugin 'acme' in compute_run_id)",

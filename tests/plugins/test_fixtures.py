@@ -76,10 +76,15 @@ def test_a_suite_of_somebody_else_finds_fixtures_and_conformance(tmp_path: Path)
     assert re.search(r"^11 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
-def test_the_plugin_for_pytest_imports_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys, flyte_wandb.testing.pytest_plugin; print({'wandb', 'torch', 'cloudpickle'} & set(sys.modules))"
+def test_the_fixtures_cost_a_pytest_that_does_not_use_them_the_import_of_the_package_only(tmp_path: Path) -> None:
+    code = (
+        "import sys, pytest, flyte_wandb\n"
+        "before = set(sys.modules)\n"
+        "import flyte_wandb._pytest_fixtures\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert "wandb" not in result.stdout.replace("flyte_wandb", ""), result.stdout
+    assert result.stdout == "['flyte_wandb._pytest_fixtures']\n", result.stderr
 
 
 def test_a_plan_is_said_in_words(wandb_strategies: StrategyManager) -> None:

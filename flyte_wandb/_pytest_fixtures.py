@@ -1,4 +1,4 @@
-"""Fixtures for pytest, which finds them when flyte-wandb is installed. They import what they need when they are used.
+"""Fixtures for pytest, which loads them wherever flyte-wandb is installed: outside of `testing`, which is heavier.
 
 Fixtures:
     wandb_server: A W&B server on this machine, to which nobody writes yet.
