@@ -10,6 +10,8 @@
     +-- SettingError       a setting of wandb_init or wandb_config cannot be used
     +-- RunInUseError      two actions of one process ask for the same run id
     +-- OpenRunError       W&B did not open the run that was asked for
+    +-- SweepError         a sweep cannot be created, found or run
+    +-- DownloadError      a run or sweep cannot be fetched from W&B
 """
 
 
@@ -43,3 +45,11 @@ class RunInUseError(FlyteWandbError):
 
 class OpenRunError(FlyteWandbError):
     """W&B did not open the run that was asked for."""
+
+
+class SweepError(FlyteWandbError):
+    """A sweep cannot be created, found or run."""
+
+
+class DownloadError(FlyteWandbError):
+    """A run or sweep cannot be fetched from W&B."""

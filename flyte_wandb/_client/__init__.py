@@ -1,0 +1,25 @@
+"""The one package that imports wandb, and the one place where its process-wide state is touched."""
+
+from ._agents import room_for_agents
+from ._api import connected, execute
+from ._globals import global_names, point_globals, set_global_names
+from ._own import api_key, client_place, configured, effective_mode, end_client
+from ._run import add_config, close_run, note_failure, open_run
+
+__all__ = [
+    "add_config",
+    "api_key",
+    "client_place",
+    "close_run",
+    "configured",
+    "connected",
+    "effective_mode",
+    "end_client",
+    "execute",
+    "global_names",
+    "note_failure",
+    "open_run",
+    "point_globals",
+    "room_for_agents",
+    "set_global_names",
+]

@@ -1,0 +1,144 @@
+"""Room for `wandb.agent` beside the runs that are open in this process.
+
+W&B's agent sets environment variables, ends the process's client before every trial and finishes what `wandb.run` is.
+So while it may run, this package's client is set aside: the agent finds none, and makes and ends one of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+_VARIABLES: Final = (
+    "WANDB_BASE_URL",
+    "WANDB_DIR",
+    "WANDB_ENTITY",
+    "WANDB_PROJECT",
+    "WANDB_RUN_ID",
+    "WANDB_SWEEP_ID",
+    "WANDB_SWEEP_PARAM_PATH",
+)
+"""What the agent, or `room_for_agents` for it, sets."""
+
+
+class _SetAside:
+    """The client that is set aside, while anybody makes room for agents.
+
+    W&B's functions find a client in one module variable. It is this package's only while a run is opened or the like,
+    and the agent's otherwise; the agent may not end what it finds then.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._turn = threading.Lock()
+        self._rooms = 0
+        self._inside = 0
+        self._own: Any = None
+        self._agents: Any = None
+        self._before: dict[str, str | None] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    @property
+    def own(self) -> Any:
+        """The client set aside, or the one that everybody uses."""
+        from wandb.sdk import wandb_setup
+
+        return self._own or wandb_setup.singleton()
+
+    @contextmanager
+    def room(self, environ: Mapping[str, str]) -> Iterator[None]:
+        with self._changed:
+            if not self._rooms:
+                self._set_aside(environ)
+            self._rooms += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._rooms -= 1
+                if not self._rooms:
+                    self._put_back()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        with self._changed:
+            self._inside += 1
+            if self._own and self._inside == 1:
+                self._agents = _exchanged(self._own)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                if self._own and not self._inside:
+                    _exchanged(self._agents)
+                self._changed.notify_all()
+
+    def _set_aside(self, environ: Mapping[str, str]) -> None:
+        import wandb
+        from wandb.sdk import wandb_setup
+
+        own = wandb_setup.singleton()
+        own.ensure_service()  # else the agent would start one, and end it with the runs that use it
+        self._own = own
+        if not self._inside:
+            _exchanged(None)
+        self._before = {name: os.environ.get(name) for name in _VARIABLES}
+        os.environ.update(environ)
+        self._functions = {name: getattr(wandb, name) for name in ("agent", "teardown")}
+        wandb.agent = self._in_turn
+        wandb.teardown = self._end_agents_client
+
+    def _put_back(self) -> None:
+        import wandb
+
+        for name, function in self._functions.items():
+            setattr(wandb, name, function)
+        for name, value in self._before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+        _exchanged(self._own)
+        self._own = self._agents = None
+
+    def _in_turn(self, *arguments: Any, **named: Any) -> Any:
+        """Run one agent after the other: what W&B's agent tells its trial is in the environment of the process."""
+        with self._turn:
+            return self._functions["agent"](*arguments, **named)
+
+    def _end_agents_client(self, *arguments: Any, **named: Any) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._inside)
+            self._functions["teardown"](*arguments, **named)
+
+
+_SET_ASIDE: Final = _SetAside()
+
+
+def room_for_agents(environ: Mapping[str, str]) -> Any:
+    """Return a context in which `wandb.agent` harms nothing outside of it. Blocks for a moment when it is entered.
+
+    Args:
+        environ: Where an agent finds its sweep: variables of W&B.
+    """
+    return _SET_ASIDE.room(environ)
+
+
+def own_client_in_use() -> Any:
+    """Return a context in which W&B's functions find this package's client."""
+    return _SET_ASIDE.in_use()
+
+
+def own_client() -> Any:
+    """Return this package's client, `wandb.sdk.wandb_setup._WandbSetup`; makes one if need be, and starts nothing."""
+    return _SET_ASIDE.own
+
+
+def _exchanged(client: Any) -> Any:
+    from wandb.sdk import wandb_setup
+
+    with wandb_setup._singleton_lock:
+        before, wandb_setup._singleton = wandb_setup._singleton, client
+    return before

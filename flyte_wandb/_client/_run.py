@@ -1,0 +1,111 @@
+"""Opening, marking and finishing runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import _hosts
+from .._errors import OpenRunError
+from ._agents import own_client, own_client_in_use
+from ._own import HOSTS, own_settings
+
+if TYPE_CHECKING:
+    import wandb
+
+    from .._opening import Opening
+
+_LOG = logging.getLogger("flyte_wandb")
+_SERVICE_VARIABLE: Final = "WANDB_SERVICE"
+_FORGET_SECONDS: Final = 2.0
+
+
+def open_run(opening: Opening) -> wandb.Run:
+    """Open the run, beside whatever else is open in this process, and check that it is the one asked for.
+
+    Raises:
+        OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
+    """
+    import wandb
+
+    own_settings()
+    if opening.shared:
+        # W&B refuses a second writer of one run id behind the same service process.
+        os.environ.pop(_SERVICE_VARIABLE, None)
+    arguments = dict(opening.arguments)
+    settings = _settings(arguments.pop("settings", None), opening)
+    if opening.shared:
+        arguments.pop("mode", None)
+    try:
+        with own_client_in_use(), HOSTS.logged_in(opening.host):
+            run = wandb.init(id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+    except Exception as error:
+        _forget(opening.run_id, error)
+        raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {error}") from error
+    if run.id != opening.run_id and not run.disabled:
+        raise OpenRunError(f"{_not_opened(opening)}: it handed out the run {run.id!r} instead")
+    return run
+
+
+def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
+    """Add a joiner's configuration to the run that it borrows, as W&B does with that of a writer elsewhere."""
+    if config:
+        run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
+
+
+def note_failure(run: wandb.Run, writer: str, error: BaseException | None) -> None:
+    """Write to the run's summary that one of its writers failed. The run's state is its owner's to tell."""
+    try:
+        run.summary[f"failed/{writer}"] = f"{type(error).__name__}: {error}"
+    except Exception:
+        _LOG.exception("the failure of %s could not be written to the run %s", writer, run.id)
+
+
+def close_run(run: wandb.Run, exit_code: int) -> None:
+    """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
+    try:
+        run.finish(exit_code=exit_code)
+    except Exception:
+        _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
+
+
+def _settings(
+    given: wandb.Settings | dict[str, Any] | None, opening: Opening
+) -> wandb.Settings | dict[str, Any] | None:
+    wanted = dict(opening.settings)
+    if opening.host:
+        wanted["base_url"] = _hosts.api_url(opening.host)
+    if given is None or isinstance(given, dict):
+        return {**(given or {}), **wanted} or None
+    settings = given.model_copy()
+    for name, value in wanted.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def _not_opened(opening: Opening) -> str:
+    server = _hosts.api_url(opening.host) if opening.host else own_settings().base_url
+    project = opening.arguments.get("project")
+    where = f" (project {project!r})" if project else ""
+    return f"W&B did not open the run {opening.run_id!r}{where} at {server}"
+
+
+def _forget(run_id: str, error: Exception) -> None:
+    """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
+
+    The service lets go of a run only after its exit; told to do so before, it answers nothing any more. A run that is
+    in use is somebody else's and stays as it is.
+    """
+    from wandb.sdk.interface.interface_sock import InterfaceSock
+    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+
+    if isinstance(error, ServerResponseError):
+        return
+    try:
+        service = own_client().assert_service()
+        stream = InterfaceSock(service._asyncer, service._client, stream_id=run_id)
+        stream.deliver_exit(1).wait_or(timeout=_FORGET_SECONDS)
+        service.inform_finish(run_id=run_id)
+    except Exception:
+        _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)
