@@ -7,7 +7,14 @@ asked for: a task's module pays for `wandb_init`, not for the contract.
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from ._config import WandbConfig, get_wandb_context, wandb_config
+from ._config import (
+    WandbConfig,
+    WandbSweepConfig,
+    get_wandb_context,
+    get_wandb_sweep_context,
+    wandb_config,
+    wandb_sweep_config,
+)
 from ._decorator import wandb_init
 from ._errors import (
     FlyteWandbError,
@@ -17,10 +24,12 @@ from ._errors import (
     RefusedError,
     RunInUseError,
     SettingError,
+    SweepError,
     UnansweredError,
 )
-from ._inside import get_distributed_info, get_wandb_run, get_wandb_run_dir
+from ._inside import get_distributed_info, get_wandb_run, get_wandb_run_dir, get_wandb_sweep_id
 from ._link import Wandb, WandbSweep
+from ._sweep_decorator import wandb_sweep
 
 if TYPE_CHECKING:
     from flyte_wandb_hookspecs import (
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
         Step,
         Strategy,
         Topology,
+        Trial,
         hookimpl,
         quote_segment,
         strategy_argument,
@@ -46,6 +56,8 @@ if TYPE_CHECKING:
     from ._manager import StrategyManager
     from ._plan import plan
     from ._preview import LinkPreview, Preview, preview
+    from ._run_sweep import run_sweep
+    from ._trials import TrialOutcome
 
     __version__: str
 
@@ -79,24 +91,33 @@ __all__ = [
     "Step",
     "Strategy",
     "StrategyManager",
+    "SweepError",
     "Topology",
+    "Trial",
+    "TrialOutcome",
     "UnansweredError",
     "Wandb",
     "WandbConfig",
     "WandbSweep",
+    "WandbSweepConfig",
     "get_distributed_info",
     "get_wandb_context",
     "get_wandb_run",
     "get_wandb_run_dir",
+    "get_wandb_sweep_context",
+    "get_wandb_sweep_id",
     "hookimpl",
     "plan",
     "preview",
     "quote_segment",
+    "run_sweep",
     "strategy_argument",
     "strategy_name",
     "use_plugin",
     "wandb_config",
     "wandb_init",
+    "wandb_sweep",
+    "wandb_sweep_config",
 ]
 
 _HOMES = {
@@ -105,6 +126,8 @@ _HOMES = {
     "LinkPreview": "flyte_wandb._preview",
     "Preview": "flyte_wandb._preview",
     "preview": "flyte_wandb._preview",
+    "run_sweep": "flyte_wandb._run_sweep",
+    "TrialOutcome": "flyte_wandb._trials",
     "use_plugin": "flyte_wandb._loader",
 }
 

@@ -12,7 +12,7 @@ from flyte_wandb_hookspecs import Plan, Request
 
 from . import _client
 from ._action import Action
-from ._context import PREFIX, SWEEP_PREFIX
+from ._context import RUNS, SWEEPS
 from ._loader import installed
 from ._manager import StrategyManager
 from ._opening import asked_place, place
@@ -21,13 +21,13 @@ from ._plan import plan
 from ._probe import Made, transparent
 from ._requests import request_of_link
 from ._spec import Spec
+from ._sweep_ref import read_sweep
 from ._world import check_owners, world
 
 MOST_CHECKED: Final = 256
 """Ranks whose plans are compared when Flyte asks for a link; the preview compares all of a world."""
 
-_SWEEP_ID: Final = "_wandb_sweep_id"
-_PLACE_KEYS: Final = {f"{PREFIX}{name}": f"{SWEEP_PREFIX}{name}" for name in ("project", "entity", "host")}
+_PLACE_KEYS: Final = {f"{RUNS.prefix}{name}": f"{SWEEPS.prefix}{name}" for name in ("project", "entity", "host")}
 """Context keys that say where runs live, each with the one that says where sweeps do."""
 
 
@@ -103,10 +103,11 @@ def _common_group(request: Request, ask: StrategyManager) -> str | None:
 
 def _made_for_sweep(spec: Spec, ask: StrategyManager, action: Action) -> Made:
     request = request_of_link(spec, replace(action, context=_sweep_context(action.context)))
-    pages = pages_of(asked_place(request))
+    sweep = read_sweep(action.context)
+    pages = pages_of((sweep and sweep.place) or asked_place(request))
     if pages.project is None:
         return Made(url=pages.best, pages=pages)
-    asked = {"request": request, "sweep_id": action.context.get(_SWEEP_ID), "project_url": pages.project}
+    asked = {"request": request, "sweep_id": sweep and sweep.sweep_id, "project_url": pages.project}
     step = ask.decide("build_sweep_link", _url_fault, **asked)
     return Made(url=step.value, pages=pages, steps=(step,))
 

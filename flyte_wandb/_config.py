@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import flyte
 
 from ._action import current_action
-from ._context import read_settings, written_settings
-from ._fields import FIELDS, SettingArguments, checked
+from ._context import RUNS, SWEEPS, Vocabulary, read_settings, written_settings
+from ._fields import SettingArguments, checked
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ._sweep_fields import SweepArguments
 
 _entered: ContextVar[tuple[tuple[WandbConfig, AbstractContextManager[None]], ...]] = ContextVar(
     "flyte_wandb_entered", default=()
@@ -36,11 +38,12 @@ class WandbConfig(dict[str, str]):
     """
 
     __slots__ = ()
+    _words: ClassVar[Vocabulary] = RUNS
 
     def __getattr__(self, name: str) -> Any:
-        if name not in FIELDS:
-            raise AttributeError(f"wandb_config has no setting {name!r}")
-        return read_settings(self).get(name)
+        if name not in self._words.fields:
+            raise AttributeError(f"{self._words.writer} has no setting {name!r}")
+        return read_settings(self, self._words).get(name)
 
     def __enter__(self) -> WandbConfig:
         inside = flyte.custom_context(**self)
@@ -54,6 +57,18 @@ class WandbConfig(dict[str, str]):
         *outer, (_, inside) = _entered.get()
         _entered.set(tuple(outer))
         inside.__exit__(kind, error, trace)
+
+
+class WandbSweepConfig(WandbConfig):
+    """The configuration of a sweep as the keys and texts that Flyte's context carries; used as a `WandbConfig` is.
+
+    >>> config = wandb_sweep_config(method="grid", parameters={"lr": {"values": [0.1, 0.01]}})
+    >>> config.method, config.parameters
+    ('grid', {'lr': {'values': [0.1, 0.01]}})
+    """
+
+    __slots__ = ()
+    _words: ClassVar[Vocabulary] = SWEEPS
 
 
 def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
@@ -76,6 +91,39 @@ def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
     from ._provenance import written_plugins
 
     return WandbConfig(written_settings(checked(settings, "wandb_config")) | written_plugins())
+
+
+def wandb_sweep_config(**settings: Unpack[SweepArguments]) -> WandbSweepConfig:
+    """Collect the configuration of a sweep, for the `wandb_sweep` tasks of a run or of a ``with`` block.
+
+    Args:
+        settings: See `SweepArguments`. A setting that is None or left out never overrides an outer one. Project, entity
+            and host go over those of `wandb_config`.
+
+    Raises:
+        SettingError: A name is unknown, or a value cannot be used; the message names both.
+
+    Example::
+
+        config = wandb_sweep_config(
+            method="random",
+            metric={"name": "loss", "goal": "minimize"},
+            parameters={"lr": {"min": 1e-4, "max": 1e-1}},
+        )
+        flyte.with_runcontext(custom_context={**wandb_config(project="vision"), **config}).run(search)
+    """
+    given = checked(settings, SWEEPS.writer, SWEEPS.fields)
+    return WandbSweepConfig(written_settings(given, SWEEPS))
+
+
+def get_wandb_sweep_context() -> WandbSweepConfig | None:
+    """Return the configuration in force from `wandb_sweep_config`, or None where there is none.
+
+    >>> with wandb_sweep_config(method="random"):
+    ...     get_wandb_sweep_context().method
+    'random'
+    """
+    return WandbSweepConfig(written_settings(read_settings(config_in_force(), SWEEPS), SWEEPS)) or None
 
 
 def get_wandb_context() -> WandbConfig | None:

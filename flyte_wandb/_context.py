@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ._errors import SettingError
-from ._fields import FIELDS
+from ._fields import FIELDS, Field
 from ._notices import say_once
-
-PREFIX: Final = "wandb_"
-SWEEP_PREFIX: Final = "wandb_sweep_"
+from ._sweep_fields import SWEEP_FIELDS
 
 
-def written_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The settings that share a prefix in Flyte's context.
+
+    Attributes:
+        prefix: What their keys start with.
+        fields: Every setting by name.
+        writer: The function that writes them, for messages.
+    """
+
+    prefix: str
+    fields: Mapping[str, Field]
+    writer: str
+
+    def owns(self, key: str) -> bool:
+        """Whether a key of the context is one of these settings, or was meant to be."""
+        mine = key.startswith(self.prefix)
+        return mine and not any(key.startswith(other.prefix) for other in _INSIDE.get(self.prefix, ()))
+
+
+RUNS: Final = Vocabulary(prefix="wandb_", fields=FIELDS, writer="wandb_config")
+SWEEPS: Final = Vocabulary(prefix="wandb_sweep_", fields=SWEEP_FIELDS, writer="wandb_sweep_config")
+_INSIDE: Final = {RUNS.prefix: (SWEEPS,)}
+"""Prefixes that start with another one."""
+
+
+def written_settings(settings: Mapping[str, Any], words: Vocabulary = RUNS) -> dict[str, str]:
     """Write checked settings as context keys ``wandb_<field>``.
 
     >>> written_settings({"project": "vision", "joinable": False})
     {'wandb_project': 'vision', 'wandb_joinable': 'false'}
     """
-    return {f"{PREFIX}{name}": FIELDS[name].encode(name, value) for name, value in settings.items()}
+    return {f"{words.prefix}{name}": words.fields[name].encode(name, value) for name, value in settings.items()}
 
 
-def read_settings(context: Mapping[str, str]) -> dict[str, Any]:
-    """Read the settings in a context. Keys of others are ignored, ``wandb_`` keys among them with one warning.
+def read_settings(context: Mapping[str, str], words: Vocabulary = RUNS) -> dict[str, Any]:
+    """Read the settings in a context. Keys of others are ignored, those with our prefix among them with one warning.
 
     Raises:
         SettingError: A value does not fit its field; the message names key and value.
@@ -31,16 +56,14 @@ def read_settings(context: Mapping[str, str]) -> dict[str, Any]:
     >>> read_settings({"wandb_project": "vision", "team": "a"})
     {'project': 'vision'}
     """
-    found = {key: text for key, text in context.items() if key.startswith(PREFIX) and not key.startswith(SWEEP_PREFIX)}
-    if not found:
-        return {}
-    for key in found.keys() - {f"{PREFIX}{name}" for name in FIELDS}:
-        say_once(f"the key {key!r} in Flyte's context is none of flyte-wandb's settings and is ignored")
-    return {name: _read(name, found[f"{PREFIX}{name}"]) for name in FIELDS if f"{PREFIX}{name}" in found}
+    found = {key.removeprefix(words.prefix): text for key, text in context.items() if words.owns(key)}
+    for name in found.keys() - words.fields.keys():
+        say_once(f"the key '{words.prefix}{name}' in Flyte's context is none of flyte-wandb's settings and is ignored")
+    return {name: _read(words, name, found[name]) for name in words.fields if name in found}
 
 
-def _read(name: str, text: str) -> Any:
-    field = FIELDS[name]
+def _read(words: Vocabulary, name: str, text: str) -> Any:
+    field = words.fields[name]
     try:
         value = field.decode(text)
         fault = field.check(value)
@@ -48,6 +71,6 @@ def _read(name: str, text: str) -> Any:
         fault = str(error)
     if fault:
         raise SettingError(
-            f"{PREFIX}{name}={text!r} in Flyte's context: {fault}; write it with wandb_config({name}=...)"
+            f"{words.prefix}{name}={text!r} in Flyte's context: {fault}; write it with {words.writer}({name}=...)"
         )
     return value

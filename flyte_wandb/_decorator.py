@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -12,7 +11,8 @@ from ._errors import SettingError
 from ._fields import SettingArguments, checked
 from ._links import links_of
 from ._spec import Spec
-from ._tracking import is_tracked, track
+from ._targets import trackable
+from ._tracking import track
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -62,31 +62,15 @@ def _decorated(target: T, *, settings: Mapping[str, Any]) -> T:
     if _templates.is_task(target):
         _decorate_task(target, settings)
         return target
-    function: Any = _trackable(target)
+    function: Any = trackable(target, "wandb_init")
     tracked: Any = track(function, Spec(settings=settings, outermost=False))
     return tracked  # type: ignore[no-any-return]
 
 
 def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
-    function = _trackable(_templates.function_of(task))
+    function = trackable(_templates.function_of(task, "wandb_init"), "wandb_init")
     spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
     _templates.replace_function(task, track(function, spec), links=links_of(spec))
-
-
-def _trackable(target: Any) -> Callable[..., Any]:
-    name = getattr(target, "__qualname__", repr(target))
-    if is_tracked(target):
-        raise SettingError(f"wandb_init decorates {name} twice; keep one, outermost, with all settings")
-    if inspect.isclass(target):
-        raise SettingError(f"wandb_init cannot track the class {name}; decorate the task or function that uses it")
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise SettingError(
-            f"wandb_init cannot track the generator {name}, whose body runs after the call has returned; decorate the "
-            "function that consumes it"
-        )
-    if not callable(target):
-        raise SettingError(f"wandb_init decorates a task or a function, not {target!r}; settings are given by name")
-    return target  # type: ignore[no-any-return]
 
 
 def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:

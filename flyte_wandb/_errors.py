@@ -14,6 +14,13 @@
     +-- DownloadError      a run or sweep cannot be fetched from W&B
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._trials import TrialOutcome
+
 
 class FlyteWandbError(Exception):
     """Base of all errors of this package."""
@@ -48,7 +55,13 @@ class OpenRunError(FlyteWandbError):
 
 
 class SweepError(FlyteWandbError):
-    """A sweep cannot be created, found or run."""
+    """A sweep cannot be created, found or run.
+
+    Attributes:
+        trials: What became of the trials that `run_sweep` had done by then.
+    """
+
+    trials: tuple[TrialOutcome, ...] = ()
 
 
 class DownloadError(FlyteWandbError):

@@ -77,33 +77,36 @@ class Field:
         return text if self.text else _codec.decode(text)
 
 
-def checked(arguments: Mapping[str, Any], function: str) -> dict[str, Any]:
-    """Return the arguments that are set, each checked.
+def checked(arguments: Mapping[str, Any], function: str, fields: Mapping[str, Field] | None = None) -> dict[str, Any]:
+    """Return the arguments that are set, each checked. They are settings of runs where no other `fields` are given.
 
     Raises:
         SettingError: A name is unknown or a value cannot be used; the message names `function`, name and value.
     """
+    known = FIELDS if fields is None else fields
     given = {name: value for name, value in arguments.items() if value is not None}
     for name, value in given.items():
-        if fault := _unknown(name) if name not in FIELDS else FIELDS[name].check(value):
+        if fault := known[name].check(value) if name in known else _unknown(name, known):
             raise SettingError(f"{function}({name}={value!r}): {fault}")
     return given
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, known: Mapping[str, Field]) -> str:
     if name in _MANAGED:
         return _MANAGED[name]
     import difflib
 
-    close = difflib.get_close_matches(name, FIELDS, n=1)
+    close = difflib.get_close_matches(name, known, n=1)
     return f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
 
 
-def _is(kind: str, *types: type) -> Check:
+def is_(kind: str, *types: type) -> Check:
+    """Return a check for values of exactly these types."""
     return lambda value: None if type(value) in types else f"expected {kind}, got {type(value).__name__}"
 
 
-def _one_of(*choices: str) -> Check:
+def one_of(*choices: str) -> Check:
+    """Return a check for one of these texts."""
     return lambda value: None if value in choices else f"expected one of {', '.join(choices)}"
 
 
@@ -113,14 +116,16 @@ def _tags(value: object) -> str | None:
     return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
 
 
-def _texts(value: object) -> str | None:
+def texts(value: object) -> str | None:
+    """Say why a value is no list of texts, or None where it is."""
     if type(value) is not list:
         return f"expected a list of texts, got {type(value).__name__}"
     other = next((item for item in value if not isinstance(item, str)), None)
     return None if other is None else f"expected a list of texts, got {type(other).__name__} in it"
 
 
-def _mapping(value: object) -> str | None:
+def mapping(value: object) -> str | None:
+    """Say why a value is no mapping, or None where it is."""
     return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
 
 
@@ -132,10 +137,10 @@ _MANAGED: Final = {
     "reinit": "every task opens a run of its own, beside those that are open; remove reinit",
     "anonymous": "W&B has removed anonymous runs; remove it",
 }
-_FLAG: Final = Field(check=_is("True or False", bool))
-_TEXT: Final = Field(check=_is("a text", str), text=True)
-_LIST: Final = Field(check=_texts)
-_MODE: Final = _one_of("online", "offline", "disabled")
+_FLAG: Final = Field(check=is_("True or False", bool))
+_TEXT: Final = Field(check=is_("a text", str), text=True)
+_LIST: Final = Field(check=texts)
+_MODE: Final = one_of("online", "offline", "disabled")
 
 FIELDS: Final[Mapping[str, Field]] = {
     "run_mode": _TEXT,
@@ -146,7 +151,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "id": Field(check=_limits.RUN_ID.fault, text=True),
     "name": Field(check=_limits.NAME.fault, text=True),
     "tags": Field(check=_tags),
-    "config": Field(check=_mapping),
+    "config": Field(check=mapping),
     "group": Field(check=_limits.GROUP.fault, text=True),
     "mode": Field(
         check=lambda value: (

@@ -58,3 +58,12 @@ def get_distributed_info() -> dict[str, int] | None:
         return None
     names = ("rank", "local_rank", "world_size", "local_world_size", "worker_index", "num_workers")
     return {name: getattr(topology, name) for name in names}
+
+
+def get_wandb_sweep_id() -> str | None:
+    """Return the id of the sweep for which this task works, or None outside of a `wandb_sweep` task and those below."""
+    from ._config import config_in_force
+    from ._sweep_ref import read_sweep
+
+    sweep = read_sweep(config_in_force())
+    return sweep.sweep_id if sweep else None

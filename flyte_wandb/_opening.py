@@ -70,7 +70,7 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribut
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=place(request, plan).host,
         arguments=_arguments(plan, request, added if own else NOTHING_ADDED, own=own, alone=alone),
-        settings=_shared_settings(label, owns=owns) if shared else {},
+        settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
     )
@@ -103,6 +103,12 @@ def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
     return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
 
 
+def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:
+    """Bind the trial's own run to its sweep; other ranks' runs are none that the controller asked for."""
+    trial = request.trial
+    return {"sweep_id": trial.sweep_id} if trial and plan.run_id == trial.run_id else {}
+
+
 def _arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
     settings = request.settings
     where = place(request, plan)
@@ -119,11 +125,15 @@ def _arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, 
 
 
 def _config(request: Request, added: Contribution) -> dict[str, Any] | None:
-    """Return the user's configuration over what is added; ranks below a tracked task never join its run, so name it."""
+    """Return a trial's parameters over the user's configuration over what is added.
+
+    Ranks below a tracked task never join its run, so it is named.
+    """
     config = dict(added.config)
     if request.parent and request.topology.distributed:
         config[PARENT_KEY] = request.parent.run_id
-    return {**config, **plain_copy(request.settings.config or {})} or None
+    parameters = request.trial.parameters if request.trial else {}
+    return {**config, **plain_copy(request.settings.config or {}), **plain_copy(parameters)} or None
 
 
 def _tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
@@ -141,6 +151,8 @@ def place(request: Request, plan: Plan) -> Place:
 
 
 def asked_place(request: Request) -> Place:
-    """Say where the settings want runs to live."""
-    settings = request.settings
+    """Say where the settings want runs to live, or where the sweep is that they belong to."""
+    settings, trial = request.settings, request.trial
+    if trial:
+        return Place(project=trial.project, entity=trial.entity, host=trial.host)
     return Place(project=settings.project, entity=settings.entity, host=settings.host)

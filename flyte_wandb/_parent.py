@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
 from flyte_wandb_hookspecs import ParentRun
 
-from ._errors import SettingError
+from ._travel import read, written
 
 RUN_ID_KEY: Final = "_wandb_run_id"
 RUN_KEY: Final = "_wandb_run"
@@ -16,10 +15,7 @@ RUN_KEY: Final = "_wandb_run"
 
 def written_run(run: ParentRun) -> dict[str, str]:
     """Write the identity of a run for the tasks below it."""
-    return {
-        RUN_ID_KEY: run.run_id,
-        RUN_KEY: json.dumps({name: getattr(run, name) for name in run.__slots__}),
-    }
+    return {RUN_ID_KEY: run.run_id, **written(RUN_KEY, run)}
 
 
 def read_run(context: Mapping[str, str]) -> ParentRun | None:
@@ -29,10 +25,4 @@ def read_run(context: Mapping[str, str]) -> ParentRun | None:
     False
     """
     run_id = context.get(RUN_ID_KEY)
-    if not run_id:
-        return None
-    try:
-        known = ParentRun(**json.loads(context.get(RUN_KEY, "{}") or "{}") | {"run_id": run_id})
-    except (TypeError, ValueError) as error:
-        raise SettingError(f"{RUN_KEY}={context[RUN_KEY]!r} in Flyte's context is not a run: {error}") from error
-    return known
+    return read(context, RUN_KEY, ParentRun, "run", run_id=run_id) if run_id else None

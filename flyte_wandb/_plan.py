@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topology
@@ -11,6 +12,7 @@ from . import _limits
 from ._errors import HookError
 from ._loader import installed
 from ._manager import StrategyManager
+from ._world import rank_of
 
 
 def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
@@ -61,9 +63,22 @@ def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | No
 
 def _own_run(ask: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
     asked: dict[str, Any] = {"request": request, "part": part, "role": role}
-    named = ask.decide("compute_run_id", _limits.RUN_ID.fault, **asked)
+    named = _trials_own(ask, asked, ask.decide("compute_run_id", _limits.RUN_ID.fault, **asked))
     grouped = ask.decide("compute_group", _group_fault, **asked)
     return Plan(part=part, role=role, run_id=named.value, group=grouped.value.name, steps=(*steps, named, grouped))
+
+
+def _trials_own(ask: StrategyManager, asked: Mapping[str, Any], named: Step) -> Step:
+    """Give the run that rank 0 writes to the id of the trial: W&B's controller knows the trial by no other."""
+    request: Request = asked["request"]
+    if request.trial is None:
+        return named
+    first = replace(request, topology=rank_of(request.topology, 0))
+    part = located(first, ask)
+    of_first = ask.decide("compute_run_id", _limits.RUN_ID.fault, **{**asked, "request": first, "part": part})
+    if named.value != of_first.value:
+        return named
+    return Step(hook=named.hook, value=request.trial.run_id, plugin=f"the sweep {request.trial.sweep_id}")
 
 
 def _no_own_run(request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:

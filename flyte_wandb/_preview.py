@@ -155,7 +155,7 @@ def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, s
 def _spec_of(task: Any) -> Spec:
     if not _templates.is_task(task):
         raise SettingError(f"a preview needs a Flyte task, not {task!r}")
-    function = _templates.function_of(task)
+    function = _templates.function_of(task, "preview")
     if not is_tracked(function):
         raise SettingError(f"the task {task.name!r} has no @wandb_init, so it opens no run")
     declared = _templates.declared_topology(task)

@@ -15,6 +15,7 @@ from ._parent import read_run
 from ._plan import detect_topology
 from ._settings import merged
 from ._spec import Spec
+from ._trial import agents_trial, read_trial
 from ._world import rank_of
 
 
@@ -37,9 +38,13 @@ def placeholder_request(spec: Spec, rank: int = 0) -> Request:
 
 
 def request_outside_flyte(spec: Spec, name: str) -> Request:
-    """Ask for a plain function outside of Flyte, which is an action of its own: a random run name and its own name."""
+    """Ask for a plain function outside of Flyte, which is an action of its own: a random run name and its own name.
+
+    Under `wandb.agent` it is a trial.
+    """
     settings = merged(read_settings(config_in_force()), spec.settings, parent=None, action_name=name)
-    return Request(run_name=uuid.uuid4().hex[:8], action_name=name, settings=settings)
+    trial = agents_trial(os.environ)
+    return Request(run_name=uuid.uuid4().hex[:8], action_name=name, settings=settings, trial=trial)
 
 
 def _request(spec: Spec, action: Action, topology: Topology) -> Request:
@@ -53,6 +58,7 @@ def _request(spec: Spec, action: Action, topology: Topology) -> Request:
         settings=merged(read_settings(action.context), spec.settings, parent=parent, action_name=action.name),
         topology=topology,
         parent=parent,
+        trial=read_trial(action.context),
     )
 
 

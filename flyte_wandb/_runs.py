@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ class _Entry:
 
     opened_by: str
     in_flyte: bool
+    trial: bool = False
     ready: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     run: wandb.Run | None = None
@@ -55,21 +58,23 @@ class OpenRuns:
         self._globals_lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         self._outer: dict[str, Any] | None = None
+        self._agents = 0
 
-    def acquire(self, opening: Opening, *, action: str, in_flyte: bool = True) -> Lease:
+    def acquire(self, opening: Opening, *, action: str, in_flyte: bool = True, trial: bool = False) -> Lease:
         """Borrow the run that `opening` joins if it is open here, else open the run. Blocks.
 
         Args:
             opening: How to open the run.
             action: Who asks, for messages.
             in_flyte: Whether it is an action of Flyte, or a plain function outside of it.
+            trial: Whether it is a trial of a sweep.
 
         Raises:
             RunInUseError: Another action holds a run of this id, and this one does not join it.
             OpenRunError: W&B did not open the run.
         """
         while True:
-            run_id, entry, fresh = self._claim(opening, _Entry(opened_by=action, in_flyte=in_flyte))
+            run_id, entry, fresh = self._claim(opening, _Entry(opened_by=action, in_flyte=in_flyte, trial=trial))
             if fresh:
                 return self._opened(run_id, entry, opening)
             entry.ready.wait()
@@ -88,6 +93,22 @@ class OpenRuns:
         if last:
             self._finish(lease.run_id, entry)
 
+    @contextmanager
+    def beside_agents(self, environ: Mapping[str, str]) -> Iterator[None]:
+        """Let `wandb.agent` run without harm to the runs that are open. Blocks for a moment when it is entered.
+
+        What the agent's trials and the agent itself take for "the" run is a trial's, or none.
+
+        Args:
+            environ: Where an agent finds its sweep: variables of W&B.
+        """
+        with _client.room_for_agents(environ):
+            self._count_agents(1)
+            try:
+                yield
+            finally:
+                self._count_agents(-1)
+
     def only(self, *, in_flyte: bool = False) -> wandb.Run | None:
         """Return the only open run, or None where there is none or more than one.
 
@@ -96,6 +117,9 @@ class OpenRuns:
         """
         runs = self._ready(in_flyte=in_flyte)
         return runs[0] if len(runs) == 1 else None
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._entries
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -136,23 +160,29 @@ class OpenRuns:
             del self._entries[run_id]
         entry.closed.set()
 
-    def _ready(self, *, without: _Entry | None = None, in_flyte: bool = False) -> list[wandb.Run]:
+    def _count_agents(self, more: int) -> None:
+        with self._globals_lock:
+            self._agents += more
+        self._follow_only()
+
+    def _ready(self, *, without: _Entry | None = None, in_flyte: bool = False, trial: bool = False) -> list[wandb.Run]:
         with self._lock:
             entries = [entry for entry in self._entries.values() if entry is not without]
-        return [entry.run for entry in entries if entry.run is not None and entry.in_flyte >= in_flyte]
+        found = [entry for entry in entries if entry.in_flyte >= in_flyte and entry.trial >= trial]
+        return [entry.run for entry in found if entry.run is not None]
 
     def _follow_only(self, without: _Entry | None = None) -> None:
         """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
         with self._globals_lock:
-            runs = self._ready(without=without)
+            shown = self._ready(without=without, trial=self._agents > 0)
             if self._outer is None:
                 self._outer = _client.global_names()
-            if runs:
-                _client.point_globals(runs[0] if len(runs) == 1 else None)
+            if shown or self._agents:
+                _client.point_globals(shown[0] if len(shown) == 1 else None)
             else:
                 _client.set_global_names(self._outer)
                 self._outer = None
-        if len(runs) > 1:
+        if len(shown) > 1:
             say_once("several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from ._requests import request_of_task, request_outside_flyte
 from ._runs import OPEN_RUNS, Lease
 from ._spec import Spec
 from ._threads import uninterrupted
+from ._trial import NO_TRIAL, agents_run_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,11 @@ def in_bare_thread() -> bool:
 
 def _has_run_already() -> bool:
     """Whether a decorated function is called inside a tracked one, whose run it then uses."""
-    return tracked_here() is not None or (in_bare_thread() and OPEN_RUNS.only(in_flyte=True) is not None)
+    if tracked_here() is not None or not in_bare_thread():
+        return tracked_here() is not None
+    if run_id := agents_run_id(os.environ):
+        return run_id in OPEN_RUNS
+    return OPEN_RUNS.only(in_flyte=True) is not None
 
 
 def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -139,7 +145,12 @@ def _opened(planned: Tracked) -> Tracked:
     mode = None if in_one_process else _client.effective_mode(request.settings.mode)
     wanted = opening(planned.plan, request, mode=mode, added=_added(planned, mode))
     _say_what_differs(planned, wanted)
-    lease = OPEN_RUNS.acquire(wanted, action=request.action_name, in_flyte=planned.action is not None)
+    lease = OPEN_RUNS.acquire(
+        wanted,
+        action=request.action_name,
+        in_flyte=planned.action is not None,
+        trial=request.trial is not None,
+    )
     observed(installed(), "run_started", request=request, plan=planned.plan, run=lease.run)
     return Tracked(action=planned.action, request=request, plan=planned.plan, lease=lease)
 
@@ -183,7 +194,7 @@ def _for_children(tracked: Tracked) -> dict[str, str]:
         return {}
     if not tracked.plan.role.owns and tracked.request.parent:
         return written_run(tracked.request.parent) | written_plugins()
-    return written_run(_as_parent(tracked)) | written_plugins()
+    return written_run(_as_parent(tracked)) | written_plugins() | (NO_TRIAL if tracked.request.trial else {})
 
 
 def _as_parent(tracked: Tracked) -> ParentRun:

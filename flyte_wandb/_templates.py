@@ -24,7 +24,7 @@ def is_task(target: object) -> bool:
     return isinstance(target, flyte.TaskTemplate)
 
 
-def function_of(task: flyte.TaskTemplate[..., Any, Any]) -> Callable[..., Any]:
+def function_of(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Callable[..., Any]:
     """Return the Python function that the task runs in its own process.
 
     Raises:
@@ -37,14 +37,14 @@ def function_of(task: flyte.TaskTemplate[..., Any, Any]) -> Callable[..., Any]:
         or not _runs_func(task)
     ):
         raise SettingError(
-            f"wandb_init cannot track the task {task.name!r}: a {type(task).__name__} does not run a Python function "
+            f"{decorator} cannot track the task {task.name!r}: a {type(task).__name__} does not run a Python function "
             "in its own process; decorate a task that calls it instead"
         )
     function: Callable[..., Any] = task.func
     if iscoroutinefunction(function) and type(getattr(task, "plugin_config", None)).__name__ == "Elastic":
         raise SettingError(
-            f"wandb_init cannot track the task {task.name!r}: it is an async function under Elastic, whose ranks Flyte "
-            "calls without awaiting them; write 'def', and run what is async inside with asyncio.run(...)"
+            f"{decorator} cannot track the task {task.name!r}: it is an async function under Elastic, whose ranks "
+            "Flyte calls without awaiting them; write 'def', and run what is async inside with asyncio.run(...)"
         )
     return function
 

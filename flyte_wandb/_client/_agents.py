@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from .._errors import SweepError
+
 _VARIABLES: Final = (
     "WANDB_BASE_URL",
     "WANDB_DIR",
     "WANDB_ENTITY",
     "WANDB_PROJECT",
     "WANDB_RUN_ID",
+    "WANDB_SERVICE",
     "WANDB_SWEEP_ID",
     "WANDB_SWEEP_PARAM_PATH",
 )
-"""What the agent, or `room_for_agents` for it, sets."""
+"""What the agent, or `room_for_agents` for it, changes."""
 
 
 class _SetAside:
@@ -53,6 +56,7 @@ class _SetAside:
         with self._changed:
             if not self._rooms:
                 self._set_aside(environ)
+            _refuse_other_place(environ)
             self._rooms += 1
         try:
             yield
@@ -83,10 +87,12 @@ class _SetAside:
 
         own = wandb_setup.singleton()
         own.ensure_service()  # else the agent would start one, and end it with the runs that use it
+        own._settings_environ = None  # else it would warn with every run that the variables have changed
         self._own = own
         if not self._inside:
             _exchanged(None)
         self._before = {name: os.environ.get(name) for name in _VARIABLES}
+        os.environ.pop("WANDB_SERVICE", None)  # the agent has a service of its own, which it ends
         os.environ.update(environ)
         self._functions = {name: getattr(wandb, name) for name in ("agent", "teardown")}
         wandb.agent = self._in_turn
@@ -100,7 +106,8 @@ class _SetAside:
         for name, value in self._before.items():
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})
-        _exchanged(self._own)
+        found = _exchanged(self._own)
+        _end(self._agents if found is self._own else found)
         self._own = self._agents = None
 
     def _in_turn(self, *arguments: Any, **named: Any) -> Any:
@@ -117,11 +124,24 @@ class _SetAside:
 _SET_ASIDE: Final = _SetAside()
 
 
+def _refuse_other_place(environ: Mapping[str, str]) -> None:
+    for name, value in environ.items():
+        if os.environ.get(name) != value:
+            raise SweepError(
+                f"a sweep with {name}={value} and one with {name}={os.environ.get(name)} cannot run in one process at "
+                "a time, for W&B's agent looks for both in one place; run one after the other, or in containers of "
+                "their own"
+            )
+
+
 def room_for_agents(environ: Mapping[str, str]) -> Any:
     """Return a context in which `wandb.agent` harms nothing outside of it. Blocks for a moment when it is entered.
 
     Args:
         environ: Where an agent finds its sweep: variables of W&B.
+
+    Raises:
+        SweepError: Another sweep runs in this process, in another place.
     """
     return _SET_ASIDE.room(environ)
 
@@ -134,6 +154,11 @@ def own_client_in_use() -> Any:
 def own_client() -> Any:
     """Return this package's client, `wandb.sdk.wandb_setup._WandbSetup`; makes one if need be, and starts nothing."""
     return _SET_ASIDE.own
+
+
+def _end(client: Any) -> None:
+    if client is not None:
+        client._teardown()
 
 
 def _exchanged(client: Any) -> Any:

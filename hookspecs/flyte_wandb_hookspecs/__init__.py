@@ -9,7 +9,7 @@ from ._errors import PlanRefusedError
 from ._frozen import frozen_copy, plain_copy
 from ._links import quote_segment
 from ._markers import PROJECT_NAME, hookimpl, hookspec
-from ._request import ParentRun, Request, Settings
+from ._request import ParentRun, Request, Settings, Trial
 from ._specs import HookSpecs
 from ._strategy import Strategy, strategy_argument, strategy_name
 from ._topology import Topology
@@ -28,6 +28,7 @@ __all__ = [
     "Step",
     "Strategy",
     "Topology",
+    "Trial",
     "frozen_copy",
     "hookimpl",
     "hookspec",

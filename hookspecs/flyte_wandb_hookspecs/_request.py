@@ -78,6 +78,30 @@ class ParentRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What W&B's controller asks for in a sweep: a run with an id of its choice and with parameters.
+
+    Attributes:
+        run_id: Id of the run; W&B knows the trial by it, so no hook can change it.
+        sweep_id: Id of the sweep.
+        parameters: Read-only values of the sweep's parameters by name.
+        project: Project of the sweep, or None for the client's own default.
+        entity: Entity of the sweep, or None for the client's own default.
+        host: The server that keeps the sweep (as people know it), or None for the client's own.
+
+    >>> Trial(run_id="x1", sweep_id="s1", parameters={"lr": 0.1}).parameters["lr"]
+    0.1
+    """
+
+    run_id: str
+    sweep_id: str
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    project: str | None = None
+    entity: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Everything a decision hook may look at: the same on every rank but for the rank itself.
 
@@ -93,6 +117,7 @@ class Request:
         settings: What the user asked for.
         topology: This rank's place in the world.
         parent: The tracked run above this action, or None.
+        trial: The trial of a sweep that this action is, or None. A trial has no parent.
 
     >>> Request(run_name="r1", action_name="a0").base
     'r1-a0'
@@ -108,10 +133,13 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     topology: Topology = field(default_factory=Topology)
     parent: ParentRun | None = None
+    trial: Trial | None = None
 
     @property
     def base(self) -> str:
-        """What ids and groups of this action start with: the explicit id, else ``{run_name}-{action_name}``."""
+        """What ids and groups of this action start with: a trial's or the explicit id, else run and action name."""
+        if self.trial:
+            return self.trial.run_id
         return self.settings.id or f"{self.run_name}-{self.action_name}"
 
     @property

@@ -284,9 +284,10 @@ def test_a_known_strategy_may_carry_an_argument(setting: str) -> None:
 
 
 @pytest.mark.parametrize("function", [twice, twice_async])
-def test_the_wrapper_holds_the_function_and_the_spec_only(function: Any) -> None:
+def test_the_wrapper_holds_the_function_the_spec_and_a_modules_name_only(function: Any) -> None:
     task = wandb_init(project="p")(task_of(function))
-    assert inspect.getclosurevars(task.func).nonlocals == {"function": function, "spec": spec_of(task)}
+    held = {"function": function, "spec": spec_of(task), "session": "flyte_wandb._session"}
+    assert inspect.getclosurevars(task.func).nonlocals == held
 
 
 def test_a_spec_and_a_link_can_be_pickled() -> None:

@@ -1,0 +1,93 @@
+"""W&B's controller of a sweep, asked by agents of this package's own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from flyte_wandb_hookspecs import quote_segment
+
+from . import _client
+from ._errors import SettingError, SweepError
+from ._opening import Place
+from ._pages import pages_of
+from ._sweep_ref import SweepRef
+
+if TYPE_CHECKING:
+    import wandb
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controller:
+    """W&B's controller of one sweep, which chooses parameters and says which trials are to end. Everything blocks.
+
+    Attributes:
+        api: W&B's API.
+        sweep: The sweep.
+        place: Where it lives.
+    """
+
+    api: wandb.Api
+    sweep: SweepRef
+    place: Place
+
+    def agent(self, name: str) -> str:
+        """Register an agent and return its id."""
+        return _client.register_agent(self.api, self.place, self.sweep.sweep_id, name)
+
+    def beat(self, agent: str, *running: str) -> list[dict[str, Any]]:
+        """Say which trials an agent is running, and return W&B's commands."""
+        return _client.beat(self.api, agent, running)
+
+    def summary(self, run_id: str) -> dict[str, Any]:
+        """Return the summary of a trial's run; empty where it cannot be read."""
+        try:
+            return _client.run_summary(self.api, self.place, run_id)
+        except Exception as error:
+            _LOG.warning("the summary of the trial %s could not be read: %s", run_id, error)
+            return {}
+
+    def url(self, run_id: str) -> str:
+        """Return the page of a trial's run."""
+        return f"{pages_of(self.place).project}/runs/{quote_segment(run_id)}"
+
+
+def controller_of(sweep: SweepRef) -> Controller:
+    """Return the controller of a sweep. Blocks.
+
+    Raises:
+        SweepError: W&B does not answer.
+    """
+    where = sweep.place or Place(project=None, entity=None, host=None)
+    try:
+        api = _client.connected(where)
+        place = Place(
+            project=where.project or api.settings["project"],
+            entity=where.entity or api.settings["entity"] or api.default_entity,
+            host=where.host,
+        )
+    except Exception as error:
+        raise SweepError(f"W&B cannot be asked about the sweep {sweep.sweep_id!r}: {error}") from error
+    return Controller(api=api, sweep=sweep, place=place)
+
+
+def check_end(controller: Controller) -> None:
+    """Check that a sweep ends by itself. Blocks.
+
+    Raises:
+        SettingError: It does not.
+    """
+    config = _client.sweep_config(controller.api, controller.place, controller.sweep.sweep_id)
+    if config.get("method") != "grid" and "run_cap" not in config:
+        raise SettingError(
+            f"run_sweep() without count= would never end: the sweep {controller.sweep.sweep_id!r} of method "
+            f"{config.get('method')!r} has no run_cap; give one of the two"
+        )
+
+
+def gone(error: Exception) -> bool:
+    """Whether W&B says that there is no such sweep or agent, as it does after somebody has deleted the sweep."""
+    return getattr(getattr(error, "response", None), "http_status", None) == 404

@@ -1,0 +1,148 @@
+"""Around a call of a function decorated with `wandb_sweep`: find or create the sweep, then call the function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import flyte
+
+from . import _client, _hosts
+from ._action import Action, current_action
+from ._context import RUNS, SWEEPS, read_settings
+from ._errors import SweepError
+from ._opening import Place
+from ._runs import OPEN_RUNS
+from ._spec import Spec
+from ._sweep_fields import SWEEP_CONFIG
+from ._sweep_ref import SweepRef, read_sweep, written_sweep
+from ._threads import uninterrupted
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+_PLACE: Final = ("project", "entity", "host")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a task asks of W&B: a sweep with a configuration, in a place.
+
+    Attributes:
+        config: What W&B calls the configuration of a sweep; its name is the user's, else that of run and action.
+        unique: Whether no other task's sweep has this name.
+        prior_runs: Ids of runs that count as trials from the start.
+        place: Where the sweep is to live.
+    """
+
+    config: Mapping[str, Any]
+    unique: bool
+    prior_runs: tuple[str, ...]
+    place: Place
+
+
+def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call `function` inside the right sweep."""
+    with open_sweep(spec) as sweep, flyte.custom_context(**written_sweep(sweep)):
+        return function(*arguments, **named)
+
+
+async def call_async(
+    function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    """Call the coroutine function `function` inside the right sweep, and keep the event loop free meanwhile."""
+    with ExitStack() as stack:
+        sweep, cancelled = await uninterrupted(stack.enter_context, open_sweep(spec))
+        if cancelled:
+            raise cancelled
+        with flyte.custom_context(**written_sweep(sweep)):
+            return await function(*arguments, **named)
+
+
+@contextmanager
+def open_sweep(spec: Spec) -> Iterator[SweepRef]:
+    """Give the sweep of the running task, beside which `wandb.agent` harms nothing. Blocks when it is entered.
+
+    Raises:
+        SweepError: It runs outside of Flyte, W&B is offline, nobody says what to search, or W&B refused it.
+        SettingError: A setting in Flyte's context cannot be used.
+    """
+    action = current_action()
+    if action is None:
+        raise SweepError(f"{spec.task_name} was called outside of Flyte; run it with flyte.run, which names the sweep")
+    _refuse_offline(action, spec)
+    above = read_sweep(action.context)
+    asked = _asked(action, spec)
+    with OPEN_RUNS.beside_agents(_variables((above and above.place) or asked.place)):
+        yield above or _found(asked) or _made(asked)
+
+
+def settings_of(action: Action, spec: Spec) -> dict[str, Any]:
+    """Return the settings of a sweep: the decorator's over those of the context, and these over the place of runs."""
+    of_runs = read_settings(action.context, RUNS)
+    place: dict[str, Any] = {name: of_runs[name] for name in _PLACE if name in of_runs}
+    return {**place, **read_settings(action.context, SWEEPS), **spec.settings}
+
+
+def _asked(action: Action, spec: Spec) -> Asked:
+    given = settings_of(action, spec)
+    config = {name: given[name] for name in SWEEP_CONFIG if name in given}
+    return Asked(
+        config={"name": f"{action.run_name}-{action.name}", **config},
+        unique="name" not in config,
+        prior_runs=tuple(given.get("prior_runs", ())),
+        place=Place(**{name: given.get(name) for name in _PLACE}),
+    )
+
+
+def _refuse_offline(action: Action, spec: Spec) -> None:
+    mode = _client.effective_mode(read_settings(action.context, RUNS).get("mode"))
+    if mode != "online":
+        raise SweepError(
+            f"{spec.task_name} needs a sweep, and W&B is {mode} here, where there are none: its server picks the "
+            "parameters; set WANDB_MODE=online (or mode='online')"
+        )
+
+
+def _found(asked: Asked) -> SweepRef | None:
+    """Return the sweep that an earlier attempt of this action has made, or None: also where there is no project yet."""
+    if not asked.unique:
+        return None
+    try:
+        found = _client.find_sweep(asked.place, asked.config["name"])
+    except Exception:
+        _LOG.debug("no sweep of an earlier attempt was found", exc_info=True)
+        return None
+    return _ref(*found) if found else None
+
+
+def _made(asked: Asked) -> SweepRef:
+    missing = [name for name in ("method", "parameters") if name not in asked.config]
+    if missing:
+        raise SweepError(
+            f"nobody says what the sweep {asked.config['name']!r} searches: {' and '.join(missing)} not set; give them "
+            "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
+        )
+    try:
+        return _ref(*_client.create_sweep(asked.config, asked.prior_runs))
+    except Exception as error:
+        raise SweepError(_not_made(asked, error)) from error
+
+
+def _not_made(asked: Asked, error: Exception) -> str:
+    where = _hosts.api_url(asked.place.host) if asked.place.host else _client.configured("base_url")[0]
+    project = f" (project {asked.place.project!r})" if asked.place.project else ""
+    what = f"the sweep {asked.config['name']!r}{project} at {where}"
+    return f"W&B did not create {what}: {type(error).__name__}: {error}"
+
+
+def _ref(sweep_id: str, place: Place) -> SweepRef:
+    return SweepRef(sweep_id=sweep_id, project=place.project, entity=place.entity, host=place.host)
+
+
+def _variables(place: Place) -> dict[str, str]:
+    """Return the variables by which W&B's functions find a place."""
+    address = _hosts.api_url(place.host) if place.host else None
+    named = {"WANDB_PROJECT": place.project, "WANDB_ENTITY": place.entity, "WANDB_BASE_URL": address}
+    return {name: value for name, value in named.items() if value}
