@@ -18,7 +18,7 @@ from ._conformance import PluginConformance
 from ._container import Container, ContainerResult, run_container, start_container
 from ._explain import assert_plan, explain
 from ._ranks import run_ranks, start_ranks
-from ._records import RunRecord, Writer
+from ._records import RunRecord, SweepRecord, Writer
 from ._server import WandbServer
 from ._worlds import SHAPES, world_of
 
@@ -28,6 +28,7 @@ __all__ = [
     "ContainerResult",
     "PluginConformance",
     "RunRecord",
+    "SweepRecord",
     "WandbServer",
     "Writer",
     "assert_plan",

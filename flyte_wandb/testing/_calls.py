@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from ._run import RunKey, Sender
 from ._store import Store
+
+T = TypeVar("T")
+
+EPOCH: Final = "1970-01-01T00:00:00Z"
+"""When everything happened, for the double has no clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +23,13 @@ class Call:
     Attributes:
         store: The server's state.
         sender: Who sent the request.
+        query: The text of the operation.
         variables: The operation's arguments; what is left out is missing or None.
     """
 
     store: Store
     sender: Sender
+    query: str
     variables: Mapping[str, Any]
 
     def key(self, name: str = "name") -> RunKey:
@@ -30,9 +37,12 @@ class Call:
         return self.store.key(self.variables.get("entity"), self.variables.get("project"), self.variables.get(name))
 
     def file_url(self, key: RunKey, name: str) -> str:
-        """Return where a file of a run is uploaded to and downloaded from."""
+        """Return where a file of a run is uploaded to and downloaded from.
+
+        The name is a parameter, for a client may change a path such as ``a/../b`` before it asks.
+        """
         folder = "/".join(quote(part, safe="") for part in key)
-        return f"{self.store.url}/files/{folder}/{quote(name)}"
+        return f"{self.store.url}/files/{folder}?name={quote(name, safe='')}"
 
 
 Answer = Callable[[Call], dict[str, Any]]
@@ -44,7 +54,25 @@ def entity(name: str) -> dict[str, str]:
     return {"id": name, "name": name}
 
 
-def connection(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return nodes in GraphQL's form of a list, all on one page."""
-    edges = [{"node": node, "cursor": str(number)} for number, node in enumerate(nodes)]
-    return {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}, "totalCount": len(edges)}
+def connection(
+    items: Sequence[T], node: Callable[[T], Mapping[str, Any]], after: str | None = None, first: int | None = None
+) -> dict[str, Any]:
+    """Return one page of a list in GraphQL's form.
+
+    Args:
+        items: The whole list.
+        node: Says what is told of an item.
+        after: Cursor of the last item of the page before, or None for the first page.
+        first: Items of a page at most, or None for all.
+    """
+    start = 0 if after is None else int(after) + 1
+    page = items[start : None if first is None else start + first]
+    edges = [{"node": node(item), "cursor": str(number)} for number, item in enumerate(page, start=start)]
+    more = start + len(page) < len(items)
+    end = edges[-1]["cursor"] if edges else after
+    return {"edges": edges, "pageInfo": {"endCursor": end, "hasNextPage": more}, "totalCount": len(items)}
+
+
+def in_project(**answer: Any) -> dict[str, Any]:
+    """Return an answer about a project."""
+    return {"project": {"id": "1", "internalId": "1", **answer}}

@@ -1,4 +1,4 @@
-"""GraphQL requests, answered by the name of their operation; what fields a query asks for is not looked at."""
+"""GraphQL requests, answered by the name of their operation; what fields it asks for is not looked at, or hardly."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import _reading, _writing
+from . import _reading, _sweeping, _writing
 from ._calls import Call
 from ._run import Sender
 from ._store import RefusedError, Store
 
 _OPERATION: Final = re.compile(r"\b(?:query|mutation)\s+(\w+)")
-_ANSWERS: Final = {**_writing.ANSWERS, **_reading.ANSWERS}
+_ANSWERS: Final = {**_writing.ANSWERS, **_reading.ANSWERS, **_sweeping.ANSWERS}
+
+
+def operation(body: Mapping[str, Any]) -> str:
+    """Return the name of the operation that a request asks for."""
+    found = _OPERATION.search(body.get("query") or "")
+    return found[1] if found else "(without a name)"
 
 
 def answer(store: Store, sender: Sender, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,17 +33,16 @@ def answer(store: Store, sender: Sender, body: Mapping[str, Any]) -> dict[str, A
         ``{"data": ...}``, or ``{"errors": [{"message": ...}]}`` where the operation cannot be answered.
 
     Raises:
-        RefusedError: No run is opened at the moment.
+        RefusedError: The request is not obeyed.
     """
-    found = _OPERATION.search(body.get("query") or "")
-    operation = found[1] if found else "(without a name)"
+    name = operation(body)
     try:
-        return {"data": _ANSWERS[operation](Call(store, sender, body.get("variables") or {}))}
+        return {"data": _ANSWERS[name](Call(store, sender, body["query"], body.get("variables") or {}))}
     except RefusedError:
         raise
     except Exception as fault:  # without an answer the client would try again, often for minutes
-        store.note_unknown(operation)
-        return error(f"the W&B double of flyte-wandb cannot answer {operation}: {fault!r}")
+        store.note_unknown(name)
+        return error(f"the W&B double of flyte-wandb cannot answer {name}: {fault!r}")
 
 
 def error(message: str) -> dict[str, Any]:

@@ -9,12 +9,15 @@ import logging
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from . import _filestream, _graphql, _pages
+from ._faults import EVERY, Fault
+from ._file import File
 from ._run import RunKey, Sender
 from ._store import RefusedError, Store
 
@@ -24,6 +27,8 @@ KEY: Final = "0" * 40
 
 _WRONG_KEY: Final = _graphql.error("user is not logged in")
 _LOOPBACK: Final = "127.0.0.1"
+_BINARY: Final = "application/octet-stream"
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _GRACE: Final = 5.0
 """Seconds that a client has to take its last answer when the server stops."""
 
@@ -91,28 +96,28 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # else every answer waits 40 ms for the client's acknowledgement
 
     def do_GET(self) -> None:
-        parts = self._parts()
-        if len(parts) >= 5 and parts[0] == "files":
-            return self._send_file(RunKey(*parts[1:4]), "/".join(parts[4:]))
-        html = _pages.page(self.server.store.records(), parts)
-        status, text = (404, _pages.not_found(self.path)) if html is None else (200, html)
-        self._send(status, "text/html; charset=utf-8", text.encode())
+        match self._parts():
+            case ["files", entity, project, run_id]:
+                self._send_file(RunKey(entity, project, run_id), self._file_name())
+            case parts:
+                self._send_page(parts)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_PUT(self) -> None:
         content = self._body()
-        parts = self._parts()
-        if len(parts) < 5 or parts[0] != "files":
-            return self._send_json({"error": "not found"}, 404)
-        with self.server.store.changing(RunKey(*parts[1:4])) as run:
-            if run is not None:
-                run.files["/".join(parts[4:])] = content
-        self._send_json({}, 404 if run is None else 200)
+        match self._parts():
+            case ["files", entity, project, run_id]:
+                self._take_file(RunKey(entity, project, run_id), self._file_name(), content)
+            case _:
+                self._send_json({"error": "not found"}, 404)
 
     def do_POST(self) -> None:
         content = self._body()
         match self._parts():
             case ["graphql"]:
-                self._answer(json.loads(content)) if self._key_fits() else self._send_json(_WRONG_KEY, 401)
+                self._answer(json.loads(content))
             case ["files", entity, project, run_id, "file_stream"]:
                 self._stream(RunKey(entity, project, run_id), json.loads(content))
             case ["sdk", "otel", *_]:  # telemetry of the client about itself
@@ -129,27 +134,77 @@ class _Handler(BaseHTTPRequestHandler):
         return scheme != "Basic" or base64.b64decode(credentials).decode().partition(":")[2] == KEY
 
     def _answer(self, body: dict[str, Any]) -> None:
+        if self._disturbed(_graphql.operation(body), "graphql"):
+            return
+        if not self._key_fits():
+            return self._send_json(_WRONG_KEY, 401)
         try:
             self._send_json(_graphql.answer(self.server.store, self._sender(), body))
         except RefusedError as error:
-            # The client gives up at once on 403, with a CommError as W&B's own refusals bring; on 429 and 5xx, and on
-            # a closed connection, it would try again until its `init_timeout` of 90 s has passed.
-            self._send_json(_graphql.error(str(error)), 403)
+            self._send_json(_graphql.error(str(error)), error.status)
 
     def _stream(self, key: RunKey, body: dict[str, Any]) -> None:
+        if self._disturbed(f"file_stream:{key.id}", "file_stream"):
+            return
         with self.server.store.changing(key) as run:
             if run is not None:
                 _filestream.apply(run, self._sender(), body)
         self._send_json({"limits": {}}, 404 if run is None else 200)
 
+    def _take_file(self, key: RunKey, name: str, content: bytes) -> None:
+        if self._disturbed(f"upload:{key.id}/{name}", "upload"):
+            return
+        file = File.of(content)
+        with self.server.store.changing(key) as run:
+            if run is not None:
+                run.files[name] = file
+        self._send_json({}, 404 if run is None else 200)
+
     def _send_file(self, key: RunKey, name: str) -> None:
         with self.server.store.reading(key) as run:
-            content = None if run is None else run.files.get(name)
-        self._send(404 if content is None else 200, "application/octet-stream", content or b"")
+            file = None if run is None else run.files.get(name)
+        content = b"" if file is None else file.content
+        kind = "download" if self.command == "GET" else "head"
+        if not self._disturbed(f"{kind}:{key.id}/{name}", kind, content=content):
+            self._send(404 if file is None else 200, _BINARY, content)
+
+    def _send_page(self, parts: list[str]) -> None:
+        if self._disturbed("page"):
+            return
+        store = self.server.store
+        html = _pages.page(store.records(), store.sweep_records(), parts)
+        status, text = (404, _pages.not_found(self.path)) if html is None else (200, html)
+        self._send(status, "text/html; charset=utf-8", text.encode())
+
+    def _disturbed(self, *names: str, content: bytes = b"") -> bool:
+        """Count a request by its names, and tell whether a fault has answered it.
+
+        Args:
+            names: What it is, the closest name first.
+            content: What is answered in part where the connection ends.
+        """
+        fault = self.server.store.meet((*names, EVERY))
+        if fault is None:
+            return False
+        self._break_off(content) if fault.drop else self._send_fault(fault)
+        return True
+
+    def _break_off(self, content: bytes) -> None:
+        self.close_connection = True
+        if content:
+            self._send(200, _BINARY, content, until=len(content) // 2)
+
+    def _send_fault(self, fault: Fault) -> None:
+        status = fault.status or 500
+        wait = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+        self._send_json(_graphql.error(f"the test asked for the status {status}"), status, wait)
 
     def _parts(self) -> list[str]:
         path = urlsplit(self.path).path
         return [unquote(part) for part in path.strip("/").split("/")]
+
+    def _file_name(self) -> str:
+        return parse_qs(urlsplit(self.path).query, keep_blank_values=True).get("name", [""])[0]
 
     def _sender(self) -> Sender:
         client_id = self.headers.get("X-Wandb-Async-Client-Id") or self.headers.get("X-Wandb-Client-Id")
@@ -171,12 +226,21 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return chunks
 
-    def _send_json(self, value: dict[str, Any], status: int = 200) -> None:
-        self._send(status, "application/json", json.dumps(value).encode())
+    def _send_json(self, value: dict[str, Any], status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        self._send(status, "application/json", json.dumps(value).encode(), headers)
 
-    def _send(self, status: int, content_type: str, content: bytes) -> None:
+    def _send(
+        self,
+        status: int,
+        content_type: str,
+        content: bytes,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        until: int | None = None,
+    ) -> None:
+        """Answer with all of the content, or with what comes before `until`."""
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
+        for name, value in {"Content-Type": content_type, "Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(memoryview(content)[:until])

@@ -1,14 +1,16 @@
-"""The pages that links of W&B lead to: a run, a group and a project, as small readable HTML."""
+"""The pages that links of W&B lead to: a run, a group, a sweep and a project, as small readable HTML."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from ._records import RunRecord
+from ._records import RunRecord, SweepRecord
+
+Record = TypeVar("Record", RunRecord, SweepRecord)
 
 _PAGE: Final = """\
 <!DOCTYPE html>
@@ -19,13 +21,15 @@ _PAGE: Final = """\
 """
 
 
-def page(runs: Iterable[RunRecord], parts: Sequence[str]) -> str | None:
+def page(runs: Iterable[RunRecord], sweeps: Iterable[SweepRecord], parts: Sequence[str]) -> str | None:
     """Return the HTML page of a path, or None where there is nothing.
 
     Args:
         runs: All runs of the server.
+        sweeps: All its sweeps.
         parts: Decoded parts of the path: one empty text for the server's page, an entity, or entity and project, then
-            nothing, ``runs`` and a run's id, or ``groups``, a group's name and ``workspace``.
+            nothing, ``runs`` and a run's id, ``groups``, a group's name and ``workspace``, ``sweeps``, or ``sweeps``
+            and a sweep's id.
     """
     match tuple(parts):
         case ("",):
@@ -34,6 +38,9 @@ def page(runs: Iterable[RunRecord], parts: Sequence[str]) -> str | None:
             return _list_page(entity, [run for run in runs if run.entity == entity])
         case (entity, project, *rest):
             inside = [run for run in runs if (run.entity, run.project) == (entity, project)]
+            names = {
+                sweep.id: sweep.display_name for sweep in sweeps if (sweep.entity, sweep.project) == (entity, project)
+            }
         case _:
             return None
     match rest:
@@ -43,12 +50,20 @@ def page(runs: Iterable[RunRecord], parts: Sequence[str]) -> str | None:
             return next((_run_page(run) for run in inside if run.id == run_id), None)
         case ["groups", group, "workspace"]:
             return _list_page(f"Group {group}", [run for run in inside if run.group == group])
+        case ["sweeps"] if names:
+            return _html("Sweeps", _list(run for run in inside if run.sweep in names))
+        case ["sweeps", sweep] if sweep in names:
+            return _html(f"Sweep {names[sweep]}", _list(run for run in inside if run.sweep == sweep))
     return None
 
 
 def not_found(path: str) -> str:
     """Return the HTML page for a path where there is nothing."""
     return _html("Not found", f"<p>There is nothing at {escape(path)}.</p>")
+
+
+def _of_project(records: Iterable[Record], entity: str, project: str) -> list[Record]:
+    return [record for record in records if (record.entity, record.project) == (entity, project)]
 
 
 def _list_page(title: str, runs: Sequence[RunRecord]) -> str | None:

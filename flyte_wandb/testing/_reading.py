@@ -1,128 +1,163 @@
-"""The operations of `wandb.Api()` that read runs, their history and their files; lists come on one page."""
+"""The operations of `wandb.Api()` that read runs, their history and their files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
-from ._calls import Answer, Call, connection
+from ._calls import EPOCH, Answer, Call, connection, in_project
+from ._file import File
+from ._listing import matches, ordered
 from ._run import Run
+
+T = TypeVar("T")
+
+_HEAVY: Final = ("config", "summaryMetrics", "systemMetrics", "historyKeys")
 
 
 def _run(call: Call) -> dict[str, Any]:
     with call.store.reading(call.key()) as run:
-        return _in_project(run=None if run is None else _node(run))
+        return in_project(run=None if run is None else _told(call)(run))
 
 
 def _runs(call: Call) -> dict[str, Any]:
-    place = call.key()[:2]
-    wanted = json.loads(call.variables.get("filters") or "{}")
+    told, place = call.variables, call.key()[:2]
+    wanted = json.loads(told.get("filters") or "{}")
     with call.store.reading_all() as runs:
-        nodes = [_node(run) for run in runs if run.key[:2] == place]
-    found = [node for node in nodes if _matches(node, wanted)]
-    return _in_project(runs=connection(found), runCount=len(found), readOnly=False)
+        found = [run for run in runs if run.key[:2] == place and matches(run, wanted)]
+        found = ordered(found, told.get("order") or "+created_at")
+        page = connection(found, _told(call), told.get("cursor"), told.get("perPage"))
+    return in_project(runs=page, runCount=len(found), readOnly=False)
 
 
-def _matches(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Compare a run with a filter, which names the fields as the node does. Of the operators only ``$and`` works."""
-    own = {name: value for name, value in wanted.items() if name != "$and"}
-    same = all(node[name] == value or (name == "tags" and value in node[name]) for name, value in own.items())
-    return same and all(_matches(node, part) for part in wanted.get("$and", []))
+def _told(call: Call) -> Callable[[Run], dict[str, Any]]:
+    """Return what is told of a run: clients ask for a list without its large parts, and for those run by run."""
+    return _light_node if "LightweightRunFragment" in call.query else node
 
 
-def _history(call: Call) -> dict[str, Any]:
-    return _in_project(run={"history": [json.dumps(row) for row in _rows(call)], "events": []})
+def _full_history(call: Call) -> dict[str, Any]:
+    with call.store.reading(call.key()) as run:
+        rows, metrics = ([], []) if run is None else (_in_order(run.rows), _in_order(run.metrics))
+    samples = call.variables.get("samples")
+    return in_project(run={"history": _texts(_sampled(rows, samples)), "events": _texts(_sampled(metrics, samples))})
+
+
+def _history_page(call: Call) -> dict[str, Any]:
+    told = call.variables
+    return in_project(run={"history": _texts(_rows(call, told["minStep"], told["maxStep"] - 1))})
 
 
 def _sampled_history(call: Call) -> dict[str, Any]:
-    """Give all rows that have all keys of a spec, however few samples it asks for."""
-    told, rows = call.variables, _rows(call)
-    specs = told.get("specs") or [told["spec"]]
-    return _in_project(run={"sampledHistory": [_columns(rows, json.loads(spec)["keys"]) for spec in specs]})
+    """Give rows that have all keys of a spec, whose `maxStep` counts, unlike that of a page."""
+    told = call.variables
+    specs = [json.loads(spec) for spec in told.get("specs") or [told["spec"]]]
+    return in_project(run={"sampledHistory": [_samples(call, spec) for spec in specs]})
 
 
-def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    return [{name: row[name] for name in names} for row in rows if all(name in row for name in names)]
+def _samples(call: Call, spec: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    keys, rows = spec["keys"], _rows(call, spec.get("minStep", 0), spec.get("maxStep"))
+    found = [{key: row[key] for key in keys} for row in rows if all(key in row for key in keys)]
+    return _sampled(found, spec["samples"])
 
 
 def _history_keys(call: Call) -> dict[str, Any]:
     rows = _rows(call)
     last = max((row["_step"] for row in rows), default=-1)
-    return _in_project(run={"historyKeys": {"keys": {name: {} for row in rows for name in row}, "lastStep": last}})
+    return in_project(run={"historyKeys": {"keys": {name: {} for row in rows for name in row}, "lastStep": last}})
 
 
 def _exported_history(call: Call) -> dict[str, Any]:
     """Say that no rows were exported, so that the client asks for the live ones."""
-    return _in_project(run={"parquetHistory": {"parquetUrls": [], "liveData": []}})
+    return in_project(run={"parquetHistory": {"parquetUrls": [], "liveData": []}})
 
 
-def _rows(call: Call) -> list[dict[str, Any]]:
-    """Return the rows of history from the call's `minStep` up to, but without, its `maxStep`, where it gives them."""
+def _rows(call: Call, first: int = 0, last: int | None = None) -> list[dict[str, Any]]:
+    """Return the rows of history from one step to another."""
     name = next(name for name in ("name", "run", "runName") if name in call.variables)
-    first, end = call.variables.get("minStep") or 0, call.variables.get("maxStep")
     with call.store.reading(call.key(name)) as run:
-        rows = [] if run is None else [run.rows[line] for line in sorted(run.rows)]
-    return [row for row in rows if first <= row["_step"] and (end is None or row["_step"] < end)]
+        rows = [] if run is None else _in_order(run.rows)
+    return [row for row in rows if first <= row["_step"] and (last is None or row["_step"] <= last)]
+
+
+def _in_order(rows: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rows[line] for line in sorted(rows)]
+
+
+def _sampled(rows: Sequence[T], samples: int | None) -> Sequence[T]:
+    """Return at most so many rows, the first and the last among them."""
+    if samples is None or len(rows) <= samples:
+        return rows
+    return [rows[number * (len(rows) - 1) // max(samples - 1, 1)] for number in range(samples)]
+
+
+def _texts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [json.dumps(row) for row in rows]
 
 
 def _files(call: Call) -> dict[str, Any]:
-    key = call.key()
+    told, key = call.variables, call.key()
     with call.store.reading(key) as run:
-        contents = {} if run is None else dict(run.files)
-    wanted = call.variables.get("fileNames") or list(contents)
-    nodes = [_file_node(name, contents[name], call.file_url(key, name)) for name in wanted if name in contents]
-    return _in_project(run={"fileCount": len(contents), "files": connection(nodes)})
+        files = {} if run is None else dict(run.files)
+    wanted = [name for name in told.get("fileNames") or files if name in files]
+    page = connection(
+        wanted,
+        lambda name: _file_node(name, files[name], call.file_url(key, name)),
+        told.get("fileCursor"),
+        told.get("fileLimit"),
+    )
+    return in_project(run={"fileCount": len(files), "files": page})
 
 
-def _in_project(**answer: Any) -> dict[str, Any]:
-    return {"project": {"id": "1", "internalId": "1", **answer}}
-
-
-def _node(run: Run) -> dict[str, Any]:
-    record = run.record()
+def node(run: Run) -> dict[str, Any]:
+    """Return all that is told of a run."""
     return {
-        "id": record.url,
-        "name": record.id,
-        "displayName": record.display_name,
-        "state": record.state,
-        "group": record.group,
-        "jobType": record.job_type,
-        "tags": list(record.tags),
-        "notes": record.notes,
-        "description": record.notes,
+        "id": run.url,
+        "name": run.key.id,
+        "displayName": run.display_name or run.key.id,
+        "state": run.state,
+        "group": run.group,
+        "jobType": run.job_type,
+        "tags": list(run.tags),
+        "notes": run.notes,
+        "description": run.notes,
         "config": json.dumps(run.config),
         "summaryMetrics": json.dumps(run.summary),
         "systemMetrics": "{}",
-        "historyLineCount": len(record.history),
+        "historyLineCount": run.next_line,
         "historyKeys": None,
-        "sweepName": None,
+        "sweepName": run.sweep,
         "commit": None,
         "readOnly": False,
         "projectId": "1",
-        "createdAt": "1970-01-01T00:00:00Z",
-        "heartbeatAt": "1970-01-01T00:00:00Z",
-        "user": {"name": record.entity, "username": record.entity},
+        "createdAt": EPOCH,
+        "heartbeatAt": EPOCH,
+        "user": {"name": run.key.entity, "username": run.key.entity},
     }
 
 
-def _file_node(name: str, content: bytes, url: str) -> dict[str, Any]:
+def _light_node(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in node(run).items() if name not in _HEAVY}
+
+
+def _file_node(name: str, file: File, url: str) -> dict[str, Any]:
     return {
         "id": url,
         "name": name,
         "url": url,
         "directUrl": url,
-        "sizeBytes": len(content),
+        "sizeBytes": len(file.content),
         "mimetype": None,
-        "md5": None,
+        "updatedAt": EPOCH,
+        "md5": file.md5,
     }
 
 
 ANSWERS: Final[Mapping[str, Answer]] = {
-    "HistoryPage": _history,
+    "HistoryPage": _history_page,
     "Run": _run,
     "RunFiles": _files,
-    "RunFullHistory": _history,
+    "RunFullHistory": _full_history,
     "RunHistoryKeys": _history_keys,
     "RunParquetHistory": _exported_history,
     "RunSampledHistory": _sampled_history,

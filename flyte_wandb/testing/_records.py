@@ -1,12 +1,15 @@
-"""What callers of the W&B double see of the runs: frozen snapshots of runs and of their writers."""
+"""What callers of the W&B double see: frozen snapshots of runs, of their writers, and of sweeps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-State = Literal["running", "finished", "failed", "preempted"]
-"""State of a run. A run that nobody completes stays "running": the double does not know "crashed"."""
+State = Literal["pending", "running", "finished", "failed", "preempted"]
+"""State of a run: "pending" until a writer opens it, as that of a trial that an agent was given.
+
+A run that nobody completes stays "running": the double does not know "crashed".
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class RunRecord:
         project: The project.
         display_name: Name on the pages; the id where the client gave none.
         group: Group of runs, or None.
+        sweep: Id of the sweep that it belongs to, or None.
         job_type: What kind of job it is, or None.
         tags: Tags in the order given.
         notes: Free text, or None.
@@ -61,6 +65,7 @@ class RunRecord:
     project: str
     display_name: str
     group: str | None
+    sweep: str | None
     job_type: str | None
     tags: tuple[str, ...]
     notes: str | None
@@ -80,3 +85,32 @@ class RunRecord:
     def logged(self, key: str) -> list[Any]:
         """Return every value that was logged under `key`, in the order of the rows."""
         return [row[key] for row in self.history if key in row]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """One sweep as the server knows it at one moment.
+
+    Attributes:
+        id: The sweep's id, unique on the server.
+        entity: User or team that owns the project.
+        project: The project.
+        display_name: Name on the pages; the id where the client gave none.
+        config: What is searched, and how.
+        state: "RUNNING", "PAUSED", "FINISHED" or "CANCELED".
+        prior_runs: Ids of the older runs that the sweep was created with.
+        run_ids: Ids of its runs in the order in which agents were given them, or in which they were opened.
+        agents: How many agents have worked for it.
+        url: Address of its page.
+    """
+
+    id: str
+    entity: str
+    project: str
+    display_name: str
+    config: dict[str, Any]
+    state: str
+    prior_runs: tuple[str, ...]
+    run_ids: tuple[str, ...]
+    agents: int
+    url: str

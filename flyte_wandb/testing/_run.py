@@ -4,6 +4,7 @@
   machine is being taken away.
 - The rows of a plain writer go to the lines that it names. In shared mode the server numbers lines and steps itself.
 - Keys of the config and of the summary merge; the last writer wins.
+- A run that an agent was given is "pending" until a writer opens it.
 - Who resumes a run sets it to "running" again and keeps its data; a plain writer that opens it without resuming starts
   it over. A writer of shared mode that merely joins does not reopen a completed run, and neither do late updates.
 """
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from ._file import File
 from ._records import RunRecord, State, Writer
 
 _NOT_LOGGED: Final = ("_wandb", "_timestamp", "_runtime")
@@ -61,17 +63,19 @@ class Run:
     url: str
     display_name: str | None = None
     group: str | None = None
+    sweep: str | None = None
     job_type: str | None = None
     tags: tuple[str, ...] = ()
     notes: str | None = None
-    state: State = "running"
+    state: State = "pending"
     preempting: bool = False
+    stopped: bool = False
     exit_code: int | None = None
     config: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[int, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
     resumed: int = 0
     restarted: int = 0
     _writers: list[_Writer] = field(default_factory=list)
@@ -88,12 +92,13 @@ class Run:
 
     def open(self, sender: Sender, *, resumed: bool) -> None:
         """Let a writer in."""
-        first = not self._writers
         self._writers.append(_Writer(sender=sender))
-        if resumed:
+        if self.state == "pending":
+            self.state = "running"
+        elif resumed:
             self.resumed += 1
             self._run_again()
-        elif not first and not sender.shared:
+        elif not sender.shared:
             self.restarted += 1
             self._start_over()
 
@@ -102,6 +107,7 @@ class Run:
         *,
         display_name: str | None,
         group: str | None,
+        sweep: str | None,
         job_type: str | None,
         tags: Sequence[str] | None,
         notes: str | None,
@@ -109,6 +115,7 @@ class Run:
         """Take over what a writer says about the run; None leaves a field as it is."""
         self.display_name = display_name or self.display_name
         self.group = group or self.group
+        self.sweep = sweep or self.sweep
         self.job_type = job_type or self.job_type
         self.tags = self.tags if tags is None else tuple(tags)
         self.notes = notes or self.notes
@@ -147,6 +154,7 @@ class Run:
             **self.key._asdict(),
             display_name=self.display_name or self.key.id,
             group=self.group,
+            sweep=self.sweep,
             job_type=self.job_type,
             tags=self.tags,
             notes=self.notes,
@@ -160,12 +168,12 @@ class Run:
             resumed=self.resumed,
             restarted=self.restarted,
             console="".join(f"{writer.console[line]}\n" for writer in self._writers for line in sorted(writer.console)),
-            files=dict(self.files),
+            files={name: file.content for name, file in self.files.items()},
             url=self.url,
         )
 
     def _run_again(self) -> None:
-        self.state, self.preempting, self.exit_code = "running", False, None
+        self.state, self.preempting, self.stopped, self.exit_code = "running", False, False, None
 
     def _start_over(self) -> None:
         self._run_again()

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TypeVar
+from typing import Any, Final
 
-from ._http import KEY, HttpServer
-from ._records import RunRecord
-from ._store import Store
+from ._faults import Fault
+from ._file import File
+from ._records import RunRecord, State
+from ._run import RunKey
+from ._seeing import Seeing
 
-T = TypeVar("T")
+_EXIT_CODES: Final[Mapping[State, int]] = {"finished": 0, "failed": 1, "preempted": 1}
 
 
-class WandbServer:
+class WandbServer(Seeing):
     """A W&B server that keeps runs in memory. It runs in threads of this process and serves any number of others.
 
     Supported is what writers need (login with the key of `environ`, online, shared and resumed runs, files of runs),
-    reading runs, their history and their files with `wandb.Api()`, and the pages that links lead to. Not supported are
-    artifacts, sweeps, rate limits, and "crashed", the state of a run whose writers are silent. How runs change is said
-    in `_run.py`.
+    sweeps and their agents (grid and random search, `run_cap`, trials that are stopped), reading runs, sweeps, history
+    and files with `wandb.Api()`, page by page, and the pages that links lead to. Not supported are artifacts, Bayesian
+    search, which draws at random here, early termination by rule, and "crashed", the state of a run whose writers are
+    silent. How runs and sweeps change is said in `_run.py` and `_sweep.py`.
+
+    A test can put runs and sweeps there by itself (`put_run`, `put_sweep`), and disturb requests (`fault`, `slow`).
 
     Args:
         port: Port to listen on, 0 for a free one.
@@ -39,126 +42,6 @@ class WandbServer:
             assert run.state == "finished"
             assert [row["loss"] for row in run.history] == [0.5, 0.25]
     """
-
-    def __init__(self, port: int = 0, entity: str = "local", version: str | None = None) -> None:
-        self._port = port
-        self._entity = entity
-        self._version = version
-        self._started: tuple[Store, HttpServer, threading.Thread] | None = None
-        self._ended: Store | None = None
-
-    def __enter__(self) -> WandbServer:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen, without any runs. A server can be started again after its end.
-
-        Raises:
-            OSError: The port is in use.
-            RuntimeError: The server runs already.
-        """
-        if self._started is not None:
-            raise RuntimeError(f"the server runs already, at {self.url}")
-        http = HttpServer(self._port, self._entity, self._version)
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        self._started = (http.store, http, thread)
-
-    def stop(self) -> None:
-        """End all connections and threads. The runs stay readable; where the server does not run, nothing happens."""
-        if self._started is None:
-            return
-        store, http, thread = self._started
-        self._started, self._ended = None, store
-        store.close()
-        http.shutdown()
-        thread.join()
-        http.disconnect()
-        http.server_close()
-
-    @property
-    def url(self) -> str:
-        """Address of the server, such as ``http://127.0.0.1:41973``.
-
-        Raises:
-            RuntimeError: The server was never started, which holds for all other properties and methods, too.
-        """
-        return self._store.url
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """Environment variables with which a process writes to this server, logged in, and to no other."""
-        return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
-
-    @property
-    def runs(self) -> tuple[RunRecord, ...]:
-        """Snapshots of all runs in order of creation."""
-        return self._store.records()
-
-    def run(self, run_id: str, project: str | None = None, entity: str | None = None) -> RunRecord:
-        """Return a snapshot of the one run with the id `run_id`.
-
-        Args:
-            run_id: The run's id.
-            project: Its project, or None for any.
-            entity: Its owner, or None for any.
-
-        Raises:
-            LookupError: There is none, or there are several. The message lists the runs that there are.
-        """
-        runs = self.runs
-        found = [run for run in runs if run.id == run_id and project in (None, run.project)]
-        found = [run for run in found if entity in (None, run.entity)]
-        if len(found) != 1:
-            raise LookupError(f"{len(found) or 'no'} runs with the id {run_id!r}; known runs: {_listed(runs)}")
-        return found[0]
-
-    @property
-    def groups(self) -> dict[str, tuple[RunRecord, ...]]:
-        """Snapshots of the runs that have a group, by its name."""
-        runs = self.runs
-        names = dict.fromkeys(run.group for run in runs if run.group is not None)
-        return {name: tuple(run for run in runs if run.group == name) for name in names}
-
-    @property
-    def unknown_operations(self) -> tuple[str, ...]:
-        """Names of the GraphQL operations that the server could not answer; a good test asserts that there are none."""
-        return self._store.unknown_operations
-
-    def wait_for(self, predicate: Callable[[WandbServer], T], timeout: float = 30.0) -> T:
-        """Wait until something holds for this server, and return what `predicate` says then.
-
-        Args:
-            predicate: Is asked at once and after every change. A LookupError counts as "not yet", so it may ask for
-                runs and keys that are still to come. It should not block, for the server waits for it.
-            timeout: Seconds to wait at most.
-
-        Raises:
-            TimeoutError: It does not hold by then. The message lists the runs that there are.
-
-        Example::
-
-            server.wait_for(lambda server: server.run("run1").history, timeout=10)
-        """
-        missing: list[LookupError] = []
-
-        def ask() -> T | None:
-            missing.clear()
-            try:
-                return predicate(self)
-            except LookupError as error:
-                missing.append(error)
-                return None
-
-        value = self._store.wait_for(ask, timeout)
-        if value:
-            return value
-        unmet = f"it did not come true within {timeout} s; known runs: {_listed(self.runs)}"
-        raise TimeoutError(unmet) from (missing[0] if missing else None)
 
     def refuse(self, message: str) -> None:
         """Let no writer open a run from now on, be it new or not: `wandb.init` fails at once with `message`.
@@ -193,13 +76,178 @@ class WandbServer:
         """How many requests `paused` holds now."""
         return self._store.held
 
-    @property
-    def _store(self) -> Store:
-        store = self._started[0] if self._started else self._ended
-        if store is None:
-            raise RuntimeError("the server was not started: use `with WandbServer() as server:`, or call start()")
-        return store
+    def fault(
+        self,
+        where: str,
+        *,
+        status: int | None = None,
+        times: int | None = 1,
+        retry_after: float | None = None,
+        drop: bool = False,
+    ) -> None:
+        """Answer requests with an error, or not at all. A request that is hit changes nothing.
+
+        Faults at one place come one after the other. Of several that fit a request the oldest hits it.
+
+        Args:
+            where: A name of the requests that are hit:
+
+                - an operation of GraphQL, such as ``UpsertBucket``, or ``graphql`` for any;
+                - ``file_stream`` (rows, console, the end of a run), or ``file_stream:RUN_ID``;
+                - ``upload`` or ``upload:RUN_ID/NAME`` for files that are written;
+                - ``download`` or ``download:RUN_ID/NAME`` for files that are read, ``head`` and ``head:RUN_ID/NAME``
+                  where only their size is asked;
+                - ``page`` for the pages that links lead to;
+                - ``*`` for all.
+            status: HTTP status of the answer, such as 429 or 503; None with `drop`.
+            times: How many requests are hit; None until `heal`.
+            retry_after: Seconds for the answer's header ``Retry-After``.
+            drop: End the connection without an answer; for ``download`` after half of the content.
+
+        Raises:
+            ValueError: Neither `status` nor `drop` is given, or both.
+
+        Example::
+
+            server.fault("download", status=429, retry_after=1, times=3)
+            server.fault("download:run1/model.bin", drop=True)
+        """
+        if drop is (status is not None):
+            raise ValueError(
+                f"the fault at {where!r} has status={status!r} and drop={drop!r}: give exactly one of them"
+            )
+        with self._store.disturbing() as faults:
+            faults.add(Fault(where=where, status=status, retry_after=retry_after, drop=drop, times=times))
+
+    def slow(self, where: str, seconds: float) -> None:
+        """Let requests wait before they are answered, until `heal` or the end of the server.
+
+        Args:
+            where: A name of the requests, as for `fault`. Of several that fit a request the longest wait counts.
+            seconds: How long each waits.
+        """
+        with self._store.disturbing() as faults:
+            faults.slow(where, seconds)
+
+    def heal(self) -> None:
+        """Take back all faults and all slowness, at once also for requests that wait."""
+        with self._store.disturbing() as faults:
+            faults.heal()
+
+    def put_run(
+        self,
+        run_id: str,
+        *,
+        project: str = "uncategorized",
+        entity: str | None = None,
+        sweep: str | None = None,
+        state: State = "finished",
+        config: Mapping[str, Any] | None = None,
+        summary: Mapping[str, Any] | None = None,
+        history: Iterable[Mapping[str, Any]] = (),
+        files: Mapping[str, bytes] | None = None,
+        tags: Sequence[str] = (),
+        group: str | None = None,
+        system_metrics: Iterable[Mapping[str, Any]] = (),
+    ) -> RunRecord:
+        """Put a run there without a client.
+
+        Args:
+            run_id: The run's id.
+            project: Its project.
+            entity: Its owner; None for the server's entity.
+            sweep: Id of its sweep, or None.
+            state: Its state.
+            config: Its config by name.
+            summary: Its summary by name.
+            history: Its rows. A row without ``_step`` has the step after that of the row before, the first one 0.
+            files: Contents of its files by name, which may be any text.
+            tags: Its tags.
+            group: Its group, or None.
+            system_metrics: Rows as W&B has them, such as ``{"_runtime": 15, "system.cpu": 3.5}``.
+
+        Returns:
+            A snapshot of the run.
+
+        Raises:
+            LookupError: There is no such sweep.
+            ValueError: There is such a run already.
+
+        Example::
+
+            server.put_run("run1", project="vision", history=[{"loss": 0.5}, {"loss": 0.25}], files={"a.txt": b"a"})
+        """
+        if sweep is not None:
+            self.sweep(sweep)
+        run = self._store.add_run(
+            self._store.key(entity, project, run_id),
+            state=state,
+            exit_code=_EXIT_CODES.get(state),
+            sweep=sweep,
+            config={name: {"value": value} for name, value in (config or {}).items()},
+            summary=dict(summary or {}),
+            rows=dict(enumerate(_numbered(history))),
+            metrics=dict(enumerate(dict(row) for row in system_metrics)),
+            files={name: File.of(content) for name, content in (files or {}).items()},
+            tags=tuple(tags),
+            group=group,
+        )
+        return run.record()
+
+    def put_sweep(self, config: Mapping[str, Any], *, project: str = "uncategorized", entity: str | None = None) -> str:
+        """Put a sweep there without a client.
+
+        Args:
+            config: The sweep's configuration.
+            project: Its project.
+            entity: Its owner; None for the server's entity.
+
+        Returns:
+            The sweep's id.
+
+        Raises:
+            ValueError: The double cannot search what the configuration describes.
+        """
+        return self._store.add_sweep(self._store.place(entity, project), dict(config)).id
+
+    def end_sweep(self, sweep_id: str, state: str = "CANCELED") -> None:
+        """Set the state of a sweep, as W&B's page of it does.
+
+        Args:
+            sweep_id: The sweep's id.
+            state: "CANCELED" ends the agents at once, "FINISHED" when their run has ended; "PAUSED" lets them wait
+                until "RUNNING".
+
+        Raises:
+            LookupError: There is no such sweep.
+        """
+        with self._store.searching() as sweeps:
+            sweeps.find(sweep_id).state = state
+
+    def stop_trial(self, run_id: str) -> None:
+        """Let the agent that was given the run hear at its next heartbeat that it is to end it: early termination.
+
+        Raises:
+            LookupError: No agent was given the run.
+        """
+        with self._store.searching() as sweeps:
+            agent = sweeps.agent_with(run_id)
+            if agent is None:
+                raise LookupError(f"no agent was given the run {run_id!r}")
+            agent.to_stop.append(run_id)
+
+    def stop_run(self, run_id: str) -> None:
+        """Tell a run's writers to stop, as the button on W&B's page of it does. They ask every 15 s.
+
+        Raises:
+            LookupError: There is no such run, or there are several.
+        """
+        run = self.run(run_id)
+        self._store.stop_run(RunKey(run.entity, run.project, run.id))
 
 
-def _listed(runs: tuple[RunRecord, ...]) -> str:
-    return ", ".join(f"{run.entity}/{run.project}/{run.id} ({run.state})" for run in runs) or "none"
+def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    step = -1
+    for row in rows:
+        step = row.get("_step", step + 1)
+        yield {"_step": step, **row}

@@ -1,23 +1,35 @@
-"""The state of the double: its runs, and what a test asked it to do with the next ones. Thread-safe."""
+"""The state of the double: its runs and sweeps, and what a test asked it to do with requests. Thread-safe."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ._records import RunRecord
+from ._faults import Fault, Faults
+from ._records import RunRecord, SweepRecord
 from ._run import Run, RunKey, Sender
+from ._sweep import Sweep, Sweeps
 
 T = TypeVar("T")
 
 
 class RefusedError(Exception):
-    """A run is not opened. The message is what the client is told."""
+    """A request is not obeyed. The message is what the client is told.
+
+    Attributes:
+        status: HTTP status of the answer. The client gives up at once on 403, with a CommError as W&B's own refusals
+            bring; on 429 and 5xx, and on a closed connection, it tries again, often for minutes.
+    """
+
+    def __init__(self, message: str, status: int = 403) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +54,7 @@ class Upsert:
 
 
 class Store:
-    """All runs of one server.
+    """All runs and sweeps of one server.
 
     Attributes:
         url: Address of the server, without a trailing slash.
@@ -56,6 +68,8 @@ class Store:
         self.version = version
         self._changed = threading.Condition()
         self._runs: dict[RunKey, Run] = {}
+        self._sweeps = Sweeps()
+        self._faults = Faults()
         self._tickets: set[str] = set()
         self._numbers = itertools.count(1)
         self._refusal: str | None = None
@@ -75,10 +89,48 @@ class Store:
         with self._changed:
             return tuple(self._unknown)
 
-    def records(self) -> tuple[RunRecord, ...]:
-        """Return snapshots of all runs in order of creation."""
+    @property
+    def requests(self) -> Counter[str]:
+        """How often each name was asked."""
         with self._changed:
-            return tuple(run.record() for run in self._runs.values())
+            return self._faults.asked.copy()
+
+    def records(self, wanted: Callable[[RunKey], bool] = lambda key: True) -> tuple[RunRecord, ...]:
+        """Return snapshots of the wanted runs in order of creation."""
+        with self._changed:
+            return tuple(run.record() for run in self._runs.values() if wanted(run.key))
+
+    def sweep_records(self) -> tuple[SweepRecord, ...]:
+        """Return snapshots of all sweeps in order of creation."""
+        with self._changed:
+            return tuple(self._sweep_record(sweep) for sweep in self._sweeps.by_id.values())
+
+    def sweep_record(self, sweep_id: str) -> SweepRecord:
+        """Return a snapshot of one sweep.
+
+        Raises:
+            LookupError: There is none.
+        """
+        with self._changed:
+            return self._sweep_record(self._sweeps.find(sweep_id))
+
+    def meet(self, names: Collection[str]) -> Fault | None:
+        """Count a request, hold it while it is to be slow, and return the fault that hits it.
+
+        Args:
+            names: All names of the request.
+        """
+        with self._changing():
+            self._faults.asked.update(names)
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._faults.delay(names), self._faults.delay(names))
+            return self._faults.take(names)
+
+    @contextmanager
+    def disturbing(self) -> Iterator[Faults]:
+        """Give the faults to change them."""
+        with self._changing():
+            yield self._faults
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
         """Return what `predicate` says as soon as it is true, or after `timeout` seconds."""
@@ -110,9 +162,13 @@ class Store:
         with self._changing():
             self._unknown.append(operation)
 
+    def place(self, entity: str | None, project: str | None) -> tuple[str, str]:
+        """Return entity and project as the server decides where clients leave them out."""
+        return entity or self.entity, project or "uncategorized"
+
     def key(self, entity: str | None, project: str | None, run_id: str | None) -> RunKey:
         """Name a run as clients do, who leave out what the server decides."""
-        return RunKey(entity or self.entity, project or "uncategorized", run_id or f"run{next(self._numbers)}")
+        return RunKey(*self.place(entity, project), run_id or f"run{next(self._numbers)}")
 
     @contextmanager
     def reading(self, key: RunKey) -> Iterator[Run | None]:
@@ -131,6 +187,48 @@ class Store:
         """Give the run to change it, or None; who waits looks again afterwards."""
         with self._changing():
             yield self._runs.get(key)
+
+    @contextmanager
+    def searching(self) -> Iterator[Sweeps]:
+        """Give the sweeps to change them or to read them."""
+        with self._changing():
+            yield self._sweeps
+
+    def add_run(self, key: RunKey, **about: Any) -> Run:
+        """Add a run with fields of `Run`.
+
+        Raises:
+            ValueError: There is one with that key already.
+        """
+        with self._changing():
+            if key in self._runs:
+                raise ValueError(f"there is a run {'/'.join(key)} already: choose another id")
+            self._runs[key] = Run(key=key, url=self._page("runs", *key), **about)
+            return self._runs[key]
+
+    def stop_run(self, key: RunKey) -> None:
+        """Tell a run's writers to stop when they ask."""
+        with self._changing():
+            self._runs[key].stopped = True
+
+    def add_sweep(self, place: tuple[str, str], config: dict[str, Any], **about: Any) -> Sweep:
+        """Add a sweep with fields of `Sweep`.
+
+        Raises:
+            ValueError: The double cannot search what the config describes.
+        """
+        entity, project = place
+        with self._changing():
+            sweep_id = f"sweep{len(self._sweeps.by_id) + 1}"
+            url = self._page("sweeps", entity, project, sweep_id)
+            sweep = Sweep(id=sweep_id, entity=entity, project=project, url=url, config=config, **about)
+            self._sweeps.by_id[sweep_id] = sweep
+            return sweep
+
+    def run_ids(self, sweep: Sweep) -> tuple[str, ...]:
+        """Return the ids of a sweep's runs in order of creation."""
+        with self._changed:
+            return tuple(run.key.id for run in self._runs.values() if run.sweep == sweep.id)
 
     def ticket(self) -> str:
         """Make an id for a run that only the one writer has who asked for it: it shows later who resumes."""
@@ -157,7 +255,7 @@ class Store:
         if opens and self._refusal is not None:
             raise RefusedError(self._refusal)
         self._tickets -= {upsert.ticket or ""}
-        run = self._runs.setdefault(upsert.key, Run(key=upsert.key, url=self._page(upsert.key)))
+        run = self._runs.get(upsert.key) or self.add_run(upsert.key)
         if opens:
             run.open(upsert.sender, resumed=resumes)
         run.describe(**upsert.about)
@@ -179,6 +277,9 @@ class Store:
             yield
             self._changed.notify_all()
 
-    def _page(self, key: RunKey) -> str:
-        entity, project, run_id = (quote(part, safe="") for part in key)
-        return f"{self.url}/{entity}/{project}/runs/{run_id}"
+    def _sweep_record(self, sweep: Sweep) -> SweepRecord:
+        return sweep.record(run_ids=self.run_ids(sweep), agents=self._sweeps.agents_of(sweep))
+
+    def _page(self, kind: str, *key: str) -> str:
+        entity, project, name = (quote(part, safe="") for part in key)
+        return f"{self.url}/{entity}/{project}/{kind}/{name}"

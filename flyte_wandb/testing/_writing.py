@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ._calls import Answer, Call, connection, entity
+from ._calls import Answer, Call, connection, entity, in_project
 from ._run import Run
 from ._store import Upsert
 
@@ -15,7 +15,7 @@ _TOLD_ONCE: Final = ("host", "program", "displayName", "groupName", "jobType", "
 
 def _viewer(call: Call) -> dict[str, Any]:
     user = call.store.entity
-    viewer = {"id": user, "entity": user, "username": user, "email": "", "flags": "{}", "teams": connection([])}
+    viewer = {"id": user, "entity": user, "username": user, "email": "", "flags": "{}", "teams": connection([], dict)}
     return {"viewer": viewer, **_server(call)}
 
 
@@ -30,7 +30,8 @@ def _organization(call: Call) -> dict[str, Any]:
 
 
 def _stopped(call: Call) -> dict[str, Any]:
-    return {"project": {"run": {"stopped": False}}}
+    with call.store.reading(call.key("runId")) as run:
+        return in_project(run={"stopped": run is not None and run.stopped})
 
 
 def _resume_status(call: Call) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def _resume_point(run: Run) -> dict[str, Any]:
         "eventsTail": _tail(run.metrics),
         "logLineCount": run.console_lines,
         "summaryMetrics": json.dumps(run.summary),
-        "wandbConfig": json.dumps({"t": 1}),
+        "wandbConfig": json.dumps({} if run.state == "pending" else {"t": 1}),
     }
 
 
@@ -63,7 +64,7 @@ def _upsert(call: Call) -> dict[str, Any]:
 
 def _read_upsert(call: Call) -> Upsert:
     told = call.variables
-    about = {name: told.get(name) for name in ("tags", "notes")}
+    about = {name: told.get(name) for name in ("tags", "notes", "sweep")}
     about |= {"display_name": told.get("displayName"), "group": told.get("groupName"), "job_type": told.get("jobType")}
     return Upsert(
         key=call.key(),
@@ -94,7 +95,7 @@ def _bucket(run: Run) -> dict[str, Any]:
         "notes": run.notes,
         "tags": list(run.tags),
         "config": json.dumps(run.config),
-        "sweepName": None,
+        "sweepName": run.sweep,
         "historyLineCount": run.next_line,
         "project": {"id": project, "name": project, "entity": entity(owner)},
     }

@@ -82,9 +82,9 @@ def test_a_page_of_nothing_is_not_found(server: WandbServer) -> None:
 
 def test_the_files_of_a_run_are_served(server: WandbServer) -> None:
     write_run("run1", config={"lr": 0.125})
-    assert "0.125" in read(f"{server.url}/files/local/p/run1/config.yaml")[1]
-    assert read(f"{server.url}/files/local/p/run1/other.yaml")[0] == 404
-    assert read(f"{server.url}/files/local/p/run2/config.yaml")[0] == 404
+    assert "0.125" in read(f"{server.url}/files/local/p/run1?name=config.yaml")[1]
+    assert read(f"{server.url}/files/local/p/run1?name=other.yaml")[0] == 404
+    assert read(f"{server.url}/files/local/p/run2?name=config.yaml")[0] == 404
 
 
 def test_an_unknown_operation_is_named() -> None:

@@ -1,0 +1,70 @@
+"""What a test does to requests: answers that are errors, connections that end, slowness; and a count of all requests.
+
+A request has several names, such as ``RunFiles``, ``graphql`` and ``*``. Each of them can be given a fault, is counted,
+and means all requests that have it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+EVERY = "*"
+"""The name that all requests have."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """How requests are answered in place of a proper answer.
+
+    Attributes:
+        where: A name of the requests that it hits.
+        status: HTTP status of the answer.
+        retry_after: Seconds that the answer asks the client to wait, or None.
+        drop: Whether the connection ends instead.
+        times: How many requests it still hits; None for no end.
+    """
+
+    where: str
+    status: int | None
+    retry_after: float | None
+    drop: bool
+    times: int | None
+
+    def hit(self) -> None:
+        """Count a request that it hits."""
+        self.times = None if self.times is None else self.times - 1
+
+
+@dataclass(slots=True)
+class Faults:
+    """All faults of a server. Not thread-safe; the store's lock guards it."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+    _faults: list[Fault] = field(default_factory=list)
+    _delays: dict[str, float] = field(default_factory=dict)
+
+    def add(self, fault: Fault) -> None:
+        """Hit requests from now on, after those faults that were added before."""
+        self._faults.append(fault)
+
+    def slow(self, where: str, seconds: float) -> None:
+        """Delay requests from now on."""
+        self._delays[where] = seconds
+
+    def heal(self) -> None:
+        """Take back all faults and delays."""
+        self._faults.clear()
+        self._delays.clear()
+
+    def delay(self, names: Collection[str]) -> float:
+        """Return how many seconds a request with these names is delayed."""
+        return max((seconds for where, seconds in self._delays.items() if where in names), default=0.0)
+
+    def take(self, names: Collection[str]) -> Fault | None:
+        """Return the fault that hits a request with these names, or None."""
+        found = next((fault for fault in self._faults if fault.where in names and fault.times != 0), None)
+        if found is not None:
+            found.hit()
+        return found
