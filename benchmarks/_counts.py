@@ -24,6 +24,7 @@ class Counts:
         openings: Worlds of two nodes with two ranks, per arm.
         decorations: Tasks that are decorated, per world.
         starts: Fresh interpreters per first decoration and per preview.
+        downloads: Downloads per arm.
     """
 
     imports: int
@@ -39,6 +40,7 @@ class Counts:
     openings: int
     decorations: int
     starts: int
+    downloads: int
 
 
 FULL: Final = Counts(
@@ -55,6 +57,7 @@ FULL: Final = Counts(
     openings=10,
     decorations=200,
     starts=10,
+    downloads=5,
 )
 QUICK: Final = Counts(
     imports=3,
@@ -70,4 +73,5 @@ QUICK: Final = Counts(
     openings=2,
     decorations=10,
     starts=2,
+    downloads=1,
 )

@@ -17,12 +17,14 @@ from ._config import (
 )
 from ._decorator import wandb_init
 from ._errors import (
+    DownloadError,
     FlyteWandbError,
     HookError,
     OpenRunError,
     PluginError,
     RefusedError,
     RunInUseError,
+    RunStoppedError,
     SettingError,
     SweepError,
     UnansweredError,
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
         strategy_name,
     )
 
+    from ._downloads._blocking import download_wandb_run_dir, download_wandb_sweep_dirs
+    from ._downloads._logs import download_wandb_run_logs, download_wandb_sweep_logs
     from ._loader import use_plugin
     from ._manager import StrategyManager
     from ._plan import plan
@@ -68,6 +72,7 @@ RankScope = Literal["global", "worker"]
 """The built-in rank scopes; plugins bring more."""
 
 __all__ = [
+    "DownloadError",
     "FlyteWandbError",
     "Group",
     "HookError",
@@ -86,6 +91,7 @@ __all__ = [
     "Role",
     "RunInUseError",
     "RunMode",
+    "RunStoppedError",
     "SettingError",
     "Settings",
     "Step",
@@ -100,6 +106,10 @@ __all__ = [
     "WandbConfig",
     "WandbSweep",
     "WandbSweepConfig",
+    "download_wandb_run_dir",
+    "download_wandb_run_logs",
+    "download_wandb_sweep_dirs",
+    "download_wandb_sweep_logs",
     "get_distributed_info",
     "get_wandb_context",
     "get_wandb_run",
@@ -121,6 +131,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "download_wandb_run_dir": "flyte_wandb._downloads._blocking",
+    "download_wandb_run_logs": "flyte_wandb._downloads._logs",
+    "download_wandb_sweep_dirs": "flyte_wandb._downloads._blocking",
+    "download_wandb_sweep_logs": "flyte_wandb._downloads._logs",
     "StrategyManager": "flyte_wandb._manager",
     "plan": "flyte_wandb._plan",
     "LinkPreview": "flyte_wandb._preview",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from . import _templates
 from ._errors import SettingError
 from ._fields import SettingArguments, checked
+from ._homecoming import ON_RANKS
 from ._links import links_of
 from ._spec import Spec
 from ._targets import trackable
@@ -70,7 +71,15 @@ def _decorated(target: T, *, settings: Mapping[str, Any]) -> T:
 def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
     function = trackable(_templates.function_of(task, "wandb_init"), "wandb_init")
     spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
+    _refuse_download_of_ranks(spec)
     _templates.replace_function(task, track(function, spec), links=links_of(spec))
+
+
+def _refuse_download_of_ranks(spec: Spec) -> None:
+    if spec.declared and spec.settings.get("download_logs"):
+        raise SettingError(
+            f"wandb_init(download_logs=True) cannot hold for the ranks of {spec.task_name!r}: {ON_RANKS}"
+        )
 
 
 def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@
     +-- SettingError       a setting of wandb_init or wandb_config cannot be used
     +-- RunInUseError      two actions of one process ask for the same run id
     +-- OpenRunError       W&B did not open the run that was asked for
+    +-- RunStoppedError    somebody stopped the run in W&B's UI
     +-- SweepError         a sweep cannot be created, found or run
     +-- DownloadError      a run or sweep cannot be fetched from W&B
 """
@@ -52,6 +53,13 @@ class RunInUseError(FlyteWandbError):
 
 class OpenRunError(FlyteWandbError):
     """W&B did not open the run that was asked for."""
+
+
+class RunStoppedError(FlyteWandbError):
+    """Somebody stopped the run in W&B's UI, which ends its task."""
+
+    def __init__(self, message: str = "the run was stopped in W&B's UI") -> None:
+        super().__init__(message)
 
 
 class SweepError(FlyteWandbError):

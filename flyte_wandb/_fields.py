@@ -37,6 +37,9 @@ class SettingArguments(TypedDict, total=False):
     joinable: bool | None
     download_logs: bool | None
     flyte_identity: bool | None
+    on_error: str | None
+    on_retry: str | None
+    checkpoint_step: int | Callable[[], int | None] | None
 
     notes: str | None
     job_type: str | None
@@ -129,6 +132,12 @@ def mapping(value: object) -> str | None:
     return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
 
 
+def _step(value: object) -> str | None:
+    if callable(value) or (type(value) is int and value >= 0):
+        return None
+    return f"expected a step, 0 or more, or a function that finds it, not {value!r}"
+
+
 def _anything(value: object) -> None:
     return None
 
@@ -162,6 +171,9 @@ FIELDS: Final[Mapping[str, Field]] = {
     "joinable": _FLAG,
     "download_logs": _FLAG,
     "flyte_identity": _FLAG,
+    "on_error": Field(check=one_of("raise", "offline", "ignore"), text=True),
+    "on_retry": Field(check=one_of("resume", "new"), text=True),
+    "checkpoint_step": Field(check=_step),
     "notes": _TEXT,
     "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
     "dir": Field(check=_anything),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ._action import Action
+
+if TYPE_CHECKING:
+    from flyte_wandb_hookspecs import Request
 
 IDENTITY_KEY: Final = "flyte"
 """Where the configuration of a run tells which Flyte action opened it."""
@@ -17,33 +20,27 @@ CONSOLE_VARIABLE: Final = "FLYTE_CONSOLE_ENDPOINT"
 _IN_CLUSTER: Final = (".internal", ".local", ".svc")
 
 
-def identity(action: Action, task_name: str | None) -> dict[str, Any]:
+def identity(action: Action, request: Request) -> dict[str, Any]:
     """Return which action opens a run: `run`, `action`, `attempt` (from 1), `task`, `project`, `domain`, and its `url`.
 
     What is not known is left out: project, domain and page in local mode, and the page where Flyte's client knows no
-    address that people can open.
+    address that people can open. `restart` is there where a launcher has started its ranks again.
 
-    >>> identity(Action(run_name="r1", name="a0"), "env.train")
+    >>> from flyte_wandb_hookspecs import Request
+    >>> identity(Action(run_name="r1", name="a0"), Request(run_name="r1", action_name="a0", task_name="env.train"))
     {'run': 'r1', 'action': 'a0', 'attempt': 1, 'task': 'env.train'}
     """
     known = {
         "run": action.run_name,
         "action": action.name,
-        "attempt": _attempt(),
-        "task": task_name,
+        "attempt": request.attempt,
+        "restart": request.topology.restart_count or None,
+        "task": request.task_name,
         "project": action.project,
         "domain": action.domain,
         "url": _console_url(action),
     }
     return {name: value for name, value in known.items() if value is not None}
-
-
-def _attempt() -> int | None:
-    """Return which attempt of the action this is, counted from 1. Flyte's older variable counts from 0."""
-    text, start = os.environ.get("FLYTE_ATTEMPT"), 0
-    if text is None:
-        text, start = os.environ.get("FLYTE_ATTEMPT_NUMBER", "0"), 1
-    return int(text) + start if text.isdecimal() else None
 
 
 def _console_url(action: Action) -> str | None:

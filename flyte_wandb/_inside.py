@@ -23,7 +23,7 @@ def get_wandb_run() -> wandb.Run | None:
         several runs are open (with one warning).
     """
     from ._runs import OPEN_RUNS
-    from ._session import in_bare_thread, tracked_here
+    from ._tracked import in_bare_thread, tracked_here
 
     if tracked := tracked_here():
         return tracked.lease.run if tracked.lease else None
@@ -50,7 +50,7 @@ def get_distributed_info() -> dict[str, int] | None:
         `rank`, `local_rank`, `world_size`, `local_world_size`, `worker_index` and `num_workers`; see `Topology`.
     """
     from ._plan import detect_topology
-    from ._session import tracked_here
+    from ._tracked import tracked_here
 
     tracked = tracked_here()
     topology = tracked.request.topology if tracked else detect_topology(MappingProxyType(os.environ))

@@ -40,6 +40,7 @@ class Opening:
         settings: Fields of `wandb.Settings` to set beside the user's.
         shared: Whether W&B's shared mode is used.
         alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
+        rewind: The step at which the run is to go on, what was logged from it on being forgotten; None for its end.
     """
 
     run_id: str
@@ -49,9 +50,17 @@ class Opening:
     settings: Mapping[str, Any] = field(default_factory=dict)
     shared: bool = False
     alone: bool = False
+    rewind: int | None = None
 
 
-def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribution = NOTHING_ADDED) -> Opening:
+def opening(
+    plan: Plan,
+    request: Request,
+    *,
+    mode: Mode | None,
+    added: Contribution = NOTHING_ADDED,
+    rewind: int | None = None,
+) -> Opening:
     """Say how the run of `plan` is opened.
 
     Args:
@@ -60,6 +69,7 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribut
         added: What is added to a run of its own.
         mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
             of tasks runs in this process, which then shares the run object itself.
+        rewind: The step at which another attempt goes on, or None.
     """
     assert plan.run_id is not None
     shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
@@ -73,6 +83,7 @@ def opening(plan: Plan, request: Request, *, mode: Mode | None, added: Contribut
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
+        rewind=rewind if own else None,
     )
 
 
@@ -137,9 +148,10 @@ def _config(request: Request, added: Contribution) -> dict[str, Any] | None:
 
 
 def _tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
-    if not added.tags:
+    again = (f"attempt-{request.attempt}",) if request.attempt > 1 and request.settings.flyte_identity else ()
+    if not added.tags and not again:
         return request.settings.tags
-    return tuple(dict.fromkeys((*(request.settings.tags or ()), *added.tags)))
+    return tuple(dict.fromkeys((*(request.settings.tags or ()), *added.tags, *again)))
 
 
 def place(request: Request, plan: Plan) -> Place:

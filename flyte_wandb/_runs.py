@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,15 @@ class OpenRuns:
         self._outer: dict[str, Any] | None = None
         self._agents = 0
 
-    def acquire(self, opening: Opening, *, action: str, in_flyte: bool = True, trial: bool = False) -> Lease:
+    def acquire(
+        self,
+        opening: Opening,
+        *,
+        action: str,
+        in_flyte: bool = True,
+        trial: bool = False,
+        stop: Callable[[], None] | None = None,
+    ) -> Lease:
         """Borrow the run that `opening` joins if it is open here, else open the run. Blocks.
 
         Args:
@@ -68,6 +76,7 @@ class OpenRuns:
             action: Who asks, for messages.
             in_flyte: Whether it is an action of Flyte, or a plain function outside of it.
             trial: Whether it is a trial of a sweep.
+            stop: What is called when somebody stops the run in W&B's UI.
 
         Raises:
             RunInUseError: Another action holds a run of this id, and this one does not join it.
@@ -76,7 +85,7 @@ class OpenRuns:
         while True:
             run_id, entry, fresh = self._claim(opening, _Entry(opened_by=action, in_flyte=in_flyte, trial=trial))
             if fresh:
-                return self._opened(run_id, entry, opening)
+                return self._opened(run_id, entry, opening, stop)
             entry.ready.wait()
             if entry.run is not None:
                 _client.add_config(entry.run, opening.arguments.get("config"))
@@ -136,9 +145,9 @@ class OpenRuns:
                     return run_id, _held(entry, run_id, opening, new.opened_by), False
             entry.closed.wait()
 
-    def _opened(self, run_id: str, entry: _Entry, opening: Opening) -> Lease:
+    def _opened(self, run_id: str, entry: _Entry, opening: Opening, stop: Callable[[], None] | None) -> Lease:
         try:
-            entry.run = run = _client.open_run(opening)
+            entry.run = run = _client.open_run(opening, stop)
         except BaseException:
             self._remove(run_id, entry)
             raise

@@ -12,8 +12,10 @@ import flyte
 
 from . import _client, _hosts
 from ._action import Action, current_action
+from ._bring_home import bring_home, bring_home_async
 from ._context import RUNS, SWEEPS, read_settings
 from ._errors import SweepError
+from ._homecoming import sweep_to_download
 from ._opening import Place
 from ._runs import OPEN_RUNS
 from ._spec import Spec
@@ -45,7 +47,10 @@ class Asked:
 def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """Call `function` inside the right sweep."""
     with open_sweep(spec) as sweep, flyte.custom_context(**written_sweep(sweep)):
-        return function(*arguments, **named)
+        result = function(*arguments, **named)
+    if _is_to_download(spec):
+        bring_home(sweep_to_download(sweep))
+    return result
 
 
 async def call_async(
@@ -57,7 +62,10 @@ async def call_async(
         if cancelled:
             raise cancelled
         with flyte.custom_context(**written_sweep(sweep)):
-            return await function(*arguments, **named)
+            result = await function(*arguments, **named)
+    if _is_to_download(spec):
+        await bring_home_async(sweep_to_download(sweep))
+    return result
 
 
 @contextmanager
@@ -83,6 +91,13 @@ def settings_of(action: Action, spec: Spec) -> dict[str, Any]:
     of_runs = read_settings(action.context, RUNS)
     place: dict[str, Any] = {name: of_runs[name] for name in _PLACE if name in of_runs}
     return {**place, **read_settings(action.context, SWEEPS), **spec.settings}
+
+
+def _is_to_download(spec: Spec) -> bool:
+    """Whether the runs of the sweep are fetched after this task: only after the one that has made it."""
+    action = current_action()
+    assert action is not None
+    return not read_sweep(action.context) and bool(settings_of(action, spec).get("download_logs"))
 
 
 def _asked(action: Action, spec: Spec) -> Asked:

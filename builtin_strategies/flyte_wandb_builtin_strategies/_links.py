@@ -1,4 +1,4 @@
-"""The built-in links: the page of the run, or of the group where every rank has a run of its own; the sweep's page."""
+"""The built-in links: the page of the run, or of the group where there are several; the sweep's page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flyte_wandb_hookspecs import Plan, Request, hookimpl, quote_segment
 @hookimpl
 def build_link(request: Request, plan: Plan, project_url: str) -> str:
     """Lead to the group where several runs are meant, to the run where it is one, else to the project."""
-    if plan.group and (plan.run_id is None or (request.run_mode == "new" and request.topology.distributed)):
+    if plan.group and (plan.run_id is None or request.fans_out):
         return f"{project_url}/groups/{quote_segment(plan.group)}/workspace"
     if plan.run_id:
         return f"{project_url}/runs/{quote_segment(plan.run_id)}"

@@ -1,30 +1,28 @@
-"""The built-in names of runs and groups: `{base}[-{label}][-rank-{rank in the part}]`."""
+"""The built-in names of runs and groups: `{base}[-{label}][-rank-{rank in the part}][-attempt-{number}]`."""
 
 from flyte_wandb_hookspecs import Group, Part, Request, Role, hookimpl
 
 
 @hookimpl
 def compute_run_id(request: Request, part: Part, role: Role) -> str:
-    """Name the run after its part, and after its rank too where every rank has a run of its own."""
-    return f"{_part_name(request, part)}-rank-{part.index}" if _one_run_per_rank(request) else _part_name(request, part)
+    """Name the run after its part, and after its rank and attempt too where each of them has a run of its own."""
+    rank = f"-rank-{part.index}" if request.run_mode == "new" and request.topology.distributed else ""
+    again = request.settings.on_retry == "new" and request.attempt > 1
+    return f"{_part_name(request, part)}{rank}{f'-attempt-{request.attempt}' if again else ''}"
 
 
 @hookimpl
 def compute_group(request: Request, part: Part, role: Role) -> Group:
-    """Group by what the user asked for, else by part where every rank has a run, else with a parent that is closed."""
+    """Group by what the user asked for, else by part where it has several runs, else with a parent that is closed."""
     if request.settings.group is not None:
         return Group(name=request.settings.group)
-    if _one_run_per_rank(request):
+    if request.fans_out:
         return Group(name=_part_name(request, part))
     return Group(name=_group_of_closed_parent(request))
 
 
 def _part_name(request: Request, part: Part) -> str:
     return f"{request.base}-{part.label}" if part.label else request.base
-
-
-def _one_run_per_rank(request: Request) -> bool:
-    return request.run_mode == "new" and request.topology.distributed
 
 
 def _group_of_closed_parent(request: Request) -> str | None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _hosts
 from .._errors import OpenRunError
+from .._notices import one_line, say_once
 from ._agents import own_client, own_client_in_use
 from ._own import HOSTS, own_settings
+from ._patience import bounds
+from ._survival import renew_service, service_died, survive
 
 if TYPE_CHECKING:
     import wandb
@@ -19,33 +24,72 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("flyte_wandb")
 _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
 _FORGET_SECONDS: Final = 2.0
+_REMEDY: Final = (
+    "`flyte-wandb doctor` says what is wrong; on_error='offline' or 'ignore' (or FLYTE_WANDB_ON_ERROR) lets tasks go on"
+)
 
 
-def open_run(opening: Opening) -> wandb.Run:
+def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.Run:
     """Open the run, beside whatever else is open in this process, and check that it is the one asked for.
+
+    Args:
+        opening: Which run, and how.
+        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
 
     Raises:
         OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
     """
-    import wandb
 
     own_settings()
     if opening.shared:
         # W&B refuses a second writer of one run id behind the same service process.
         os.environ.pop(_SERVICE_VARIABLE, None)
-    arguments = dict(opening.arguments)
-    settings = _settings(arguments.pop("settings", None), opening)
-    if opening.shared:
-        arguments.pop("mode", None)
     try:
-        with own_client_in_use(), HOSTS.logged_in(opening.host):
-            run = wandb.init(id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+        run = _rewound(opening, stop) or _init(opening, opening.arguments, stop)
     except Exception as error:
         _forget(opening.run_id, error)
-        raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {error}") from error
+        raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {one_line(error)}; {_REMEDY}") from error
     if run.id != opening.run_id and not run.disabled:
         raise OpenRunError(f"{_not_opened(opening)}: it handed out the run {run.id!r} instead")
+    survive(run)
     return run
+
+
+def _init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
+    import wandb
+
+    arguments = dict(given)
+    settings = _settings(arguments.pop("settings", None), opening, stop)
+    if opening.shared:
+        arguments.pop("mode", None)
+    init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+    with own_client_in_use(), HOSTS.logged_in(opening.host):
+        try:
+            return init()
+        except Exception as error:
+            if not service_died(error):
+                raise
+            renew_service()
+            return init()
+
+
+def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
+    """Open the run at an earlier step, or return None where that is not asked for, or W&B cannot do it."""
+    if opening.rewind is None:
+        return None
+    arguments = {name: value for name, value in opening.arguments.items() if name != "resume"}
+    point = f"{opening.run_id}?_step={opening.rewind}"
+    try:
+        if opening.shared:
+            raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
+        return _init(opening, {**arguments, "resume_from": point}, stop)
+    except Exception as error:
+        _forget(opening.run_id, error)
+        say_once(
+            f"the run {opening.run_id!r} goes on at its end, not at step {opening.rewind}: W&B did not rewind it: "
+            f"{one_line(error)}"
+        )
+        return None
 
 
 def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
@@ -62,18 +106,30 @@ def note_failure(run: wandb.Run, writer: str, error: BaseException | None) -> No
         _LOG.exception("the failure of %s could not be written to the run %s", writer, run.id)
 
 
+def mark_preempting(run: wandb.Run) -> None:
+    """Tell W&B that the machine of a run is being taken away. What goes wrong is logged."""
+    try:
+        run.mark_preempting()
+    except Exception:
+        _LOG.exception("W&B was not told that the run %s is being preempted", run.id)
+
+
 def close_run(run: wandb.Run, exit_code: int) -> None:
     """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
     try:
         run.finish(exit_code=exit_code)
-    except Exception:
+    except Exception as error:
+        if service_died(error):
+            renew_service(run)
         _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
 
 
 def _settings(
-    given: wandb.Settings | dict[str, Any] | None, opening: Opening
+    given: wandb.Settings | dict[str, Any] | None, opening: Opening, stop: Callable[[], None] | None
 ) -> wandb.Settings | dict[str, Any] | None:
-    wanted = dict(opening.settings)
+    set_by_user = given.keys() if isinstance(given, dict) else given.model_fields_set if given else ()
+    ours = {"stop_fn": stop, **bounds(set_by_user, own_settings().model_fields_set)}
+    wanted = {name: value for name, value in ours.items() if name not in set_by_user} | dict(opening.settings)
     if opening.host:
         wanted["base_url"] = _hosts.api_url(opening.host)
     if given is None or isinstance(given, dict):

@@ -68,6 +68,25 @@ def plugins(context: click.Context, as_json: bool) -> None:
 
 
 @main.command(cls=OneLineErrors)
+@click.argument("target", metavar="RUN-OR-SWEEP")
+@click.option("--to", metavar="DIR", help="The folder to fill. Default: ./RUN, or for the runs of a sweep ./SWEEP/RUN.")
+@click.option("--sweep", is_flag=True, help="An id names a sweep, where it does not say so itself.")
+@click.option("--no-history", is_flag=True, help="Leave out the history and the system metrics.")
+@click.option("--project", help="The project of the run or sweep.")
+@click.option("--entity", help="The user or team that owns it.")
+@click.option("--host", help="The server as people know it, such as https://wandb.example.com.")
+def download(target: str, **options: Any) -> None:
+    """Fetch a run, or all runs of a sweep: config, summary, the whole history and every file.
+
+    RUN-OR-SWEEP is an id, ENTITY/PROJECT/ID, or the address of a page. What is complete in the folder is left as it is,
+    so the same command goes on where it was cut off.
+    """
+    from ._download import run_download
+
+    run_download(target, **options)
+
+
+@main.command(cls=OneLineErrors)
 @click.option("--project", help="The project that runs would go to.")
 @click.option("--entity", help="The user or team that owns it.")
 @click.option("--host", help="The server as people know it, such as https://wandb.example.com.")

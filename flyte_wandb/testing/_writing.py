@@ -110,6 +110,7 @@ def _create_files(call: Call) -> dict[str, Any]:
 ANSWERS: Final[Mapping[str, Answer]] = {
     "CreateRunFiles": _create_files,
     "GetDefaultEntity": _viewer,
+    "GetViewer": _viewer,
     "OrganizationCoreWeaveOrganizationID": _organization,
     "RunResumeStatus": _resume_status,
     "RunStoppedStatus": _stopped,

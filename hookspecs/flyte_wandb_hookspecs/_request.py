@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,10 @@ class Settings:
         joinable: Whether child tasks may write to this run; None leaves it to the run mode.
         download_logs: Whether the run's files are fetched after the task.
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
+        on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
+        on_retry: Whether another attempt of an action goes on with the run (``resume``) or has a ``new`` one.
+        checkpoint_step: The W&B step at which another attempt goes on, 0 or more, or a function that finds it and
+            returns None where there is none; None leaves the run at its end.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope
@@ -50,6 +54,9 @@ class Settings:
     joinable: bool | None = None
     download_logs: bool = False
     flyte_identity: bool = True
+    on_error: str = "raise"
+    on_retry: str = "resume"
+    checkpoint_step: int | Callable[[], int | None] | None = None
     init: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -118,6 +125,7 @@ class Request:
         topology: This rank's place in the world.
         parent: The tracked run above this action, or None.
         trial: The trial of a sweep that this action is, or None. A trial has no parent.
+        attempt: Which attempt of the action this is, from 1. In a link it is always 1.
 
     >>> Request(run_name="r1", action_name="a0").base
     'r1-a0'
@@ -134,6 +142,7 @@ class Request:
     topology: Topology = field(default_factory=Topology)
     parent: ParentRun | None = None
     trial: Trial | None = None
+    attempt: int = 1
 
     @property
     def base(self) -> str:
@@ -141,6 +150,11 @@ class Request:
         if self.trial:
             return self.trial.run_id
         return self.settings.id or f"{self.run_name}-{self.action_name}"
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether one part has several runs, of its ranks or of the attempts of its action, which then have a group."""
+        return self.settings.on_retry == "new" or (self.run_mode == "new" and self.topology.distributed)
 
     @property
     def run_mode(self) -> str:

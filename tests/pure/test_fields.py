@@ -117,6 +117,9 @@ def test_the_settings_that_this_package_gives_a_meaning() -> None:
         "joinable",
         "download_logs",
         "flyte_identity",
+        "on_error",
+        "on_retry",
+        "checkpoint_step",
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from flyte_wandb import Request, Topology
 from flyte_wandb._action import Action
+from flyte_wandb._attempts import _told
 from flyte_wandb._identity import _for_people, identity
 
+REQUEST = Request(run_name="r1", action_name="a1", task_name="env.train")
 REMOTE = Action(run_name="r1", name="a1", project="p", domain="d", local=False)
 
 
@@ -21,19 +25,29 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("variables", "attempt"),
     [
-        ({}, {"attempt": 1}),
-        ({"FLYTE_ATTEMPT_NUMBER": "0"}, {"attempt": 1}),
-        ({"FLYTE_ATTEMPT_NUMBER": "2"}, {"attempt": 3}),
-        ({"FLYTE_ATTEMPT": "2", "FLYTE_ATTEMPT_NUMBER": "0"}, {"attempt": 2}),
-        ({"FLYTE_ATTEMPT": "two"}, {}),
+        ({}, 1),
+        ({"FLYTE_ATTEMPT_NUMBER": "0"}, 1),
+        ({"FLYTE_ATTEMPT_NUMBER": "2"}, 3),
+        ({"FLYTE_ATTEMPT": "2", "FLYTE_ATTEMPT_NUMBER": "0"}, 2),
+        ({"FLYTE_ATTEMPT": "two"}, 1),
     ],
 )
-def test_attempts_count_from_1(
-    variables: dict[str, str], attempt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attempts_count_from_1(variables: dict[str, str], attempt: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert identity(Action(run_name="r1", name="a1"), None) == {"run": "r1", "action": "a1", **attempt}
+    assert _told() == attempt
+
+
+@pytest.mark.parametrize(
+    ("attempt", "topology", "counts"),
+    [
+        (1, Topology(), {"attempt": 1}),
+        (3, Topology(world_size=2, local_world_size=2, launcher="l", restart_count=2), {"attempt": 3, "restart": 2}),
+    ],
+)
+def test_attempts_and_restarts_are_told(attempt: int, topology: Topology, counts: dict[str, Any]) -> None:
+    request = replace(REQUEST, task_name=None, attempt=attempt, topology=topology)
+    assert identity(Action(run_name="r1", name="a1"), request) == {"run": "r1", "action": "a1", **counts}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +62,7 @@ def test_the_console_of_flytes_own_setting_has_the_page(
     action: Action, url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLYTE_CONSOLE_ENDPOINT", "dns:///flyte.example.com")
-    found = identity(action, "env.train").get("url")
+    found = identity(action, REQUEST).get("url")
     assert (found and found.partition("?")[0]) == url
 
 

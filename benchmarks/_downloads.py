@@ -1,0 +1,93 @@
+"""Downloads against the same with W&B's client by hand, from a server that needs 40 ms for every answer.
+
+The server runs in this process, each download in a fresh one, which notes its time without the imports and the start
+of W&B's service.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from rich.progress import Progress
+
+from flyte_wandb.testing import WandbServer
+
+from ._counts import Counts
+from ._progress import ticker
+from ._rows import Row, ceiling_row, difference_row, ratio_row
+from ._samples import Samples, alternated
+
+_LATENCY: Final = 0.04
+_FILES: Final = 64
+_RUNS: Final = 100
+_SHORT, _LONG = 2_000, 200_000
+_FILES_LIMIT: Final = 1 / 6
+_RUNS_LIMIT: Final = 1 / 8
+_MEMORY_LIMIT: Final = 32.0
+_BLOCK_LIMIT: Final = 0.05
+_ROOT: Final = Path(__file__).resolve().parents[1]
+_folders = itertools.count()
+
+
+def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
+    """Measure one run with many files, a sweep of many runs, the memory of a long history, and the event loop."""
+    with WandbServer() as server:
+        sweep = _put_runs(server)
+        fetch = partial(_fetch, server, folder)
+        lengths = [partial(fetch, "peak", f"rows-{rows}") for rows in (_LONG, _SHORT)]
+        long, short = alternated(counts.downloads, lengths, ticker(progress, "a long history", counts.downloads))
+        server.slow("*", _LATENCY)
+        files = [partial(fetch, how, "files") for how in ("run", "run-by-hand", "loop")]
+        ours, by_hand, blocks = alternated(counts.downloads, files, ticker(progress, "many files", counts.downloads))
+        runs = [partial(fetch, how, sweep) for how in ("sweep", "sweep-by-hand")]
+        ours_of_sweep, sweep_by_hand = alternated(counts.downloads, runs, ticker(progress, "a sweep", counts.downloads))
+    name = f"{_FILES} files at 40 ms"
+    return [
+        ratio_row(f"downloading {name} / W&B's client", _seconds(ours), _seconds(by_hand), _FILES_LIMIT),
+        ratio_row(
+            f"downloading a sweep of {_RUNS} runs at 40 ms / W&B's client",
+            _seconds(ours_of_sweep),
+            _seconds(sweep_by_hand),
+            _RUNS_LIMIT,
+        ),
+        difference_row(
+            f"downloading a history of {_LONG:,} rows - of {_SHORT:,}: peak memory",
+            Samples(long, "MiB", 1),
+            Samples(short, "MiB", 1),
+            _MEMORY_LIMIT,
+        ),
+        ceiling_row(f"downloading {name} in an async task: longest block of the loop", Samples(blocks), _BLOCK_LIMIT),
+    ]
+
+
+def _seconds(values: list[float]) -> Samples:
+    return Samples(values, "s", 1)
+
+
+def _put_runs(server: WandbServer) -> str:
+    """Put the runs there, and return the id of the sweep of some of them."""
+    server.put_run("files", project="p", files={f"{number}.bin": os.urandom(10_000) for number in range(_FILES)})
+    for rows in (_SHORT, _LONG):
+        server.put_run(f"rows-{rows}", project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))
+    sweep = server.put_sweep({"method": "grid", "parameters": {"x": {"values": [1]}}}, project="p")
+    for number in range(_RUNS):
+        files = {"a.txt": b"a" * 1000}
+        server.put_run(f"trial-{number}", project="p", sweep=sweep, history=[{"loss": 0.5}] * 10, files=files)
+    return sweep
+
+
+def _fetch(server: WandbServer, folder: Path, how: str, what: str) -> float:
+    """Return what the fresh process has measured."""
+    own = folder / f"downloads-{next(_folders)}"
+    own.mkdir()
+    command = [sys.executable, "-m", "benchmarks._download_once", how, f"local/p/{what}"]
+    environ = os.environ | server.environ | {"WANDB_MODE": "online", "PYTHONPATH": str(_ROOT)}
+    result = subprocess.run(command, cwd=own, env=environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return float(result.stdout.splitlines()[-1])

@@ -1,0 +1,63 @@
+"""A run whose service process has died takes what is logged and loses it, where W&B's would fail the task."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from .._notices import say_once
+from ._agents import own_client
+
+if TYPE_CHECKING:
+    import wandb
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+
+def survive(run: wandb.Run) -> None:
+    """Have a run log nothing, with one message, once the service process behind it is gone.
+
+    Everything that a run tells (rows, summary, config, files) goes through one method of its interface.
+    """
+    interface: Any = run._interface
+    if interface is None:
+        return
+    publish = interface._publish
+
+    def publish_while_it_lives(record: Any, **options: Any) -> None:
+        try:
+            publish(record, **options)
+        except Exception as error:
+            if not service_died(error):
+                raise
+            say_once(
+                f"W&B's service process has died ({type(error).__name__}): what {run.id!r} logs from now on is lost; "
+                f"what reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`"
+            )
+
+    interface._publish = publish_while_it_lives
+
+
+def service_died(error: BaseException) -> bool:
+    """Whether an error says that W&B's service process is gone."""
+    from wandb.sdk.lib.asyncio_manager import AlreadyJoinedError
+    from wandb.sdk.mailbox import MailboxClosedError
+
+    return isinstance(error, (ConnectionError, MailboxClosedError, AlreadyJoinedError))
+
+
+def renew_service(dead: wandb.Run | None = None) -> None:
+    """Have the next run start another service process, after the one before has died.
+
+    Args:
+        dead: A run that the dead one kept, where another may have been started since.
+    """
+    client = own_client()
+    connection, interface = client._connection, dead and getattr(dead, "_interface", None)
+    if connection is None or (interface and interface._client is not connection._client):
+        return
+    client._connection = None
+    try:
+        connection.teardown(1)
+    except Exception:
+        _LOG.debug("the connection to the dead service is gone, too", exc_info=True)

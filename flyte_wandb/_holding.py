@@ -1,0 +1,118 @@
+"""Opening the run of a tracked function, and letting go of it with the function's outcome."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from flyte_wandb_hookspecs import Request
+
+from . import _client
+from ._contributions import NOTHING_ADDED, Contribution, contributed, observed
+from ._errors import OpenRunError
+from ._identity import IDENTITY_KEY, identity
+from ._interruption import PREEMPTED
+from ._loader import installed
+from ._notices import say_once
+from ._opening import Mode, Opening, has_run_of_its_own, opening, writer_label
+from ._runs import OPEN_RUNS
+from ._tracked import Tracked
+
+
+def opened(planned: Tracked) -> Tracked:
+    """Hold the planned run, or go on as `on_error` says where W&B does not open it. Blocks.
+
+    Raises:
+        OpenRunError: W&B did not open the run, and the task is to fail.
+        RunInUseError: Another action of this process has it.
+    """
+    if not planned.plan.role.opens:
+        return planned
+    try:
+        return _holding(planned)
+    except OpenRunError as error:
+        return _instead(planned, error)
+
+
+def _instead(planned: Tracked, error: OpenRunError) -> Tracked:
+    settings = planned.request.settings
+    if settings.on_error == "raise":
+        raise error
+    offline = replace(planned.request, settings=replace(settings, mode="offline", on_error="ignore"))
+    if settings.on_error == "offline":
+        say_once(f"{error}; {planned.request.action_name!r} goes on with an offline run", logging.ERROR)
+        return opened(replace(planned, request=offline))
+    say_once(f"{error}; {planned.request.action_name!r} goes on without a run", logging.ERROR)
+    return planned
+
+
+def _holding(planned: Tracked) -> Tracked:
+    request = planned.request
+    in_one_process = planned.action is None or planned.action.local
+    mode = None if in_one_process else _client.effective_mode(request.settings.mode)
+    wanted = opening(planned.plan, request, mode=mode, added=_added(planned, mode), rewind=_rewind(request))
+    _say_what_differs(planned, wanted)
+    lease = OPEN_RUNS.acquire(
+        wanted,
+        action=request.action_name,
+        in_flyte=planned.action is not None,
+        trial=request.trial is not None,
+        stop=planned.interruption.stop,
+    )
+    observed(installed(), "run_started", request=request, plan=planned.plan, run=lease.run)
+    return replace(planned, lease=lease)
+
+
+def _rewind(request: Request) -> int | None:
+    """Return the step at which another attempt or restart goes on with its run, or None for the run's end."""
+    again = request.attempt > 1 or request.topology.restart_count > 0
+    step = request.settings.checkpoint_step if again and request.settings.on_retry == "resume" else None
+    return step() if callable(step) else step
+
+
+def _added(planned: Tracked, mode: Mode | None) -> Contribution:
+    """Return what plugins add to a run of this action's own, and which action of Flyte it is."""
+    if not has_run_of_its_own(planned.plan, mode):
+        return NOTHING_ADDED
+    added = contributed(installed(), request=planned.request, plan=planned.plan)
+    if planned.action is None or not planned.request.settings.flyte_identity:
+        return added
+    own = {IDENTITY_KEY: identity(planned.action, planned.request)}
+    return Contribution(tags=added.tags, config={**own, **added.config}, once=added.once)
+
+
+def closed(tracked: Tracked, error: BaseException | None) -> None:
+    """Let go of the run with the outcome of the function. Blocks, and never raises."""
+    if tracked.lease is None:
+        return
+    code = PREEMPTED if error and tracked.interruption.preempted else exit_code(error)
+    if code and not tracked.plan.role.owns:
+        _client.note_failure(tracked.lease.run, writer_label(tracked.request), error)
+    OPEN_RUNS.release(tracked.lease, code)
+    about = {"request": tracked.request, "plan": tracked.plan, "run": tracked.lease.run}
+    observed(installed(), "run_finished", **about, error=error)
+
+
+def _say_what_differs(planned: Tracked, wanted: Opening) -> None:
+    parent, chosen = planned.request.parent, planned.plan
+    if wanted.alone:
+        say_once(
+            f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "
+            f"{wanted.run_id!r} of its own, in the group {wanted.arguments.get('group')!r} with the other writers"
+        )
+    if parent and not parent.joinable and chosen.role.owns and chosen.group == (parent.group or parent.run_id):
+        say_once(
+            f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
+            f"opens {chosen.run_id!r} of its own in the group {chosen.group!r}"
+        )
+
+
+def exit_code(error: BaseException | None) -> int:
+    """Return what W&B is told of an outcome: 0 for a result, the code of a SystemExit, 1 for any other exception.
+
+    >>> exit_code(None), exit_code(ValueError()), exit_code(SystemExit(3)), exit_code(SystemExit("bad"))
+    (0, 1, 3, 1)
+    """
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return 0 if error is None else 1

@@ -1,0 +1,49 @@
+"""What surrounds a piece of code: the tracked function that it belongs to."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+
+from flyte_wandb_hookspecs import Plan, Request
+
+from ._action import Action, current_action
+from ._interruption import Interruption
+from ._runs import Lease
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracked:
+    """What is known inside a tracked function: whose it is, what was planned, and the run it holds.
+
+    Attributes:
+        action: The Flyte action, or None outside of Flyte.
+        request: The question that was planned.
+        plan: The answer.
+        lease: The run it holds, or None for a rank that skips.
+        interruption: What can end the function from outside.
+    """
+
+    action: Action | None
+    request: Request
+    plan: Plan
+    lease: Lease | None = None
+    interruption: Interruption = field(default_factory=Interruption, compare=False)
+
+
+CURRENT: Final[ContextVar[Tracked | None]] = ContextVar("flyte_wandb_tracked", default=None)
+
+
+def tracked_here() -> Tracked | None:
+    """Return what surrounds this code in the same action, its traces and the threads that copy its context."""
+    tracked = CURRENT.get()
+    return tracked if tracked is not None and tracked.action == current_action() else None
+
+
+def in_bare_thread() -> bool:
+    """Whether this is a thread that copied no context, so that it cannot know to which task it belongs."""
+    if threading.current_thread() is threading.main_thread():
+        return False
+    return CURRENT.get() is None and current_action() is None

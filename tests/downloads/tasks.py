@@ -1,0 +1,17 @@
+"""Tasks that run in processes of their own, each under its function's name."""
+
+from __future__ import annotations
+
+import flyte
+import flyte.io
+
+from flyte_wandb._bring_home import bring_home
+from flyte_wandb._downloads._reference import Reference
+
+env = flyte.TaskEnvironment(name="apart")
+
+
+@env.task
+def home_apart() -> str:
+    bring_home(Reference(id="r1", project="p"))
+    return "done"

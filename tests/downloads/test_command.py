@@ -1,0 +1,69 @@
+"""`flyte-wandb download`, as people call it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from flyte_wandb.testing import WandbServer
+from tests.cli.running import SCRIPTS, environment, run
+from tests.downloads.runs import small_run, whole
+
+
+def test_a_terminal_shows_a_bar_and_the_next_call_finds_everything_there(server: WandbServer, tmp_path: Path) -> None:
+    record = small_run(server)
+    address = f"{server.url}/local/p/runs/r1"
+    shown = run_in_terminal("download", address, folder=tmp_path, environ=server.environ)
+    assert "run r1" in shown
+    assert "1/1 files, 2 rows" in shown
+    result = run("download", address, folder=tmp_path, environ=server.environ)
+    assert result.stdout.splitlines() == [
+        "r1: 2 rows, 1 file (1 byte), 1 of them there already",
+        f"run r1 is in {tmp_path}/r1",
+    ]
+    assert (result.returncode, result.stderr) == (0, "")
+    assert whole(tmp_path / "r1", record)
+    assert server.requests["download"] == 1
+
+
+def test_the_runs_of_a_sweep_go_to_folders_of_their_own(server: WandbServer, tmp_path: Path) -> None:
+    sweep = server.put_sweep({"method": "grid", "parameters": {"x": {"values": [1]}}}, project="p")
+    records = [small_run(server, run_id, sweep=sweep) for run_id in ("r1", "r2")]
+    result = run(
+        *("download", sweep, "--sweep", "--project", "p", "--no-history"), folder=tmp_path, environ=server.environ
+    )
+    assert result.stdout.splitlines() == [
+        "r1: 1 file (1 byte)",
+        "r2: 1 file (1 byte)",
+        f"sweep {sweep} is in {tmp_path}/{sweep}",
+    ], result.stderr
+    assert [(tmp_path / sweep / record.id / "files" / "a.txt").read_bytes() for record in records] == [b"a", b"a"]
+
+
+def test_an_error_is_one_line_and_exit_code_1(server: WandbServer, tmp_path: Path) -> None:
+    result = run("download", "local/p/none", folder=tmp_path, environ=server.environ)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: W&B does not know the run local/p/none")
+
+
+def run_in_terminal(*arguments: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """Run `flyte-wandb` with a terminal for its errors, and return what it shows there."""
+    terminal, output = os.openpty()
+    command = [str(SCRIPTS / "flyte-wandb"), *arguments]
+    variables = environment(folder, {"TERM": "xterm-256color", "COLUMNS": "120", **environ})
+    with subprocess.Popen(command, cwd=folder, env=variables, stderr=output, stdout=subprocess.DEVNULL) as process:
+        os.close(output)
+        shown = b"".join(iter(lambda: _read(terminal), b""))
+    os.close(terminal)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # Linux's way of saying that nobody has the other end any more

@@ -1,0 +1,78 @@
+"""All runs of a sweep come home, each into a folder of its own."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+
+from flyte_wandb import DownloadError, download_wandb_sweep_dirs, wandb_config, wandb_sweep_config
+from flyte_wandb.testing import WandbServer
+from tests.conftest import LocalRun
+from tests.downloads.runs import document, small_run, whole
+
+pytestmark = pytest.mark.usefixtures("online")
+CONFIG = {"method": "grid", "parameters": {"x": {"values": [1, 2]}}}
+IDS = [f"trial-{number}" for number in (3, 1, 4, 5, 9)]
+env = flyte.TaskEnvironment(name="sweeps")
+
+
+@env.task
+def folders_of_the_sweep(base: str) -> list[str]:
+    return download_wandb_sweep_dirs(base_path=base)
+
+
+def put_sweep(server: WandbServer, **place: Any) -> str:
+    sweep = server.put_sweep(CONFIG, **{"project": "p", **place})
+    for run_id in IDS:
+        small_run(server, run_id, sweep=sweep, summary={"id": run_id}, **place)
+    small_run(server, "no-trial", **place)
+    return sweep
+
+
+def test_the_runs_of_a_sweep_come_together_whole_and_in_its_order(server: WandbServer, tmp_path: Path) -> None:
+    sweep = put_sweep(server)
+    server.fault("download", status=503, times=2)
+    server.slow("RunFiles", 600)
+    with ThreadPoolExecutor(1) as thread:
+        download = thread.submit(download_wandb_sweep_dirs, sweep, tmp_path / "sweep", project="p")
+        try:
+            server.wait_for(lambda server: server.requests["RunFiles"] == len(IDS), timeout=20)
+        finally:
+            server.slow("RunFiles", 0)
+        found = download.result()
+    assert found == [str(tmp_path / "sweep" / run_id) for run_id in IDS]
+    assert all(whole(Path(folder), server.run(run_id)) for folder, run_id in zip(found, IDS, strict=True))
+    assert {document(Path(folder), "run.json")["sweep"] for folder in found} == {sweep}
+
+
+def test_a_run_that_cannot_be_had_keeps_no_other_from_coming(server: WandbServer, tmp_path: Path) -> None:
+    sweep = put_sweep(server)
+    server.fault(f"download:{IDS[1]}/a.txt", status=403, times=None)
+    with pytest.raises(DownloadError, match=rf"1 of 5 runs of the sweep local/p/{sweep} .*{IDS[1]} .*a.txt.*403"):
+        download_wandb_sweep_dirs(f"local/p/{sweep}", tmp_path)
+    assert sorted(path.parent.name for path in tmp_path.glob("*/run.json")) == sorted({*IDS} - {IDS[1]})
+
+
+def test_a_task_below_a_sweep_downloads_that_one_from_its_own_place(
+    server: WandbServer, tmp_path: Path, run_local: LocalRun
+) -> None:
+    sweep = put_sweep(server, project="searches", entity="team")
+    place = {**wandb_config(project="elsewhere", entity="team"), **wandb_sweep_config(project="searches")}
+    found = run_local(folders_of_the_sweep, str(tmp_path / "sweep"), context={**place, "_wandb_sweep_id": sweep})
+    assert [Path(folder).name for folder in found] == IDS
+
+
+def test_a_sweep_that_nobody_has_is_an_error(server: WandbServer) -> None:
+    with pytest.raises(DownloadError, match="W&B does not know the sweep p/none"):
+        download_wandb_sweep_dirs("none", project="p")
+    with pytest.raises(DownloadError, match="there is no sweep here"):
+        download_wandb_sweep_dirs()
+
+
+def test_a_run_is_no_sweep(server: WandbServer) -> None:
+    with pytest.raises(DownloadError, match="is a run; download it as one, or name a sweep"):
+        download_wandb_sweep_dirs("team/p/runs/r1")
