@@ -41,7 +41,7 @@ def _instead(planned: Tracked, error: OpenRunError) -> Tracked:
     offline = replace(planned.request, settings=replace(settings, mode="offline", on_error="ignore"))
     if settings.on_error == "offline":
         say_once(f"{error}; {planned.request.action_name!r} goes on with an offline run", logging.ERROR)
-        return opened(replace(planned, request=offline))
+        return opened(replace(planned, request=offline, fell_back=True))
     say_once(f"{error}; {planned.request.action_name!r} goes on without a run", logging.ERROR)
     return planned
 

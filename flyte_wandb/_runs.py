@@ -103,15 +103,16 @@ class OpenRuns:
             self._finish(lease.run_id, entry)
 
     @contextmanager
-    def beside_agents(self, environ: Mapping[str, str]) -> Iterator[None]:
-        """Let `wandb.agent` run without harm to the runs that are open. Blocks for a moment when it is entered.
+    def beside_agents(self, environ: Mapping[str, str], *, brief: bool = False) -> Iterator[None]:
+        """Let `wandb.agent` run without harm to the runs that are open. Blocks for a moment when entered and left.
 
         What the agent's trials and the agent itself take for "the" run is a trial's, or none.
 
         Args:
             environ: Where an agent finds its sweep: variables of W&B.
+            brief: Whether the block ends soon and runs no agent, so that others wait for its end.
         """
-        with _client.room_for_agents(environ):
+        with _client.room_for_agents(environ, brief=brief):
             self._count_agents(1)
             try:
                 yield

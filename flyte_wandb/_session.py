@@ -17,6 +17,7 @@ from flyte_wandb_hookspecs import ParentRun, Role, Step
 from . import _client
 from ._action import current_action
 from ._bring_home import bring_home, bring_home_async
+from ._context import written_settings
 from ._holding import closed, opened
 from ._homecoming import run_to_download
 from ._interruption import preemptible
@@ -148,9 +149,10 @@ def _inside(tracked: Tracked) -> Iterator[None]:
 def _for_children(tracked: Tracked) -> dict[str, str]:
     if tracked.lease is None or tracked.action is None:
         return {}
-    if not tracked.plan.role.owns and tracked.request.parent:
-        return written_run(tracked.request.parent) | written_plugins()
-    return written_run(_as_parent(tracked)) | written_plugins() | (NO_TRIAL if tracked.request.trial else {})
+    joined = tracked.request.parent if not tracked.plan.role.owns else None
+    context = written_run(joined or _as_parent(tracked)) | written_plugins()
+    context |= NO_TRIAL if tracked.request.trial else {}
+    return context | (written_settings({"mode": "offline"}) if tracked.fell_back else {})
 
 
 def _as_parent(tracked: Tracked) -> ParentRun:

@@ -57,20 +57,29 @@ async def call_async(
     function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     """Call the coroutine function `function` inside the right sweep, and keep the event loop free meanwhile."""
-    with ExitStack() as stack:
-        sweep, cancelled = await uninterrupted(stack.enter_context, open_sweep(spec))
+    stack = ExitStack()
+    sweep, cancelled = await uninterrupted(stack.enter_context, open_sweep(spec))
+    try:
         if cancelled:
             raise cancelled
         with flyte.custom_context(**written_sweep(sweep)):
             result = await function(*arguments, **named)
+    finally:
+        _, late = await uninterrupted(stack.close)
+    if late:
+        raise late
     if _is_to_download(spec):
         await bring_home_async(sweep_to_download(sweep))
     return result
 
 
 @contextmanager
-def open_sweep(spec: Spec) -> Iterator[SweepRef]:
-    """Give the sweep of the running task, beside which `wandb.agent` harms nothing. Blocks when it is entered.
+def open_sweep(spec: Spec, *, brief: bool = False) -> Iterator[SweepRef]:
+    """Give the sweep of the running task, beside which `wandb.agent` harms nothing. Blocks when it is entered and left.
+
+    Args:
+        spec: What the decorator says about the task.
+        brief: Whether the block ends soon and runs no agent, so that others wait for its end.
 
     Raises:
         SweepError: It runs outside of Flyte, W&B is offline, nobody says what to search, or W&B refused it.
@@ -82,7 +91,7 @@ def open_sweep(spec: Spec) -> Iterator[SweepRef]:
     _refuse_offline(action, spec)
     above = read_sweep(action.context)
     asked = _asked(action, spec)
-    with OPEN_RUNS.beside_agents(_variables((above and above.place) or asked.place)):
+    with OPEN_RUNS.beside_agents(_variables((above and above.place) or asked.place), brief=brief):
         yield above or _found(asked) or _made(asked)
 
 

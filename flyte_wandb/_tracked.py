@@ -23,6 +23,7 @@ class Tracked:
         request: The question that was planned.
         plan: The answer.
         lease: The run it holds, or None for a rank that skips.
+        fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
         interruption: What can end the function from outside.
     """
 
@@ -30,6 +31,7 @@ class Tracked:
     request: Request
     plan: Plan
     lease: Lease | None = None
+    fell_back: bool = False
     interruption: Interruption = field(default_factory=Interruption, compare=False)
 
 

@@ -37,11 +37,14 @@ class _SetAside:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._turn = threading.Lock()
+        self._here = threading.local()
         self._rooms = 0
+        self._brief = False
         self._inside = 0
         self._own: Any = None
         self._agents: Any = None
         self._before: dict[str, str | None] = {}
+        self._asked: dict[str, str] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
 
     @property
@@ -52,19 +55,23 @@ class _SetAside:
         return self._own or wandb_setup.singleton()
 
     @contextmanager
-    def room(self, environ: Mapping[str, str]) -> Iterator[None]:
+    def room(self, environ: Mapping[str, str], *, brief: bool) -> Iterator[None]:
         with self._changed:
+            self._changed.wait_for(lambda: not self._brief)
             if not self._rooms:
                 self._set_aside(environ)
-            _refuse_other_place(environ)
+            self._refuse_other_place(environ)
             self._rooms += 1
+            self._brief = brief
         try:
             yield
         finally:
             with self._changed:
+                self._brief = False
                 self._rooms -= 1
                 if not self._rooms:
                     self._put_back()
+                self._changed.notify_all()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -72,14 +79,20 @@ class _SetAside:
             self._inside += 1
             if self._own and self._inside == 1:
                 self._agents = _exchanged(self._own)
+        outer, self._here.inside = self._is_inside, True
         try:
             yield
         finally:
+            self._here.inside = outer
             with self._changed:
                 self._inside -= 1
                 if self._own and not self._inside:
                     _exchanged(self._agents)
                 self._changed.notify_all()
+
+    @property
+    def _is_inside(self) -> bool:
+        return getattr(self._here, "inside", False)
 
     def _set_aside(self, environ: Mapping[str, str]) -> None:
         import wandb
@@ -94,26 +107,47 @@ class _SetAside:
         self._before = {name: os.environ.get(name) for name in _VARIABLES}
         os.environ.pop("WANDB_SERVICE", None)  # the agent has a service of its own, which it ends
         os.environ.update(environ)
-        self._functions = {name: getattr(wandb, name) for name in ("agent", "teardown")}
+        self._asked = dict(environ)
+        self._functions = {name: getattr(wandb, name) for name in ("agent", "init", "teardown")}
         wandb.agent = self._in_turn
+        wandb.init = self._init
         wandb.teardown = self._end_agents_client
 
     def _put_back(self) -> None:
         import wandb
 
+        found = _exchanged(self._own)
+        _end(self._agents if found is self._own else found)
         for name, function in self._functions.items():
             setattr(wandb, name, function)
         for name, value in self._before.items():
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})
-        found = _exchanged(self._own)
-        _end(self._agents if found is self._own else found)
         self._own = self._agents = None
+
+    def _refuse_other_place(self, environ: Mapping[str, str]) -> None:
+        """Refuse a sweep elsewhere than where the agents of this process look for theirs."""
+        for name in environ.keys() | self._asked.keys():
+            wanted, found = (value or "" for value in (environ.get(name) or self._before[name], os.environ.get(name)))
+            if wanted.rstrip("/") != found.rstrip("/"):
+                raise SweepError(
+                    f"a sweep with {name}={wanted} and one with {name}={found} cannot run in one process at a time, "
+                    "for W&B's agent looks for both in one place; run one after the other, or in containers of their "
+                    "own"
+                )
 
     def _in_turn(self, *arguments: Any, **named: Any) -> Any:
         """Run one agent after the other: what W&B's agent tells its trial is in the environment of the process."""
         with self._turn:
             return self._functions["agent"](*arguments, **named)
+
+    def _init(self, *arguments: Any, **named: Any) -> Any:
+        """Open a run with the client that is the caller's: this package's inside of it, else the agent's."""
+        if self._is_inside:
+            return self._functions["init"](*arguments, **named)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._inside)
+            return self._functions["init"](*arguments, **named)
 
     def _end_agents_client(self, *arguments: Any, **named: Any) -> None:
         with self._changed:
@@ -124,26 +158,17 @@ class _SetAside:
 _SET_ASIDE: Final = _SetAside()
 
 
-def _refuse_other_place(environ: Mapping[str, str]) -> None:
-    for name, value in environ.items():
-        if os.environ.get(name) != value:
-            raise SweepError(
-                f"a sweep with {name}={value} and one with {name}={os.environ.get(name)} cannot run in one process at "
-                "a time, for W&B's agent looks for both in one place; run one after the other, or in containers of "
-                "their own"
-            )
-
-
-def room_for_agents(environ: Mapping[str, str]) -> Any:
+def room_for_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
     """Return a context in which `wandb.agent` harms nothing outside of it. Blocks for a moment when it is entered.
 
     Args:
         environ: Where an agent finds its sweep: variables of W&B.
+        brief: Whether it ends soon whatever else this process does, so that others wait for it.
 
     Raises:
         SweepError: Another sweep runs in this process, in another place.
     """
-    return _SET_ASIDE.room(environ)
+    return _SET_ASIDE.room(environ, brief=brief)
 
 
 def own_client_in_use() -> Any:

@@ -11,7 +11,7 @@ import flyte
 import pytest
 from flyteplugins.pytorch.task import Elastic
 
-from flyte_wandb import SettingError, get_wandb_run, wandb_config, wandb_init
+from flyte_wandb import SettingError, get_wandb_run, run_sweep, wandb_config, wandb_init, wandb_sweep
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 
@@ -50,6 +50,12 @@ async def parent(x: int) -> int:
     return await by_context(x + 1)
 
 
+@wandb_sweep(download_logs=True, method="grid", parameters={"x": {"values": [1, 2]}})
+@env.task
+async def search() -> int:
+    return len(await run_sweep(by_context, heartbeat=0.05))
+
+
 @wandb_init(download_logs=True)
 @env.task
 async def fails(x: int) -> int:
@@ -81,6 +87,14 @@ def test_the_context_brings_each_run_once_also_where_a_child_writes_to_it(
     assert run_local(parent, 1, context=wandb_config(download_logs=True)) == 2
     (run,) = online.runs
     assert brought(tmp_path / "raw") == {run.id: [1, 2]}
+
+
+def test_the_task_that_made_a_sweep_brings_all_of_its_runs(
+    online: WandbServer, run_local: LocalRun, tmp_path: Path
+) -> None:
+    assert run_local(search) == 2
+    assert brought(tmp_path / "raw") == {run.id: [run.config["x"]] for run in online.runs}
+    assert len(online.runs) == 2
 
 
 def test_the_decorator_goes_over_the_context(online: WandbServer, run_local: LocalRun, tmp_path: Path) -> None:
