@@ -35,10 +35,10 @@ class Interruption:
         return self
 
     def stop(self) -> None:
-        """End the function because somebody has stopped its run. Callable from any thread."""
+        """End the function, or do not let it start, because somebody has stopped its run. Callable from any thread."""
         with self._lock:
+            self._stopped = True
             if self._stop:
-                self._stopped = True
                 self._stop()
 
     def exit(self) -> None:
@@ -88,7 +88,10 @@ class Interruption:
 
     @contextmanager
     def _armed(self, *, stop: Callable[[], object], exit: Callable[[], object]) -> Iterator[None]:
-        self._stop, self._exit = stop, exit
+        with self._lock:
+            if self._stopped:
+                raise RunStoppedError
+            self._stop, self._exit = stop, exit
         try:
             yield
         finally:

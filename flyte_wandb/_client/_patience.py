@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 BOUNDS: Final[Mapping[str, Any]] = {
-    "init_timeout": 20.0,
+    "init_timeout": 12.0,
     "finish_timeout": 600.0,
     "x_transaction_log_flush_interval": 1.0,
 }
 """Fields of `wandb.Settings` where neither the user nor the environment sets them; all in seconds.
 
-W&B's own are 90, for ever, and 15. A run that is not finished in time stays on the disk, whole.
+W&B's own are 90, for ever, and 15. Before a process's first run, W&B may take ten more to say who is logged in. A run
+that is not finished in time stays on the disk, whole.
 """
 
 

@@ -14,7 +14,7 @@ from .._notices import one_line, say_once
 from ._agents import own_client, own_client_in_use
 from ._own import HOSTS, own_settings
 from ._patience import bounds
-from ._survival import renew_service, service_died, survive
+from ._survival import mourn, renew_service, service_died, survive
 
 if TYPE_CHECKING:
     import wandb
@@ -120,8 +120,10 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
         run.finish(exit_code=exit_code)
     except Exception as error:
         if service_died(error):
+            mourn(run)
             renew_service(run)
-        _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
+        else:
+            _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
 
 
 def _settings(

@@ -30,12 +30,18 @@ def survive(run: wandb.Run) -> None:
         except Exception as error:
             if not service_died(error):
                 raise
-            say_once(
-                f"W&B's service process has died ({type(error).__name__}): what {run.id!r} logs from now on is lost; "
-                f"what reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`"
-            )
+            mourn(run)
 
     interface._publish = publish_while_it_lives
+
+
+def mourn(run: wandb.Run) -> None:
+    """Say once that the service process behind a run is gone, and what is left."""
+    say_once(
+        f"W&B's service process has died: what {run.id!r} logs from then on is lost, and its end is not told; what "
+        f"reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`",
+        logging.ERROR,
+    )
 
 
 def service_died(error: BaseException) -> bool:

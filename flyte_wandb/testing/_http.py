@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.store.changing(key) as run:
             if run is not None:
                 _filestream.apply(run, self._sender(), body)
-        self._send_json({"limits": {}}, 404 if run is None else 200)
+        self._send_json({"limits": {}, "stopped": run is not None and run.stopped}, 404 if run is None else 200)
 
     def _take_file(self, key: RunKey, name: str, content: bytes) -> None:
         if self._disturbed(f"upload:{key.id}/{name}", "upload"):

@@ -4,6 +4,7 @@
   machine is being taken away.
 - The rows of a plain writer go to the lines that it names. In shared mode the server numbers lines and steps itself.
 - Keys of the config and of the summary merge; the last writer wins.
+- Who rewinds a run to a step resumes it, and the rows after that step are forgotten.
 - A run that an agent was given is "pending" until a writer opens it.
 - Who resumes a run sets it to "running" again and keeps its data; a plain writer that opens it without resuming starts
   it over. A writer of shared mode that merely joins does not reopen a completed run, and neither do late updates.
@@ -102,6 +103,11 @@ class Run:
             self.restarted += 1
             self._start_over()
 
+    def rewind(self, step: int) -> None:
+        """Forget the rows of history after a step."""
+        kept = [row for _, row in sorted(self.rows.items()) if int(row.get("_step", -1)) <= step]
+        self.rows = dict(enumerate(kept))
+
     def describe(
         self,
         *,
@@ -173,7 +179,8 @@ class Run:
         )
 
     def _run_again(self) -> None:
-        self.state, self.preempting, self.stopped, self.exit_code = "running", False, False, None
+        self.stopped = self.stopped and self.state == "running"
+        self.state, self.preempting, self.exit_code = "running", False, None
 
     def _start_over(self) -> None:
         self._run_again()

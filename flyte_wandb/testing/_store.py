@@ -194,6 +194,21 @@ class Store:
         with self._changing():
             yield self._sweeps
 
+    @contextmanager
+    def rewinding(self, key: RunKey, sender: Sender, step: int) -> Iterator[Run]:
+        """Take a run back to the end of a step, open it again and give it.
+
+        Raises:
+            RefusedError: There is no such run.
+        """
+        with self._changing():
+            run = self._runs.get(key)
+            if run is None:
+                raise RefusedError(f"there is no run {'/'.join(key)} to rewind")
+            run.rewind(step)
+            run.open(sender, resumed=True)
+            yield run
+
     def add_run(self, key: RunKey, **about: Any) -> Run:
         """Add a run with fields of `Run`.
 

@@ -101,6 +101,11 @@ def _bucket(run: Run) -> dict[str, Any]:
     }
 
 
+def _rewind(call: Call) -> dict[str, Any]:
+    with call.store.rewinding(call.key("runName"), call.sender, int(call.variables["metricValue"])) as run:
+        return {"rewindRun": {"rewoundRun": _bucket(run)}}
+
+
 def _create_files(call: Call) -> dict[str, Any]:
     key = call.key("run")
     files = [{"name": name, "uploadUrl": call.file_url(key, name)} for name in call.variables["files"]]
@@ -112,6 +117,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "GetDefaultEntity": _viewer,
     "GetViewer": _viewer,
     "OrganizationCoreWeaveOrganizationID": _organization,
+    "RewindRun": _rewind,
     "RunResumeStatus": _resume_status,
     "RunStoppedStatus": _stopped,
     "ServerFeaturesQuery": _server,
