@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from ._downloads._logs import download_wandb_run_logs, download_wandb_sweep_logs
     from ._loader import use_plugin
     from ._manager import StrategyManager
+    from ._offline._calls import sync_wandb_runs, sync_wandb_runs_async
+    from ._offline._outcome import SyncOutcome
     from ._plan import plan
     from ._preview import LinkPreview, Preview, preview
     from ._run_sweep import run_sweep
@@ -98,6 +100,7 @@ __all__ = [
     "Strategy",
     "StrategyManager",
     "SweepError",
+    "SyncOutcome",
     "Topology",
     "Trial",
     "TrialOutcome",
@@ -123,6 +126,8 @@ __all__ = [
     "run_sweep",
     "strategy_argument",
     "strategy_name",
+    "sync_wandb_runs",
+    "sync_wandb_runs_async",
     "use_plugin",
     "wandb_config",
     "wandb_init",
@@ -136,6 +141,9 @@ _HOMES = {
     "download_wandb_sweep_dirs": "flyte_wandb._downloads._blocking",
     "download_wandb_sweep_logs": "flyte_wandb._downloads._logs",
     "StrategyManager": "flyte_wandb._manager",
+    "SyncOutcome": "flyte_wandb._offline._outcome",
+    "sync_wandb_runs": "flyte_wandb._offline._calls",
+    "sync_wandb_runs_async": "flyte_wandb._offline._calls",
     "plan": "flyte_wandb._plan",
     "LinkPreview": "flyte_wandb._preview",
     "Preview": "flyte_wandb._preview",

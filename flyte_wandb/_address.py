@@ -104,7 +104,7 @@ def _common_group(request: Request, ask: StrategyManager) -> str | None:
 def _made_for_sweep(spec: Spec, ask: StrategyManager, action: Action) -> Made:
     request = request_of_link(spec, replace(action, context=_sweep_context(action.context)))
     sweep = read_sweep(action.context)
-    pages = pages_of((sweep and sweep.place) or asked_place(request))
+    pages = pages_of(sweep.place if sweep and sweep.project else asked_place(request))
     if pages.project is None:
         return Made(url=pages.best, pages=pages)
     asked = {"request": request, "sweep_id": sweep and sweep.sweep_id, "project_url": pages.project}

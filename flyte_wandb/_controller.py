@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyte_wandb_hookspecs import quote_segment
 
 from . import _client
 from ._errors import SettingError, SweepError
+from ._notices import one_line
 from ._opening import Place
 from ._pages import pages_of
 from ._sweep_ref import SweepRef
@@ -17,6 +19,7 @@ from ._sweep_ref import SweepRef
 if TYPE_CHECKING:
     import wandb
 
+T = TypeVar("T")
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 
@@ -35,8 +38,20 @@ class Controller:
     place: Place
 
     def agent(self, name: str) -> str:
-        """Register an agent and return its id."""
-        return _client.register_agent(self.api, self.place, self.sweep.sweep_id, name)
+        """Register an agent and return its id.
+
+        Raises:
+            SweepError: There is no such sweep, or W&B did not answer.
+        """
+        return self._asked(_client.register_agent, name)
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration of the sweep.
+
+        Raises:
+            SweepError: There is no such sweep, or W&B did not answer.
+        """
+        return self._asked(_client.sweep_config)
 
     def beat(self, agent: str, *running: str) -> list[dict[str, Any]]:
         """Say which trials an agent is running, and return W&B's commands."""
@@ -54,6 +69,12 @@ class Controller:
         """Return the page of a trial's run."""
         return f"{pages_of(self.place).project}/runs/{quote_segment(run_id)}"
 
+    def _asked(self, ask: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return ask(self.api, self.place, self.sweep.sweep_id, *arguments)
+        except Exception as error:
+            raise SweepError(_unasked(self.sweep, error)) from error
+
 
 def controller_of(sweep: SweepRef) -> Controller:
     """Return the controller of a sweep. Blocks.
@@ -61,7 +82,7 @@ def controller_of(sweep: SweepRef) -> Controller:
     Raises:
         SweepError: W&B does not answer.
     """
-    where = sweep.place or Place(project=None, entity=None, host=None)
+    where = sweep.place
     try:
         api = _client.connected(where)
         place = Place(
@@ -70,24 +91,27 @@ def controller_of(sweep: SweepRef) -> Controller:
             host=where.host,
         )
     except Exception as error:
-        raise SweepError(f"W&B cannot be asked about the sweep {sweep.sweep_id!r}: {error}") from error
+        raise SweepError(_unasked(sweep, error)) from error
     return Controller(api=api, sweep=sweep, place=place)
 
 
-def check_end(controller: Controller) -> None:
-    """Check that a sweep ends by itself. Blocks.
+def check_end(sweep_id: str, config: Mapping[str, Any]) -> None:
+    """Check that a sweep ends by itself.
 
     Raises:
         SettingError: It does not.
     """
-    config = _client.sweep_config(controller.api, controller.place, controller.sweep.sweep_id)
     if config.get("method") != "grid" and "run_cap" not in config:
         raise SettingError(
-            f"run_sweep() without count= would never end: the sweep {controller.sweep.sweep_id!r} of method "
-            f"{config.get('method')!r} has no run_cap; give one of the two"
+            f"run_sweep() without count= would never end: the sweep {sweep_id!r} of method {config.get('method')!r} "
+            "has no run_cap; give one of the two"
         )
 
 
 def gone(error: Exception) -> bool:
     """Whether W&B says that there is no such sweep or agent, as it does after somebody has deleted the sweep."""
     return getattr(getattr(error, "response", None), "http_status", None) == 404
+
+
+def _unasked(sweep: SweepRef, error: Exception) -> str:
+    return f"W&B cannot be asked about the sweep {sweep.sweep_id!r}: {type(error).__name__}: {one_line(error)}"

@@ -14,7 +14,7 @@ from ._identity import IDENTITY_KEY, identity
 from ._interruption import PREEMPTED
 from ._loader import installed
 from ._notices import say_once
-from ._opening import Mode, Opening, has_run_of_its_own, opening, writer_label
+from ._opening import Mode, Opening, has_run_of_its_own, opening, place, writer_label
 from ._runs import OPEN_RUNS
 from ._tracked import Tracked
 
@@ -64,7 +64,7 @@ def _holding(planned: Tracked) -> Tracked:
 
 
 def _rewind(request: Request) -> int | None:
-    """Return the step at which another attempt or restart goes on with its run, or None for the run's end."""
+    """Return the step after which another attempt or restart goes on with its run, or None for the run's end."""
     again = request.attempt > 1 or request.topology.restart_count > 0
     step = request.settings.checkpoint_step if again and request.settings.on_retry == "resume" else None
     return step() if callable(step) else step
@@ -89,8 +89,20 @@ def closed(tracked: Tracked, error: BaseException | None) -> None:
     if code and not tracked.plan.role.owns:
         _client.note_failure(tracked.lease.run, writer_label(tracked.request), error)
     OPEN_RUNS.release(tracked.lease, code)
+    _kept(tracked, code)
     about = {"request": tracked.request, "plan": tracked.plan, "run": tracked.lease.run}
     observed(installed(), "run_finished", **about, error=error)
+
+
+def _kept(tracked: Tracked, code: int) -> None:
+    """Keep an offline run where it outlives the pod. Never raises."""
+    action, request, lease = tracked.action, tracked.request, tracked.lease
+    if action is None or action.local or lease is None or not lease.opener or not lease.run.offline:
+        return
+    from ._offline._keeping import keep_offline_run
+
+    rank = request.topology.rank if request.topology.distributed else None
+    keep_offline_run(action, lease.run, rank=rank, exit_code=code, host=place(request, tracked.plan).host)
 
 
 def _say_what_differs(planned: Tracked, wanted: Opening) -> None:

@@ -75,8 +75,12 @@ class Interruption:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
+        def end() -> None:
+            if self._exit:  # else the function has ended by itself meanwhile
+                task.cancel()
+
         def cancel() -> None:
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(end)
 
         try:
             with self._armed(stop=cancel, exit=cancel):

@@ -40,7 +40,7 @@ class Opening:
         settings: Fields of `wandb.Settings` to set beside the user's.
         shared: Whether W&B's shared mode is used.
         alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
-        rewind: The step at which the run is to go on, what was logged from it on being forgotten; None for its end.
+        rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
     """
 
     run_id: str
@@ -69,7 +69,7 @@ def opening(
         added: What is added to a run of its own.
         mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
             of tasks runs in this process, which then shares the run object itself.
-        rewind: The step at which another attempt goes on, or None.
+        rewind: The step after which another attempt goes on, or None.
     """
     assert plan.run_id is not None
     shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))

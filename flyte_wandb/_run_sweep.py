@@ -13,16 +13,17 @@ import flyte
 from flyte_wandb_hookspecs import Trial, frozen_copy
 
 from . import _templates
+from ._attempts import attempt_here
 from ._controller import Controller, check_end, controller_of, gone
-from ._errors import SettingError, SweepError
+from ._errors import RunStoppedError, SettingError, SweepError
 from ._spec import Spec
 from ._sweep_progress import Progress
 from ._sweep_ref import written_sweep
-from ._sweep_session import open_sweep
+from ._sweep_session import sweep_here
 from ._threads import uninterrupted
 from ._tracking import is_tracked
 from ._trial import written_trial
-from ._trials import TrialOutcome, TrialState, inputs_of
+from ._trials import TrialOutcome, TrialState, check_inputs, inputs_of
 
 T = TypeVar("T")
 _LOG: Final = logging.getLogger("flyte_wandb")
@@ -55,7 +56,7 @@ async def run_sweep(
         count: Trials to run at most, 1 or more. None leaves the end to W&B: to a grid, or to ``run_cap``.
         max_parallel: Trials at a time, from 1 to 20.
         inputs: Inputs that all trials have in common.
-        on_trial: Called with each trial that has ended, in the event loop.
+        on_trial: Called with each trial that has ended, in the event loop. What it raises ends the sweep.
         heartbeat: Seconds between two questions to W&B about each trial.
 
     Returns:
@@ -74,7 +75,7 @@ async def run_sweep(
             return min(trial.summary["loss"] for trial in trials if trial.state == "finished")
     """
     _check(task, count, max_parallel)
-    controller = await _off_loop(_controller, count)
+    controller = await _off_loop(_controller, task, inputs or {}, count)
     sweep = controller.sweep
     with flyte.custom_context(**written_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
         work = _Work(
@@ -83,6 +84,7 @@ async def run_sweep(
             left=count,
             heartbeat=heartbeat,
             controller=controller,
+            group=_group(sweep.sweep_id),
             tell=[progress.ended, *([on_trial] if on_trial else [])],
         )
         return await work.done(max_parallel)
@@ -99,13 +101,24 @@ def _check(task: Any, count: int | None, max_parallel: int) -> None:
         )
 
 
-def _controller(count: int | None) -> Controller:
-    """Return the controller of this task's sweep. Blocks."""
-    with open_sweep(Spec(task_name="run_sweep")) as sweep:
-        controller = controller_of(sweep)
+def _controller(task: Any, inputs: Mapping[str, Any], count: int | None) -> Controller:
+    """Return the controller of this task's sweep, whose trials the task can be. Blocks."""
+    controller = controller_of(sweep_here(Spec(task_name="run_sweep")))
+    config = controller.config()
+    check_inputs(task, config.get("parameters") or {}, inputs)
     if count is None:
-        check_end(controller)
+        check_end(controller.sweep.sweep_id, config)
     return controller
+
+
+def _group(sweep_id: str) -> str:
+    """Name the actions of the trials in Flyte's UI.
+
+    A group is part of an action's name, by which another attempt of the parent finds what is done already: a trial of
+    the same parameters, which is another one for W&B.
+    """
+    attempt = attempt_here()
+    return f"sweep {sweep_id}" + (f", attempt {attempt}" if attempt > 1 else "")
 
 
 @dataclass(kw_only=True)
@@ -117,6 +130,7 @@ class _Work:
     left: int | None
     heartbeat: float
     controller: Controller
+    group: str
     tell: list[Callable[[TrialOutcome], None]]
     started: int = 0
     outcomes: list[TrialOutcome] = field(default_factory=list)
@@ -204,11 +218,11 @@ class _Work:
                     action.cancel()
         finally:
             action.cancel()
-            await asyncio.wait({action})
+            await _end_of(action)
         await self._tell(number, trial, action, stopped=stopped)
 
     async def _action(self, trial: Trial, inputs: Mapping[str, Any]) -> Any:
-        with flyte.custom_context(**written_trial(trial)), flyte.group(f"sweep {trial.sweep_id}"):
+        with flyte.custom_context(**written_trial(trial)), flyte.group(self.group):
             return await self.task.aio(**inputs)
 
     async def _stopped(self, agent: str, trial: Trial) -> bool:
@@ -222,7 +236,7 @@ class _Work:
 
     async def _tell(self, number: int, trial: Trial, action: asyncio.Task[Any], *, stopped: bool) -> None:
         error = asyncio.CancelledError() if action.cancelled() else action.exception()
-        state: TrialState = "stopped" if stopped and error else "failed" if error else "finished"
+        state: TrialState = "finished" if error is None else "stopped" if stopped or _is_stop(error) else "failed"
         outcome = TrialOutcome(
             number=number,
             run_id=trial.run_id,
@@ -236,6 +250,23 @@ class _Work:
         self.outcomes.append(outcome)
         for listener in self.tell:
             listener(outcome)
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether somebody has stopped the trial's run in W&B's UI; Flyte tells of an error by its name."""
+    return getattr(error, "code", None) == RunStoppedError.__name__
+
+
+async def _end_of(action: asyncio.Task[Any]) -> None:
+    """Wait for the end of an action that was cancelled, also where this is cancelled meanwhile, and again."""
+    cancelled: asyncio.CancelledError | None = None
+    while not action.done():
+        try:
+            await asyncio.wait({action})
+        except asyncio.CancelledError as cancellation:
+            cancelled = cancellation
+    if cancelled:
+        raise cancelled
 
 
 async def _off_loop(call: Callable[..., T], *arguments: Any) -> T:

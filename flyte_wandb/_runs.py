@@ -58,6 +58,7 @@ class OpenRuns:
         self._globals_lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         self._outer: dict[str, Any] | None = None
+        self._pointed_at: wandb.Run | None = None
         self._agents = 0
 
     def acquire(
@@ -103,16 +104,15 @@ class OpenRuns:
             self._finish(lease.run_id, entry)
 
     @contextmanager
-    def beside_agents(self, environ: Mapping[str, str], *, brief: bool = False) -> Iterator[None]:
+    def beside_agents(self, environ: Mapping[str, str]) -> Iterator[None]:
         """Let `wandb.agent` run without harm to the runs that are open. Blocks for a moment when entered and left.
 
         What the agent's trials and the agent itself take for "the" run is a trial's, or none.
 
         Args:
             environ: Where an agent finds its sweep: variables of W&B.
-            brief: Whether the block ends soon and runs no agent, so that others wait for its end.
         """
-        with _client.room_for_agents(environ, brief=brief):
+        with _client.room_for_agents(environ):
             self._count_agents(1)
             try:
                 yield
@@ -172,6 +172,8 @@ class OpenRuns:
 
     def _count_agents(self, more: int) -> None:
         with self._globals_lock:
+            if not self._agents:
+                self._pointed_at = _client.global_names()["run"]  # whosever it is, an agent would finish it
             self._agents += more
         self._follow_only()
 
@@ -187,11 +189,12 @@ class OpenRuns:
             shown = self._ready(without=without, trial=self._agents > 0)
             if self._outer is None:
                 self._outer = _client.global_names()
-            if shown or self._agents:
-                _client.point_globals(shown[0] if len(shown) == 1 else None)
-            else:
+            if shown or (self._agents and _client.global_names()["run"] is self._pointed_at):
+                self._pointed_at = shown[0] if len(shown) == 1 else None
+                _client.point_globals(self._pointed_at)
+            elif not self._agents:  # else it is a run that the agent's function has opened by itself
                 _client.set_global_names(self._outer)
-                self._outer = None
+                self._outer = self._pointed_at = None
         if len(shown) > 1:
             say_once("several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()")
 

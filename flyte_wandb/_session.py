@@ -125,9 +125,17 @@ def _told(step: Step) -> tuple[str, Any, str]:
 
 
 def _told_of_preemption(tracked: Tracked) -> AbstractContextManager[None]:
-    """Return the context in which SIGTERM ends the function and W&B is told so; a rank without a run is left alone."""
-    lease = tracked.lease
-    return preemptible(tracked.interruption, partial(_client.mark_preempting, lease.run)) if lease else nullcontext()
+    """Return the context in which SIGTERM ends the function and W&B is told so; a rank without a run is left alone.
+
+    Of a trial W&B is not told: it would give it to another agent, while Flyte tries it again.
+    """
+    lease, trial = tracked.lease, tracked.request.trial
+    if lease is None:
+        return nullcontext()
+    return preemptible(tracked.interruption, partial(_client.mark_preempting, lease.run) if trial is None else _nothing)
+
+
+def _nothing() -> None: ...
 
 
 def _to_download(tracked: Tracked) -> Reference | None:

@@ -30,9 +30,9 @@ class SweepRef:
     host: str | None = None
 
     @property
-    def place(self) -> Place | None:
-        """Where the sweep lives, or None where only the id is known."""
-        return Place(project=self.project, entity=self.entity, host=self.host) if self.project else None
+    def place(self) -> Place:
+        """Where the sweep lives."""
+        return Place(project=self.project, entity=self.entity, host=self.host)
 
 
 def written_sweep(sweep: SweepRef) -> dict[str, str]:
@@ -43,8 +43,8 @@ def written_sweep(sweep: SweepRef) -> dict[str, str]:
 def read_sweep(context: Mapping[str, str]) -> SweepRef | None:
     """Read the sweep above, or None. A bare ``_wandb_sweep_id`` is enough.
 
-    >>> read_sweep({"_wandb_sweep_id": "s1"}).place is None
-    True
+    >>> read_sweep({"_wandb_sweep_id": "s1"})
+    SweepRef(sweep_id='s1', project=None, entity=None, host=None)
     """
     sweep_id = context.get(SWEEP_ID_KEY)
     return read(context, SWEEP_KEY, SweepRef, "sweep", sweep_id=sweep_id) if sweep_id else None

@@ -16,6 +16,7 @@ from ._bring_home import bring_home, bring_home_async
 from ._context import RUNS, SWEEPS, read_settings
 from ._errors import SweepError
 from ._homecoming import sweep_to_download
+from ._notices import one_line
 from ._opening import Place
 from ._runs import OPEN_RUNS
 from ._spec import Spec
@@ -74,25 +75,40 @@ async def call_async(
 
 
 @contextmanager
-def open_sweep(spec: Spec, *, brief: bool = False) -> Iterator[SweepRef]:
+def open_sweep(spec: Spec) -> Iterator[SweepRef]:
     """Give the sweep of the running task, beside which `wandb.agent` harms nothing. Blocks when it is entered and left.
-
-    Args:
-        spec: What the decorator says about the task.
-        brief: Whether the block ends soon and runs no agent, so that others wait for its end.
 
     Raises:
         SweepError: It runs outside of Flyte, W&B is offline, nobody says what to search, or W&B refused it.
         SettingError: A setting in Flyte's context cannot be used.
     """
+    above, asked = _asked_here(spec)
+    with OPEN_RUNS.beside_agents(_variables(above.place if above else asked.place)):
+        yield above or _found_or_made(asked)
+
+
+def sweep_here(spec: Spec) -> SweepRef:
+    """Return the sweep of the running task, where this package asks for the trials itself. Blocks.
+
+    Raises:
+        SweepError: As `open_sweep`.
+        SettingError: As `open_sweep`.
+    """
+    above, asked = _asked_here(spec)
+    if above:
+        return above
+    with _client.room_for_agents(_variables(asked.place), brief=True):
+        return _found_or_made(asked)
+
+
+def _asked_here(spec: Spec) -> tuple[SweepRef | None, Asked]:
+    """Return the sweep above, and what is asked of W&B where there is none."""
     action = current_action()
     if action is None:
         raise SweepError(f"{spec.task_name} was called outside of Flyte; run it with flyte.run, which names the sweep")
     _refuse_offline(action, spec)
-    above = read_sweep(action.context)
-    asked = _asked(action, spec)
-    with OPEN_RUNS.beside_agents(_variables((above and above.place) or asked.place), brief=brief):
-        yield above or _found(asked) or _made(asked)
+    above, asked = read_sweep(action.context), _asked(action, spec)
+    return (above if above is None or above.project else _ref(above.sweep_id, asked.place)), asked
 
 
 def settings_of(action: Action, spec: Spec) -> dict[str, Any]:
@@ -129,12 +145,30 @@ def _refuse_offline(action: Action, spec: Spec) -> None:
         )
 
 
+def _found_or_made(asked: Asked) -> SweepRef:
+    missing = [name for name in ("method", "parameters") if name not in asked.config]
+    if missing:
+        raise SweepError(
+            f"nobody says what the sweep {asked.config['name']!r} searches: {' and '.join(missing)} not set; give them "
+            "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
+        )
+    return _found(asked) or _made(asked)
+
+
 def _found(asked: Asked) -> SweepRef | None:
-    """Return the sweep that an earlier attempt of this action has made, or None: also where there is no project yet."""
+    """Return the sweep that an earlier attempt of this action has made, or None: also where there is no project yet.
+
+    Raises:
+        SweepError: W&B does not answer, or does not know the key.
+    """
     if not asked.unique:
         return None
     try:
-        found = _client.find_sweep(asked.place, asked.config["name"])
+        api = _client.connected(asked.place)
+    except Exception as error:
+        raise SweepError(_not_made(asked, error)) from error
+    try:
+        found = _client.find_sweep(api, asked.place, asked.config["name"])
     except Exception:
         _LOG.debug("no sweep of an earlier attempt was found", exc_info=True)
         return None
@@ -142,12 +176,6 @@ def _found(asked: Asked) -> SweepRef | None:
 
 
 def _made(asked: Asked) -> SweepRef:
-    missing = [name for name in ("method", "parameters") if name not in asked.config]
-    if missing:
-        raise SweepError(
-            f"nobody says what the sweep {asked.config['name']!r} searches: {' and '.join(missing)} not set; give them "
-            "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
-        )
     try:
         return _ref(*_client.create_sweep(asked.config, asked.prior_runs))
     except Exception as error:
@@ -158,7 +186,7 @@ def _not_made(asked: Asked, error: Exception) -> str:
     where = _hosts.api_url(asked.place.host) if asked.place.host else _client.configured("base_url")[0]
     project = f" (project {asked.place.project!r})" if asked.place.project else ""
     what = f"the sweep {asked.config['name']!r}{project} at {where}"
-    return f"W&B did not create {what}: {type(error).__name__}: {error}"
+    return f"W&B did not create {what}: {type(error).__name__}: {one_line(error)}"
 
 
 def _ref(sweep_id: str, place: Place) -> SweepRef:

@@ -16,6 +16,8 @@ from flyte_wandb.testing import WandbServer
 
 LocalRun = Callable[..., Any]
 
+pytest.register_assert_rewrite("tests.ranks.tables")
+
 
 def own_config(run: Any) -> dict[str, Any]:
     """What the user put into the configuration of a run: all but which action of Flyte opened it."""

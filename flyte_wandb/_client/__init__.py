@@ -7,16 +7,21 @@ from ._own import api_key, client_place, configured, effective_mode, end_client
 from ._reading import Access, Bounds, Reader, RemoteFile, RemoteRun
 from ._run import add_config, close_run, mark_preempting, note_failure, open_run
 from ._sweeps import beat, create_sweep, find_sweep, register_agent, run_summary, sweep_config, sweep_parameters
+from ._syncing import UploadError, own_wandb_dir, server_of, upload
+from ._transaction_log import LoggedRun, can_append, mend_log, read_log
 
 __all__ = [
     "Access",
     "Bounds",
+    "LoggedRun",
     "Reader",
     "RemoteFile",
     "RemoteRun",
+    "UploadError",
     "add_config",
     "api_key",
     "beat",
+    "can_append",
     "client_place",
     "close_run",
     "configured",
@@ -28,13 +33,18 @@ __all__ = [
     "find_sweep",
     "global_names",
     "mark_preempting",
+    "mend_log",
     "note_failure",
     "open_run",
+    "own_wandb_dir",
     "point_globals",
+    "read_log",
     "register_agent",
     "room_for_agents",
     "run_summary",
+    "server_of",
     "set_global_names",
     "sweep_config",
     "sweep_parameters",
+    "upload",
 ]

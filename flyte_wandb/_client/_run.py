@@ -14,7 +14,7 @@ from .._notices import one_line, say_once
 from ._agents import own_client, own_client_in_use
 from ._own import HOSTS, own_settings
 from ._patience import bounds
-from ._survival import mourn, renew_service, service_died, survive
+from ._survival import let_go, mourn, renew_service, service_behind, service_died, survive
 
 if TYPE_CHECKING:
     import wandb
@@ -64,17 +64,18 @@ def _init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] |
         arguments.pop("mode", None)
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
     with own_client_in_use(), HOSTS.logged_in(opening.host):
+        service = service_behind()
         try:
             return init()
         except Exception as error:
             if not service_died(error):
                 raise
-            renew_service()
+            renew_service(service)
             return init()
 
 
 def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
-    """Open the run at an earlier step, or return None where that is not asked for, or W&B cannot do it."""
+    """Open the run behind an earlier step, or return None where that is not asked for, or W&B cannot do it."""
     if opening.rewind is None:
         return None
     arguments = {name: value for name, value in opening.arguments.items() if name != "resume"}
@@ -86,7 +87,7 @@ def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | N
     except Exception as error:
         _forget(opening.run_id, error)
         say_once(
-            f"the run {opening.run_id!r} goes on at its end, not at step {opening.rewind}: W&B did not rewind it: "
+            f"the run {opening.run_id!r} goes on at its end, not after step {opening.rewind}: W&B did not rewind it: "
             f"{one_line(error)}"
         )
         return None
@@ -121,7 +122,8 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
     except Exception as error:
         if service_died(error):
             mourn(run)
-            renew_service(run)
+            renew_service(service_behind(run))
+            let_go(run)
         else:
             _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
 

@@ -52,18 +52,33 @@ def service_died(error: BaseException) -> bool:
     return isinstance(error, (ConnectionError, MailboxClosedError, AlreadyJoinedError))
 
 
-def renew_service(dead: wandb.Run | None = None) -> None:
-    """Have the next run start another service process, after the one before has died.
+def let_go(run: wandb.Run) -> None:
+    """Close what a run still holds whose finish has failed half-way: its own log stays open otherwise."""
+    for hook in run._teardown_hooks:
+        hook.call()
+    run._teardown_hooks = []
+
+
+def service_behind(run: wandb.Run | None = None) -> Any:
+    """Return the service process behind a run, or the one that the next run will use; None where there is none."""
+    return getattr(run._interface if run else own_client()._connection, "_client", None)
+
+
+def renew_service(dead: Any) -> None:
+    """Have the next run start another service process, unless that was done since.
+
+    Runs that are opened or finished at the same time all find the service dead, and the first of them renews it.
 
     Args:
-        dead: A run that the dead one kept, where another may have been started since.
+        dead: The `service_behind` what failed.
     """
     client = own_client()
-    connection, interface = client._connection, dead and getattr(dead, "_interface", None)
-    if connection is None or (interface and interface._client is not connection._client):
-        return
-    client._connection = None
-    try:
-        connection.teardown(1)
-    except Exception:
-        _LOG.debug("the connection to the dead service is gone, too", exc_info=True)
+    with client._connection_lock:
+        connection = client._connection
+        if connection is None or (dead and connection._client is not dead):
+            return
+        try:
+            connection.teardown(1)
+        except Exception:
+            _LOG.debug("the connection to the dead service is gone, too", exc_info=True)
+        client._connection = None

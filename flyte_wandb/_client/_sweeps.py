@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._opening import Place
 from ._agents import own_client_in_use
-from ._api import connected, execute
+from ._api import execute
 
 if TYPE_CHECKING:
     import wandb
@@ -32,6 +32,8 @@ mutation Heartbeat($id: ID!, $metrics: JSONString, $runState: JSONString) {
     }
 }
 """
+_NO_PROJECT: Final = "uncategorized"
+"""Where W&B puts what names no project."""
 _LIVE: Final = ("RUNNING", "PAUSED", "PENDING")
 
 
@@ -51,16 +53,18 @@ def create_sweep(config: Mapping[str, Any], prior_runs: Sequence[str]) -> tuple[
     return sweep_id, Place(host=os.environ.get("WANDB_BASE_URL"), **place)
 
 
-def find_sweep(where: Place, name: str) -> tuple[str, Place] | None:
+def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | None:
     """Return id and place of a sweep of a project that has this name and still goes on, or None. Blocks.
 
+    Args:
+        api: W&B's API at the place.
+        where: The place.
+        name: The name in the sweep's configuration.
+
     Raises:
-        Exception: W&B did not answer.
+        Exception: There is no such project yet, or W&B did not answer.
     """
-    api = connected(where)
-    project, entity = api.settings["project"], api.settings["entity"] or api.default_entity
-    if not project:
-        return None
+    project, entity = api.settings["project"] or _NO_PROJECT, api.settings["entity"] or api.default_entity
     for sweep in api.project(project, entity).sweeps():
         if sweep.config.get("name") == name and sweep.state in _LIVE:
             return sweep.id, Place(project=project, entity=entity, host=where.host)

@@ -87,6 +87,27 @@ def download(target: str, **options: Any) -> None:
 
 
 @main.command(cls=OneLineErrors)
+@click.argument("places", metavar="[PATH-OR-URL]...", nargs=-1)
+@click.option("--run", metavar="FLYTE-RUN", help="Only what this Flyte run has kept.")
+@click.option("--project", help="The project that is to have them. Default: each run's own.")
+@click.option("--entity", help="The user or team that owns it. Default: each run's own.")
+@click.option("--host", help="The server as people know it. Default: the one that W&B's client is set to.")
+@click.option("--at-once", type=click.IntRange(min=1), default=4, show_default=True, help="Runs at a time.")
+@click.option("--dry-run", is_flag=True, help="Upload nothing, and list what would be.")
+@click.pass_context
+def sync(context: click.RichContext, /, places: tuple[str, ...], **options: Any) -> None:
+    """Upload offline runs: those that tasks have kept in Flyte's storage, and those in W&B's folders on this machine.
+
+    PATH-OR-URL is the folder of a run, or a folder or address above, such as s3://bucket/raw; ./wandb by default. What
+    the server has already is not uploaded again. The exit code is 1 where a run could not be uploaded.
+    """
+    from ._sync import run_sync
+
+    if not run_sync(places, **options):
+        context.exit(1)
+
+
+@main.command(cls=OneLineErrors)
 @click.option("--project", help="The project that runs would go to.")
 @click.option("--entity", help="The user or team that owns it.")
 @click.option("--host", help="The server as people know it, such as https://wandb.example.com.")

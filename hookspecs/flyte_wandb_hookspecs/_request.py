@@ -32,8 +32,8 @@ class Settings:
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
         on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
         on_retry: Whether another attempt of an action goes on with the run (``resume``) or has a ``new`` one.
-        checkpoint_step: The W&B step at which another attempt goes on, 0 or more, or a function that finds it and
-            returns None where there is none; None leaves the run at its end.
+        checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
+            after it. Or a function that finds it and returns None where there is none; None leaves the run at its end.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope

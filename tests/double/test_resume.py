@@ -116,3 +116,16 @@ def test_a_late_update_does_not_reopen_a_run(server: WandbServer) -> None:
     record = server.run("run1")
     assert (record.tags, record.config["late"]) == (("late",), 1)
     assert (record.state, record.exit_code, record.restarted) == ("failed", 1, 1)
+
+
+def test_a_run_is_taken_back_to_a_step(server: WandbServer) -> None:
+    first_attempt()
+    run = wandb.init(project="p", resume_from="run1?_step=0")
+    run.log({"loss": 1.0})
+    run.finish()
+    record = server.run("run1")
+    assert [(row["_step"], row["loss"]) for row in record.history] == [(0, 3.0), (1, 1.0)]
+    assert (record.state, record.resumed, record.restarted) == ("finished", 1, 0)
+    wandb.teardown()
+    with pytest.raises(wandb.errors.CommError, match="there is no run local/p/run2 to rewind"):
+        wandb.init(project="p", resume_from="run2?_step=0")

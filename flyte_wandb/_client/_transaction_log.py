@@ -1,0 +1,171 @@
+"""W&B's log of a run on the disk: what it says of the run, and how a copy of it is mended before it is uploaded.
+
+A log is a header of 7 bytes and blocks of 32 KiB, as LevelDB has them: each holds chunks of
+``[crc32 u32][length u16][kind u8][payload]``, and one or more payloads are a record. A killed process leaves a torn
+end.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+_HEADER: Final = b":W&B\xe1\xbe\x00"
+_BLOCK: Final = 32 * 1024
+_CHUNK: Final = struct.Struct("<IHB")
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(1, 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRun:
+    """What the log of a run says.
+
+    Attributes:
+        run_id: The run's id; empty where the log ends before it.
+        project: Its project, or None.
+        entity: The owner of the project, or None.
+        resumes: Whether it goes on with what the server has of the run, rather than starting the run over.
+        rows: Rows of history.
+        exit_code: With what the run was finished, or None where the log ends before that.
+        intact: Whether the log ends with a whole record.
+    """
+
+    run_id: str = ""
+    project: str | None = None
+    entity: str | None = None
+    resumes: bool = False
+    rows: int = 0
+    exit_code: int | None = None
+    intact: bool = True
+
+    @property
+    def torn(self) -> bool:
+        """Whether the process that wrote it was killed: the log ends before the run did."""
+        return self.exit_code is None or not self.intact
+
+
+def read_log(path: Path) -> LoggedRun:
+    """Read a log, up to its tear where it has one.
+
+    Args:
+        path: A file ``run-ID.wandb``.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    run: Any = None
+    rows, exit_code = 0, None
+    with path.open("rb") as file:
+        records = _Records(file)
+        for record in records:
+            kind = record.WhichOneof("record_type")
+            run = run or (record.run if kind == "run" else None)
+            rows += kind == "history"
+            exit_code = record.exit.exit_code if kind == "exit" else exit_code
+    end: Any = {"rows": rows, "exit_code": exit_code, "intact": records.intact}
+    if run is None:
+        return LoggedRun(**end)
+    place: Any = {"project": run.project or None, "entity": run.entity or None}
+    return LoggedRun(run_id=run.run_id, resumes=can_append() and run.resume, **place, **end)
+
+
+def can_append() -> bool:
+    """Whether this version of wandb can be told to append the rows of a log to those that a server has."""
+    return "resume" in _protocol().RunRecord.DESCRIPTOR.fields_by_name
+
+
+def mend_log(path: Path, *, resumes: bool) -> None:
+    """Rewrite a log without its torn end, for W&B to take it as a whole one.
+
+    Args:
+        path: The log.
+        resumes: Whether the run is to go on with what the server has of it, rather than start over. Needs `can_append`.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    mended = path.with_suffix(".mended")
+    with path.open("rb") as source, mended.open("wb") as target:
+        target.write(_HEADER)
+        for record in _Records(source):
+            if can_append() and record.WhichOneof("record_type") == "run":
+                record.run.resume = resumes
+            _append(target, record.SerializeToString())
+    mended.replace(path)
+
+
+def _protocol() -> Any:
+    from wandb.proto import wandb_internal_pb2
+
+    return wandb_internal_pb2
+
+
+class _Records:
+    """The records of a log.
+
+    Attributes:
+        intact: Whether no torn one has been met.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.intact = file.read(len(_HEADER)) == _HEADER
+
+    def __iter__(self) -> Iterator[Any]:
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+        protocol = _protocol()
+        try:
+            for payload in self._payloads():
+                yield protocol.Record.FromString(payload)
+        except DecodeError:
+            self.intact = False
+
+    def _payloads(self) -> Iterator[bytes]:
+        parts: list[bytes] = []
+        while self.intact and (chunk := self._chunk()):
+            kind, payload = chunk
+            parts = [*parts, payload] if kind in (_MIDDLE, _LAST) else [payload]
+            if kind in (_WHOLE, _LAST):
+                yield b"".join(parts)
+                parts = []
+        self.intact = self.intact and not parts
+
+    def _chunk(self) -> tuple[int, bytes] | None:
+        """Return kind and payload of the next chunk, or None at the end."""
+        self._file.seek(_padding(self._file.tell()), 1)
+        header = self._file.read(_CHUNK.size)
+        if len(header) < _CHUNK.size:
+            self.intact = not header
+            return None
+        crc, length, kind = _CHUNK.unpack(header)
+        payload = self._file.read(length)
+        self.intact = len(payload) == length and crc == _crc(kind, payload)
+        return (kind, payload) if self.intact else None
+
+
+def _append(file: IO[bytes], payload: bytes) -> None:
+    first = True
+    while True:
+        file.write(bytes(_padding(file.tell())))
+        room = _BLOCK - file.tell() % _BLOCK - _CHUNK.size
+        part, payload = payload[:room], payload[room:]
+        kind = (_FIRST if payload else _WHOLE) if first else (_MIDDLE if payload else _LAST)
+        file.write(_CHUNK.pack(_crc(kind, part), len(part), kind) + part)
+        if not payload:
+            return
+        first = False
+
+
+def _padding(offset: int) -> int:
+    """Return how many bytes are left in a block that has no room for a chunk any more."""
+    left = _BLOCK - offset % _BLOCK
+    return left if left < _CHUNK.size else 0
+
+
+def _crc(kind: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(bytes([kind])))

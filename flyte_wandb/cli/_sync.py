@@ -1,0 +1,45 @@
+"""`flyte-wandb sync`: offline runs to their server."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flyte_wandb._offline._calls import sync_wandb_runs
+from flyte_wandb._offline._outcome import SyncOutcome
+from flyte_wandb.cli._screen import plain, screen
+
+_TORN: Final = "; its log is torn: its process was killed, and W&B shows it as failed"
+
+
+def run_sync(places: tuple[str, ...], **options: Any) -> bool:
+    """Upload offline runs, and print what became of each.
+
+    Args:
+        places: Paths and addresses.
+        options: Those of `sync_wandb_runs`.
+
+    Returns:
+        Whether none has failed.
+    """
+    outcomes = sync_wandb_runs(*places, **options)
+    console = screen()
+    for outcome in outcomes:
+        console.print(plain(f"{outcome.run_id or outcome.place}: {_said(outcome)}"), soft_wrap=True)
+    console.print(_sum(outcomes), soft_wrap=True)
+    return all(outcome.status != "failed" for outcome in outcomes)
+
+
+def _said(outcome: SyncOutcome) -> str:
+    if outcome.status == "synced":
+        rows = f"{outcome.rows:,} row{'' if outcome.rows == 1 else 's'}"
+        return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}"
+    if outcome.status == "skipped":
+        return "there already"
+    return f"would be uploaded from {outcome.place}" if outcome.status == "found" else f"{outcome.reason}"
+
+
+def _sum(outcomes: tuple[SyncOutcome, ...]) -> str:
+    words = {"synced": "uploaded", "skipped": "there already", "found": "to upload", "failed": "failed"}
+    counts = {words[status]: sum(outcome.status == status for outcome in outcomes) for status in words}
+    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return told or "there is no offline run here"

@@ -1,0 +1,93 @@
+"""Offline runs to upload: of tasks in containers that are gone, and of this process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import wandb
+
+from flyte_wandb import wandb_config
+from flyte_wandb.testing import Container, start_container, start_ranks
+from tests.container import tasks
+from tests.ranks.tasks import ranked
+
+KEY = "5ec2e7" + "k" * 34
+"""What no file and no message may hold."""
+
+SETTINGS = wandb_config(
+    project="vision", entity="team", group="night", tags=["first", "second"], config={"seed": 7}, joinable=False
+)
+OFFLINE = {"WANDB_MODE": "offline", "WANDB_API_KEY": KEY}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """Containers that are gone, whose storage is left.
+
+    Attributes:
+        storage: The folder with their raw data.
+        said: What they printed.
+    """
+
+    storage: Path
+    said: str
+
+
+@pytest.fixture(scope="session")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """The storage of three Flyte runs: a task, one that fails, and one with two ranks."""
+    folder = tmp_path_factory.mktemp("ended")
+    options: dict[str, Any] = {"folder": folder, "environ": OFFLINE}
+    containers: list[Container] = [
+        start_container(tasks.leaf, inputs={"x": 3}, context=SETTINGS, run_name="good", **options),
+        start_container(tasks.fails, inputs={"how": "exit"}, context=SETTINGS, run_name="bad", **options),
+        *start_ranks(
+            ranked, inputs={"steps": 2}, context=wandb_config(project="p", run_mode="new"), run_name="two", **options
+        ),
+    ]
+    said = "".join(container.wait().log for container in containers)
+    shutil.rmtree(folder / "wandb")
+    return Ended(storage=folder / "flyte", said=said)
+
+
+@pytest.fixture
+def storage(ended: Ended, tmp_path: Path) -> Path:
+    """A copy of the storage, for this test alone."""
+    return Path(shutil.copytree(ended.storage, tmp_path / "storage"))
+
+
+@pytest.fixture
+def offline_run(tmp_path: Path, clean_client: None) -> Callable[..., Path]:
+    """Write an offline run from this process, and return its folder."""
+
+    def written(
+        run_id: str = "r1",
+        *,
+        rows: int = 5,
+        first: int = 0,
+        second: int = 0,
+        exit_code: int = 0,
+        resume: Literal["allow"] | None = "allow",
+    ) -> Path:
+        run = wandb.init(project="p", id=run_id, mode="offline", resume=resume, reinit="create_new")
+        for number in range(first, first + rows):
+            run.log({"x": number})
+        folder = Path(run.settings.sync_dir)
+        run.finish(exit_code=exit_code)
+        wandb.teardown()  # only then the log is whole on the disk
+        # W&B gives two runs of one id that start in one second the same folder.
+        return folder.rename(folder.with_name(f"offline-run-20260101_0000{second:02d}-{run_id}"))
+
+    return written
+
+
+def kept(folder: Path, **about: Any) -> Path:
+    """Make an offline run's folder look like one that a task has kept."""
+    (folder / "offline.json").write_text(json.dumps({"run_id": "r1", "project": "p", **about}))
+    return folder

@@ -1,0 +1,177 @@
+"""The client that is set aside where W&B's agent may run, asked directly: who finds which client, and who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+import wandb
+from wandb.sdk import wandb_setup
+
+from flyte_wandb import SweepError, wandb_sweep
+from flyte_wandb._client import room_for_agents
+from flyte_wandb._client._agents import _SET_ASIDE, own_client, own_client_in_use
+from tests.remote import run_action
+
+env = flyte.TaskEnvironment(name="rooms")
+GRID: Any = {"method": "grid", "parameters": {"x": {"values": [1, 2, 3]}}}
+
+
+def waits(thread: threading.Thread) -> bool:
+    """Whether a thread comes to wait for the room to change, rather than to its end."""
+    while thread.is_alive() and not _SET_ASIDE._changed._waiters:  # type: ignore[attr-defined]
+        time.sleep(0)
+    return thread.is_alive()
+
+
+def works(client: Any) -> bool:
+    """Whether a client has not been ended."""
+    return client._asyncer._thread.is_alive()  # type: ignore[no-any-return]
+
+
+def started(call: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.usefixtures("offline")
+def test_inside_is_this_packages_client_and_outside_the_agents() -> None:
+    own = own_client()
+    with room_for_agents({}):
+        agents = wandb_setup.singleton()
+        assert agents is not own
+        assert own_client() is own
+        with own_client_in_use(), own_client_in_use():
+            assert wandb_setup.singleton() is own
+        assert wandb_setup.singleton() is agents
+    assert wandb_setup.singleton() is own
+
+
+@pytest.mark.usefixtures("offline")
+def test_rooms_that_are_left_and_entered_while_a_run_is_being_opened() -> None:
+    own = own_client()
+    first = room_for_agents({"WANDB_PROJECT": "first"})
+    first.__enter__()
+    agents = wandb_setup.singleton()
+    with own_client_in_use():
+        first.__exit__(None, None, None)
+        assert wandb_setup.singleton() is own
+        with room_for_agents({"WANDB_PROJECT": "second"}):
+            assert wandb_setup.singleton() is own
+            assert os.environ["WANDB_PROJECT"] == "second"
+        assert wandb_setup.singleton() is own
+        second = room_for_agents({})
+        second.__enter__()
+    assert wandb_setup._singleton is None
+    second.__exit__(None, None, None)
+    assert wandb_setup.singleton() is own
+    assert not works(agents)
+    assert own_client() is own
+    wandb.init(reinit="create_new").finish()
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_function_that_opens_its_run_itself_waits_for_its_agents_client() -> None:
+    opened: list[wandb.Run] = []
+
+    def objective() -> None:
+        opened.append(wandb.init())
+
+    with room_for_agents({}):
+        os.environ["WANDB_RUN_ID"] = "trial1"
+        with own_client_in_use():
+            thread = started(objective)
+            assert waits(thread)
+            inside = wandb.init(id="mine", reinit="create_new")
+            inside.finish()
+        thread.join(20)
+        assert [run.id for run in opened] == ["trial1"]
+        opened[0].finish()
+    assert "WANDB_RUN_ID" not in os.environ
+
+
+@pytest.mark.usefixtures("offline")
+def test_an_agent_does_not_end_its_client_while_somebody_opens_a_run() -> None:
+    with room_for_agents({}):
+        with own_client_in_use():
+            own = wandb_setup.singleton()
+            thread = started(wandb.teardown)
+            assert waits(thread)
+        thread.join(20)
+        assert own_client() is own
+        assert works(own)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_room_elsewhere_waits_for_one_that_ends_soon_and_not_for_others() -> None:
+    order: list[str] = []
+
+    def elsewhere() -> None:
+        with room_for_agents({"WANDB_PROJECT": "text"}):
+            order.append("text")
+
+    with room_for_agents({"WANDB_PROJECT": "vision"}, brief=True):
+        thread = started(elsewhere)
+        assert waits(thread)
+        order.append("vision")
+    thread.join(20)
+    assert order == ["vision", "text"]
+    with room_for_agents({"WANDB_PROJECT": "vision"}):
+        with pytest.raises(SweepError, match="WANDB_PROJECT=text and one with WANDB_PROJECT=vision"):
+            elsewhere()
+        with room_for_agents({"WANDB_PROJECT": "vision"}), pytest.raises(SweepError, match="WANDB_PROJECT= and one"):
+            room_for_agents({}).__enter__()
+    assert "WANDB_PROJECT" not in os.environ
+
+
+@pytest.mark.usefixtures("offline")
+def test_an_address_is_the_same_with_and_without_a_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "https://w.example/")
+    with room_for_agents({}), room_for_agents({"WANDB_BASE_URL": "https://w.example"}):
+        assert os.environ["WANDB_BASE_URL"] == "https://w.example/"
+
+
+INSIDE, LEAVE, LEFT = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+
+@wandb_sweep(**GRID)
+@env.task
+async def sweeps() -> None:
+    INSIDE.set()
+    await LEAVE.wait()
+    LEFT.set()
+
+
+@pytest.mark.usefixtures("online")
+def test_the_event_loop_is_free_while_a_room_is_left(tmp_path: Path) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        with _SET_ASIDE._changed:
+            held.set()
+            return release.wait(10)
+
+    async def free() -> bool:
+        task = asyncio.ensure_future(run_action(sweeps, folder=tmp_path))
+        await INSIDE.wait()
+        with ThreadPoolExecutor(1) as thread:
+            released = thread.submit(hold)
+            await asyncio.to_thread(held.wait)
+            LEAVE.set()
+            await LEFT.wait()
+            release.set()
+            await task
+            return released.result()
+
+    for event in (INSIDE, LEAVE, LEFT):
+        event.clear()
+    assert asyncio.run(free())
