@@ -13,6 +13,7 @@ import wandb
 
 from flyte_wandb import _notices
 from flyte_wandb.testing import WandbServer
+from tests.services import leftover_services
 
 LocalRun = Callable[..., Any]
 
@@ -22,6 +23,13 @@ pytest.register_assert_rewrite("tests.ranks.tables")
 def own_config(run: Any) -> dict[str, Any]:
     """What the user put into the configuration of a run: all but which action of Flyte opened it."""
     return {key: value for key, value in run.config.items() if key != "flyte"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_service_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have no service process of W&B outlive the tests of this worker that started it."""
+    yield
+    assert leftover_services(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture

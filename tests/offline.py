@@ -46,7 +46,7 @@ class Log:
 def logs(folder: Path) -> list[Log]:
     """Read every log below `folder`, ordered by run id and time."""
     wandb.teardown()  # finish() does not wait for the log to be on disk; the end of the service does
-    found = folder.glob("**/run-*.wandb")
+    found = (path for path in folder.glob("**/run-*.wandb") if "wandb-offline" not in path.parts)
     return [read(path) for path in sorted(found, key=lambda path: (path.name, path.parent.name))]
 
 

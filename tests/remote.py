@@ -31,11 +31,12 @@ async def run_action(
     """
     flyte.init()
     create_controller("local")
-    with internal_ctx().replace_task_context(_context(folder, name, dict(context or {}))):
+    with internal_ctx().replace_task_context(action_context(folder, name, dict(context or {}))):
         return await task.execute(**inputs)
 
 
-def _context(folder: Path, name: str, context: dict[str, str]) -> TaskContext:
+def action_context(folder: Path, name: str, context: dict[str, str]) -> TaskContext:
+    """Return what Flyte's runtime makes for an action of the run `r1`."""
     base = folder / name
     return TaskContext(
         action=ActionID(name=name, run_name="r1", project="project", domain="development", org="org"),

@@ -17,12 +17,15 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 def survive(run: wandb.Run) -> None:
     """Have a run log nothing, with one message, once the service process behind it is gone.
 
-    Everything that a run tells (rows, summary, config, files) goes through one method of its interface.
+    Everything that a run tells (rows, summary, config, files) goes through one method of its interface, and everything
+    that it asks through another.
     """
+    from wandb.sdk.mailbox import MailboxClosedError
+
     interface: Any = run._interface
     if interface is None:
         return
-    publish = interface._publish
+    publish, deliver = interface._publish, interface._deliver
 
     def publish_while_it_lives(record: Any, **options: Any) -> None:
         try:
@@ -32,7 +35,14 @@ def survive(run: wandb.Run) -> None:
                 raise
             mourn(run)
 
-    interface._publish = publish_while_it_lives
+    def deliver_while_it_lives(record: Any) -> Any:
+        try:
+            return deliver(record)
+        except ConnectionError as error:
+            # W&B's own threads know this one, and end without a traceback on the terminal.
+            raise MailboxClosedError from error
+
+    interface._publish, interface._deliver = publish_while_it_lives, deliver_while_it_lives
 
 
 def mourn(run: wandb.Run) -> None:
@@ -47,9 +57,9 @@ def mourn(run: wandb.Run) -> None:
 def service_died(error: BaseException) -> bool:
     """Whether an error says that W&B's service process is gone."""
     from wandb.sdk.lib.asyncio_manager import AlreadyJoinedError
-    from wandb.sdk.mailbox import MailboxClosedError
+    from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
-    return isinstance(error, (ConnectionError, MailboxClosedError, AlreadyJoinedError))
+    return isinstance(error, (ConnectionError, HandleAbandonedError, MailboxClosedError, AlreadyJoinedError))
 
 
 def let_go(run: wandb.Run) -> None:

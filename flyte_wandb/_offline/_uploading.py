@@ -116,7 +116,7 @@ def _uploaded(run_id: str, copies: Sequence[_Copy], place: Place, work: Path, to
     """Send what the server does not have, and return the run when it has all of it."""
     there = tools.servers.look(place, run_id)
     begun = [note.before for copy in copies if (note := copy.found.note())]
-    before = min(begun, default=there.rows) if copies[0].resumes else 0
+    before = min(begun, default=there.rows)
     wanted = reduce(lambda rows, copy: copy.run.rows + (rows if copy.resumes else 0), copies, before)
     if begun and there.ended and there.rows >= wanted:
         return there
@@ -139,15 +139,15 @@ def _check(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
     Raises:
         NotSyncedError: It is refused.
     """
-    if before and cut_off:
-        raise NotSyncedError(
-            f"an earlier upload was cut off, and the run had {before:,} rows before it, so another one would have rows "
-            "there twice; delete the run in W&B's UI, and upload all attempts again"
-        )
     if not _client.can_append() and (before or len(copies) > 1):
         raise NotSyncedError(
             "its run has rows of another attempt, which this version of wandb would write over; upload it with wandb "
             "0.31 or later"
+        )
+    if before and cut_off and copies[0].resumes:
+        raise NotSyncedError(
+            f"an earlier upload was cut off, and the run had {before:,} rows before it, so another one would have rows "
+            "there twice; delete the run in W&B's UI, and upload all attempts again"
         )
 
 

@@ -37,10 +37,8 @@ def page(runs: Iterable[RunRecord], sweeps: Iterable[SweepRecord], parts: Sequen
         case (entity,):
             return _list_page(entity, [run for run in runs if run.entity == entity])
         case (entity, project, *rest):
-            inside = [run for run in runs if (run.entity, run.project) == (entity, project)]
-            names = {
-                sweep.id: sweep.display_name for sweep in sweeps if (sweep.entity, sweep.project) == (entity, project)
-            }
+            inside = _of_project(runs, entity, project)
+            names = {sweep.id: sweep.display_name for sweep in _of_project(sweeps, entity, project)}
         case _:
             return None
     match rest:

@@ -18,11 +18,11 @@ _EXIT_CODES: Final[Mapping[State, int]] = {"finished": 0, "failed": 1, "preempte
 class WandbServer(Seeing):
     """A W&B server that keeps runs in memory. It runs in threads of this process and serves any number of others.
 
-    Supported is what writers need (login with the key of `environ`, online, shared and resumed runs, files of runs),
-    sweeps and their agents (grid and random search, `run_cap`, trials that are stopped), reading runs, sweeps, history
-    and files with `wandb.Api()`, page by page, and the pages that links lead to. Not supported are artifacts, Bayesian
-    search, which draws at random here, early termination by rule, and "crashed", the state of a run whose writers are
-    silent. How runs and sweeps change is said in `_run.py` and `_sweep.py`.
+    Supported is what writers need (login with the key of `environ`, online, shared, resumed and rewound runs, files of
+    runs), sweeps and their agents (grid and random search, `run_cap`, trials that are stopped), reading runs, sweeps,
+    history and files with `wandb.Api()`, page by page, and the pages that links lead to. Not supported are artifacts,
+    Bayesian search, which draws at random here, early termination by rule, and "crashed", the state of a run whose
+    writers are silent. How runs and sweeps change is said in `_run.py` and `_sweep.py`.
 
     A test can put runs and sweeps there by itself (`put_run`, `put_sweep`), and disturb requests (`fault`, `slow`).
 

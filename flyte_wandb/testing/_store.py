@@ -196,12 +196,14 @@ class Store:
 
     @contextmanager
     def rewinding(self, key: RunKey, sender: Sender, step: int) -> Iterator[Run]:
-        """Take a run back to the end of a step, open it again and give it.
+        """Take a run back to the end of a step, open it again and give it. Blocks during a pause.
 
         Raises:
-            RefusedError: There is no such run.
+            RefusedError: There is no such run, runs are refused at the moment, or the server has stopped.
         """
+        self._wait_out_pause()
         with self._changing():
+            self._check_accepting()
             run = self._runs.get(key)
             if run is None:
                 raise RefusedError(f"there is no run {'/'.join(key)} to rewind")
@@ -267,8 +269,8 @@ class Store:
     def _apply(self, upsert: Upsert) -> Run:
         resumes = upsert.ticket in self._tickets
         opens = upsert.opens or resumes or upsert.key not in self._runs
-        if opens and self._refusal is not None:
-            raise RefusedError(self._refusal)
+        if opens:
+            self._check_accepting()
         self._tickets -= {upsert.ticket or ""}
         run = self._runs.get(upsert.key) or self.add_run(upsert.key)
         if opens:
@@ -276,6 +278,10 @@ class Store:
         run.describe(**upsert.about)
         run.config.update(upsert.config)
         return run
+
+    def _check_accepting(self) -> None:
+        if self._refusal is not None:
+            raise RefusedError(self._refusal)
 
     def _wait_out_pause(self) -> None:
         with self._changing():

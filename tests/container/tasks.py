@@ -12,7 +12,6 @@ import flyte
 import wandb
 
 from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
-from flyte_wandb.testing import run_container
 
 env = flyte.TaskEnvironment(name="container")
 
@@ -66,6 +65,8 @@ def shared_child(x: int) -> str:
 
 def in_a_container(child: Any) -> str:
     """Run a child as the control plane would: in another process, with the context in force here."""
+    from flyte_wandb.testing import run_container  # here, for every container imports this module
+
     names = ("WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_MODE")
     environ = {name: os.environ[name] for name in names if name in os.environ}
     context = dict(flyte.get_custom_context())

@@ -48,6 +48,7 @@ from tests.distributions import install
 from tests.docs.consoles import ROOT, Console, consoles
 from tests.offline import by_id
 from tests.pure.worlds import ALONE, launched, manager, request, said, told
+from tests.ranks.tasks import ranked
 
 DOCS = ROOT / "docs"
 PAGES = {
@@ -308,8 +309,8 @@ def test_ranks_that_write_to_a_run_tell_the_observers(
 ) -> None:
     install(tmp_path, "acme-names", OBSERVERS)
     options: dict[str, Any] = {"context": wandb_config(run_mode=run_mode), "environ": imports(tmp_path, server.environ)}
-    results = run_ranks(finetune, folder=tmp_path, nodes=(2,), **options)
-    assert [("finetune logs to http" in one.log, "finetune ended: fine" in one.log) for one in results] == [
+    results = run_ranks(ranked, folder=tmp_path, nodes=(2,), inputs={"steps": 1}, **options)
+    assert [("ranked logs to http" in one.log, "ranked ended: fine" in one.log) for one in results] == [
         (told, told) for told in told_on
     ]
 

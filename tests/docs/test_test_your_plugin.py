@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flyte_wandb.testing import SHAPES, PluginConformance
+from flyte_wandb.testing import SHAPES, PluginConformance, WandbServer
 from tests.cli.running import environment
 from tests.docs.consoles import ROOT
 
@@ -29,10 +29,12 @@ def run_tests(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("number", "passed"), enumerate([6, 1, 1]))
-def test_the_tests_of_the_page_pass(number: int, passed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("blocks", "passed"), [(slice(0, 1), 6), (slice(1, 2), 1), (slice(2, 3), 1), (slice(3, None), 3)]
+)
+def test_the_tests_of_the_page_pass(blocks: slice, passed: int, tmp_path: Path) -> None:
     (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND)
-    result = run_tests(BLOCKS[number], tmp_path)
+    result = run_tests("\n\n".join(BLOCKS[blocks]), tmp_path)
     assert re.search(rf"^{passed} passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
@@ -56,3 +58,15 @@ def test_the_page_tells_the_numbers_that_hold() -> None:
     assert len(tests) == 6
     assert "two dozen worlds" in PAGE
     assert len(SHAPES) == 24
+
+
+def test_the_page_names_all_that_the_server_can_do() -> None:
+    section = PAGE[PAGE.index("## Real runs") :]
+    public = [name for name in dir(WandbServer) if not name.startswith("_")]
+    assert [name for name in public if not re.search(rf"`{name}\b", section)] == []
+
+
+def test_the_page_tells_where_faults_hit_as_the_server_does() -> None:
+    rows = PAGE[PAGE.index("| `where`") :].partition("\n\n")[0].splitlines()[2:]
+    told = {name for row in rows for name in re.findall(r"`(.+?)`", row.split("|")[1])}
+    assert told == set(re.findall(r"``([\w:/*]+)``", WandbServer.fault.__doc__ or "")) - {"Retry"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +14,6 @@ import wandb
 
 from flyte_wandb.testing import WandbServer
 from tests.double.raw import ask
-from tests.double.writers import shared, writer
 
 
 def open_run(run_id: str, **options: Any) -> wandb.Run:
@@ -40,26 +41,33 @@ def test_a_refusal_leaves_open_runs_alone(server: WandbServer) -> None:
     assert server.run("run1").state == "finished"
 
 
-def test_a_refused_run_is_not_resumed(server: WandbServer) -> None:
-    open_run("run1").finish(exit_code=1)
-    before = server.run("run1")
+@pytest.mark.parametrize("again", [{"id": "run1", "resume": "allow"}, {"resume_from": "run1?_step=0"}])
+def test_a_refused_run_is_neither_resumed_nor_rewound(again: dict[str, Any], server: WandbServer) -> None:
+    before = server.put_run("run1", project="p", state="failed", history=[{"loss": 2.0}, {"loss": 1.0}])
     server.refuse("no room for more runs")
     with pytest.raises(wandb.errors.CommError, match="no room for more runs"):
-        open_run("run1", resume="allow")
+        wandb.init(project="p", **again)
     assert server.run("run1") == before
 
 
 def test_a_pause_holds_runs_that_are_being_opened(server: WandbServer) -> None:
-    with writer("run2", settings={}) as process:
+    server.put_run("rewound", project="p", state="failed", history=[{}, {}])
+    rewind = {"project": "p", "runName": "rewound", "metricName": "_step", "metricValue": 0}
+    with ThreadPoolExecutor() as pool:
         with server.paused():
-            thread = threading.Thread(target=lambda: open_run("run1").finish())
-            thread.start()
+            held = [
+                pool.submit(lambda: open_run("run1").finish()),
+                pool.submit(ask, server, "mutation RewindRun { rewindRun }", **rewind),
+            ]
             assert server.wait_for(lambda server: server.held == 2)
-            assert [run.id for run in server.runs] == []
-        assert server.wait_for(lambda server: server.held == 0)
-        process.do("run.finish()")
-        thread.join()
-    assert {run.id: run.state for run in server.runs} == {"run1": "finished", "run2": "finished"}
+            assert [(run.id, len(run.history)) for run in server.runs] == [("rewound", 2)]
+        for one in held:
+            one.result()
+    assert server.held == 0
+    assert [(run.id, run.state, len(run.history)) for run in server.runs] == [
+        ("rewound", "running", 1),
+        ("run1", "finished", 0),
+    ]
 
 
 def test_the_end_of_the_server_ends_a_pause(server: WandbServer) -> None:
@@ -80,17 +88,18 @@ def test_the_end_of_the_server_ends_a_pause(server: WandbServer) -> None:
     assert (server.held, server.runs, len(refused)) == (0, (), 1)
 
 
-def test_no_thread_is_left(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_is_left() -> None:
     before = set(threading.enumerate())
-    server = WandbServer()
-    with server:
-        for name, value in server.environ.items():
-            monkeypatch.setenv(name, value)
-        with writer("run1", settings=shared("a", primary=True)) as primary:
-            assert set(threading.enumerate()) > before
-            primary.do("run.finish()")
+    with WandbServer() as server:
+        server.put_run("run1")
+        connection = HTTPConnection(urlsplit(server.url).netloc)
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        assert len(set(threading.enumerate()) - before) == 2, "one listens, one has the connection that is kept open"
     assert set(threading.enumerate()) <= before
     assert server.run("run1").state == "finished", "the runs stay readable"
+    assert connection.sock.recv(1) == b"", "the server has ended it"
+    connection.close()
 
 
 def test_a_server_is_started_and_stopped(server: WandbServer) -> None:

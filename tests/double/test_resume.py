@@ -119,13 +119,17 @@ def test_a_late_update_does_not_reopen_a_run(server: WandbServer) -> None:
 
 
 def test_a_run_is_taken_back_to_a_step(server: WandbServer) -> None:
-    first_attempt()
-    run = wandb.init(project="p", resume_from="run1?_step=0")
-    run.log({"loss": 1.0})
-    run.finish()
+    rows = [{"loss": 3.0}, {"_step": 5, "loss": 2.0}, {"_step": 9, "loss": 1.0}]
+    server.put_run("run1", project="p", state="failed", config={"lr": 1, "kept": 1}, history=rows)
+    for step, losses in [(9, [3.0, 2.0, 1.0]), (7, [3.0, 2.0])]:
+        run = wandb.init(project="p", resume_from=f"run1?_step={step}", reinit="create_new", config={"lr": 2})
+        assert run.starting_step == step + 1
+        assert (server.run("run1").state, server.run("run1").logged("loss")) == ("running", losses)
+        run.log({"loss": 0.5})
+        run.finish()
     record = server.run("run1")
-    assert [(row["_step"], row["loss"]) for row in record.history] == [(0, 3.0), (1, 1.0)]
-    assert (record.state, record.resumed, record.restarted) == ("finished", 1, 0)
-    wandb.teardown()
+    assert [(row["_step"], row["loss"]) for row in record.history] == [(0, 3.0), (5, 2.0), (8, 0.5)]
+    assert (record.state, record.resumed, record.restarted) == ("finished", 2, 0)
+    assert record.config == {"lr": 2, "kept": 1}
     with pytest.raises(wandb.errors.CommError, match="there is no run local/p/run2 to rewind"):
         wandb.init(project="p", resume_from="run2?_step=0")

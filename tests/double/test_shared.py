@@ -48,36 +48,29 @@ def test_system_metrics_tell_the_label(server: WandbServer) -> None:
         primary.do("run.finish()")
 
 
-def test_who_ends_after_the_primary_does_not_reopen_the_run(server: WandbServer) -> None:
+def test_who_ends_or_joins_after_the_primary_does_not_reopen_the_run(server: WandbServer) -> None:
     with writer("run1", settings=shared("a", primary=True)) as primary, writer("run1", settings=shared("b")) as other:
         assert primary.opened == other.opened == (False, 0)
         primary.do("run.log({'a': 1}); run.finish(exit_code=3)")
         other.do("run.log({'b': 1}); run.config.update({'late': 1}); run.tags += ('late',); run.finish()")
+        assert server.run("run1").state == "failed"
+    with writer("run1", settings=shared("c")) as late:
+        assert late.opened == (False, 0)
+        assert server.run("run1").state == "failed"
+        late.do("run.log({'c': 1}); run.finish()")
     record = server.run("run1")
-    assert (record.state, record.exit_code) == ("failed", 3)
-    assert [row["_step"] for row in record.history] == [0, 1]
+    assert (record.state, record.exit_code, record.resumed, record.restarted) == ("failed", 3, 0, 0)
+    assert [row["_step"] for row in record.history] == [0, 1, 2]
     assert (record.config, record.tags) == ({"late": 1}, ("late",))
-    assert [one.label for one in record.writers] == [None, None], "nobody printed anything"
-
-
-def test_who_joins_after_the_primary_does_not_reopen_the_run(server: WandbServer) -> None:
-    with writer("run1", settings=shared("a", primary=True)) as primary:
-        primary.do("run.log({'a': 1}); run.finish()")
-    with writer("run1", settings=shared("b")) as other:
-        assert other.opened == (False, 0)
-        assert server.run("run1").state == "finished"
-        other.do("run.log({'b': 1}); run.finish()")
-    record = server.run("run1")
-    assert (record.state, record.resumed, record.restarted) == ("finished", 0, 0)
-    assert [row["_step"] for row in record.history] == [0, 1]
+    assert [one.label for one in record.writers] == [None] * 3, "nobody printed anything"
 
 
 def test_a_primary_that_resumes_reopens_the_run(server: WandbServer) -> None:
-    for attempt in range(2):
-        with writer("run1", settings=shared("a", primary=True), resume="allow") as primary:
-            assert primary.opened[0] is bool(attempt)
-            assert server.run("run1").state == "running"
-            primary.do(f"run.log({{'a': {attempt}}}); run.finish(exit_code={1 - attempt})")
+    server.put_run("run1", project="p", state="failed", history=[{"a": 0}])
+    with writer("run1", settings=shared("a", primary=True), resume="allow") as primary:
+        assert primary.opened[0] is True
+        assert server.run("run1").state == "running"
+        primary.do("run.log({'a': 1}); run.finish()")
     record = server.run("run1")
     assert (record.state, record.resumed, record.restarted) == ("finished", 1, 0)
     assert record.history == ({"a": 0, "_step": 0}, {"a": 1, "_step": 1})

@@ -12,8 +12,6 @@ import flyte
 from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import get_wandb_run, wandb_config, wandb_init
-from flyte_wandb.testing import run_container
-from tests.links.rendering import wire_links
 from tests.ranks.tasks import work
 
 PLACE: Any = {"project": "the vision", "entity": "team"}
@@ -80,6 +78,9 @@ def shared() -> str:
 @env.task
 def parent(child: str, run_mode: str) -> str:
     """Submit a child as the control plane would: with the links that are rendered here, in another process."""
+    from flyte_wandb.testing import run_container  # here, for every rank imports this module
+    from tests.links.rendering import wire_links
+
     names = ("WANDB_BASE_URL", "WANDB_API_KEY")
     environ = {name: os.environ[name] for name in names}
     task = globals()[child]

@@ -15,6 +15,7 @@ import flyte.storage
 import pytest
 
 from flyte_wandb import SettingError, SyncOutcome, sync_wandb_runs, sync_wandb_runs_async
+from flyte_wandb._client import can_append
 from flyte_wandb.testing import RunRecord, WandbServer, run_container
 from tests.cli.running import run
 from tests.container import tasks
@@ -22,6 +23,7 @@ from tests.offline import read
 from tests.offline_runs.conftest import KEY, SETTINGS, kept
 
 Write = Callable[..., Path]
+APPENDS = pytest.mark.skipif(not can_append(), reason="this version of wandb cannot append to a run")
 NOT_COMPARED = {"url", "files"}
 """Each server has an address of its own, and W&B's files have times."""
 
@@ -132,6 +134,7 @@ def test_a_torn_log_arrives_up_to_its_tear_and_its_run_has_failed(
     assert server.requests["*"] == asked
 
 
+@APPENDS
 @pytest.mark.usefixtures("online")
 def test_the_attempts_of_a_run_follow_each_other(server: WandbServer, offline_run: Write, tmp_path: Path) -> None:
     offline_run(rows=2, second=1, exit_code=1)
@@ -145,6 +148,7 @@ def test_the_attempts_of_a_run_follow_each_other(server: WandbServer, offline_ru
     assert len(list(tmp_path.glob("wandb/*/*.wandb.synced"))) == 3
 
 
+@APPENDS
 @pytest.mark.usefixtures("online")
 def test_an_attempt_of_a_task_goes_on_also_where_its_log_does_not_say_so(
     server: WandbServer, offline_run: Write, tmp_path: Path
@@ -153,6 +157,17 @@ def test_an_attempt_of_a_task_goes_on_also_where_its_log_does_not_say_so(
     kept(offline_run(rows=1, second=1, first=10, resume=None))
     assert told(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "synced")]
     assert steps(server.run("r1")) == [(0, 0), (1, 1), (2, 10)]
+
+
+@pytest.mark.skipif(can_append(), reason="this version of wandb appends to a run")
+@pytest.mark.usefixtures("online")
+def test_an_old_wandb_does_not_write_one_attempt_over_another(
+    server: WandbServer, offline_run: Write, tmp_path: Path
+) -> None:
+    server.put_run("r1", project="p", history=ROWS[:2])
+    (outcome,) = sync_wandb_runs(offline_run())
+    assert "its run has rows of another attempt" in str(outcome.reason)
+    assert len(server.run("r1").history) == 2
 
 
 @pytest.mark.usefixtures("online")
@@ -180,7 +195,7 @@ def note(folder: Path, before: int) -> None:
     [
         (0, 2, "synced", 5),
         (0, 5, "synced", 5),
-        (2, 2, "synced", 7),
+        pytest.param(2, 2, "synced", 7, marks=APPENDS),
         (2, 7, "synced", 7),
         (2, 4, "failed", 4),
     ],
@@ -207,10 +222,15 @@ def test_a_run_that_w_and_b_itself_has_uploaded_is_left_alone(server: WandbServe
 
 
 @pytest.mark.usefixtures("online")
-def test_project_entity_and_host_go_over_those_of_the_run(server: WandbServer, offline_run: Write) -> None:
+def test_project_entity_and_host_go_over_those_of_the_run_and_nothing_else_does(
+    server: WandbServer, offline_run: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = kept(offline_run(), host="https://elsewhere.example.com")
+    for name, value in {"MODE": "offline", "RUN_ID": "r9", "RUN_GROUP": "g9", "TAGS": "t9"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
     (outcome,) = sync_wandb_runs(folder, project="other", entity="them", host=server.url)
     assert (outcome.status, outcome.url) == ("synced", f"{server.url}/them/other/runs/r1"), outcome.reason
+    assert (server.run("r1").group, server.run("r1").tags) == (None, ())
 
 
 @pytest.mark.usefixtures("online")

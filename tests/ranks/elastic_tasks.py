@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flyte
 from flyteplugins.pytorch import Elastic
 
 from flyte_wandb import get_distributed_info, wandb_init
 from tests.ranks.tasks import work
 
-one = flyte.TaskEnvironment(name="one_node", plugin_config=Elastic(nproc_per_node=2, nnodes=1))
-two = flyte.TaskEnvironment(name="two_nodes", plugin_config=Elastic(nproc_per_node=2, nnodes=2))
-restarted = flyte.TaskEnvironment(name="restarted", plugin_config=Elastic(nproc_per_node=2, nnodes=1, max_restarts=1))
+PROMPT: dict[str, Any] = {"nproc_per_node": 2, "monitor_interval": 0.1}
+"""Two ranks on each node, whose agent sees at once that they have ended."""
+
+one = flyte.TaskEnvironment(name="one_node", plugin_config=Elastic(nnodes=1, **PROMPT))
+two = flyte.TaskEnvironment(name="two_nodes", plugin_config=Elastic(nnodes=2, **PROMPT))
+restarted = flyte.TaskEnvironment(name="restarted", plugin_config=Elastic(nnodes=1, max_restarts=1, **PROMPT))
 some = flyte.TaskEnvironment(
-    name="some_nodes", plugin_config=Elastic(nproc_per_node=2, nnodes="1:3", rdzv_configs={"last_call_timeout": 1})
+    name="some_nodes", plugin_config=Elastic(nnodes="1:3", rdzv_configs={"last_call_timeout": 1}, **PROMPT)
 )
 
 

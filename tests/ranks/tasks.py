@@ -13,7 +13,6 @@ import flyte
 from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
-from flyte_wandb.testing import run_ranks
 
 clustered = ClusteredTaskEnvironment(name="clustered", replicas=2, nproc_per_node=2)
 plain = flyte.TaskEnvironment(name="plain")
@@ -61,6 +60,8 @@ def fails(which: int, how: str) -> str | None:
 @plain.task
 def parent(run_mode: str) -> str:
     """Call a task of two ranks as the control plane would."""
+    from flyte_wandb.testing import run_ranks  # here, for every rank imports this module
+
     run = get_wandb_run()
     assert run is not None
     environ = {name: os.environ[name] for name in ("WANDB_BASE_URL", "WANDB_API_KEY")}

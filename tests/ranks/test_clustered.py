@@ -44,7 +44,7 @@ def test_nodes_of_different_sizes(row: Row, server: WandbServer, tmp_path: Path)
     results = ranks(server, tmp_path, nodes=row.nodes, context=row.context)
     assert errors(results) == []
     assert results[0].value == "rank 0"
-    check(row, server, steps=2)
+    check(row, server.runs, steps=2)
 
 
 @pytest.mark.parametrize("run_mode", ["auto", "shared"])

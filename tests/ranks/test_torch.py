@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import flyte
 import pytest
 
-from flyte_wandb import SettingError, WandbConfig, wandb_config, wandb_init
+from flyte_wandb import SettingError, wandb_config, wandb_init
 from flyte_wandb.testing import ContainerResult, WandbServer, start_container
 from tests.conftest import LocalRun
 from tests.links.rendering import filled, pages, wire_links
 from tests.offline import by_id
-from tests.ranks import elastic_tasks, tasks
+from tests.ranks import elastic_tasks, tasks, turns
 from tests.ranks.tables import ROWS, Row, check
 
 
@@ -27,34 +28,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def elastic_task(nodes: tuple[int, ...]) -> Any:
-    return elastic_tasks.on_one_node if len(nodes) == 1 else elastic_tasks.on_two_nodes
-
-
-def under_elastic(server: WandbServer, folder: Path, nodes: tuple[int, ...], **options: Any) -> list[ContainerResult]:
+def under_elastic(
+    task: Any, *, nodes: tuple[int, ...], folder: Path, environ: Mapping[str, str], **options: Any
+) -> list[ContainerResult]:
     """Run one `a0` per node, whose agent starts the node's ranks."""
-    environ = server.environ | {"PET_RDZV_ENDPOINT": f"127.0.0.1:{free_port()}"}
-    options = {"task": elastic_task(nodes), "inputs": {"steps": 2}, **options}
-    agents = [start_container(folder=folder, environ=environ, label=f"node-{n}", **options) for n in range(len(nodes))]
+    environ = {**environ, "PET_RDZV_ENDPOINT": f"127.0.0.1:{free_port()}"}
+    options = {"inputs": {"steps": 2}, **options, "folder": folder, "environ": environ}
+    agents = [start_container(task, label=f"node-{node}", **options) for node in range(len(nodes))]
     return [agent.wait() for agent in agents]
 
 
-def under_torchrun(server: WandbServer, folder: Path, nodes: tuple[int, ...], **options: Any) -> list[ContainerResult]:
+def under_torchrun(
+    task: Any, *, nodes: tuple[int, ...], folder: Path, environ: Mapping[str, str], **options: Any
+) -> list[ContainerResult]:
     """Run one torchrun per node, as Flyte's launcher of clustered environments does; each rank is an `a0`."""
     port = free_port()
     agents = [
         start_container(
-            tasks.ranked,
+            task,
             folder=folder,
-            inputs={"steps": 2},
-            environ=server.environ | {"FLYTE_CLUSTERED_WORKER": "1", "NODE_RANK": str(node), "NNODES": str(len(nodes))},
+            environ={**environ, "FLYTE_CLUSTERED_WORKER": "1", "NODE_RANK": str(node), "NNODES": str(len(nodes))},
             label=f"node-{node}",
             launcher=_torchrun(nodes, node, port),
-            **options,
+            **{"inputs": {"steps": 2}, **options},
         )
         for node in range(len(nodes))
     ]
     return [agent.wait() for agent in agents]
+
+
+def errors(results: list[ContainerResult]) -> list[str]:
+    return [f"{result.error}\n{result.log}" for result in results if result.error]
 
 
 def _torchrun(nodes: tuple[int, ...], node: int, port: int) -> list[str]:
@@ -63,31 +67,70 @@ def _torchrun(nodes: tuple[int, ...], node: int, port: int) -> list[str]:
     return [sys.executable, "-m", "torch.distributed.run", *where, *meeting, "--no-python", "--"]
 
 
-Launch = Callable[..., list[ContainerResult]]
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A world that torch starts.
+
+    Attributes:
+        launch: Starts it.
+        task: The decorated task.
+        row: The row that the decorated task is to take.
+        turns: The task that takes all rows of the same nodes.
+    """
+
+    launch: Callable[..., list[ContainerResult]]
+    task: Any
+    row: Row
+    turns: Any
+
+    def __str__(self) -> str:
+        return f"{self.launch.__name__}-{'+'.join(map(str, self.row.nodes))}"
 
 
-@pytest.mark.parametrize("launch", [under_elastic, under_torchrun])
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_every_row_of_the_tables(row: Row, launch: Launch, online: WandbServer, tmp_path: Path) -> None:
-    context = WandbConfig(wandb_config(entity="local", project="vision") | row.context)
-    results = launch(online, tmp_path, row.nodes, context=context)
-    assert [f"{result.error}\n{result.log}" for result in results if result.error] == []
-    check(row, online, steps=2)
-    if launch is under_elastic:  # whose task declares this very world
-        (address,) = filled(wire_links(elastic_task(row.nodes), context)).values()
-        assert address in pages(online.runs)
+AUTO, SHARED, SHARED_BY_TWO, NEW_BY_TWO = ROWS[1], ROWS[2], ROWS[-3], ROWS[-1]
+WORLDS = [
+    World(launch=under_elastic, task=elastic_tasks.on_one_node, row=AUTO, turns=turns.on_one_node),
+    World(launch=under_elastic, task=elastic_tasks.on_two_nodes, row=NEW_BY_TWO, turns=turns.on_two_nodes),
+    World(launch=under_torchrun, task=tasks.ranked, row=SHARED, turns=turns.ranked),
+    World(launch=under_torchrun, task=tasks.ranked, row=SHARED_BY_TWO, turns=turns.ranked),
+]
 
 
-def test_a_rank_of_elastic_that_skips_imports_no_wandb(server: WandbServer, tmp_path: Path) -> None:
-    (result,) = under_elastic(server, tmp_path, (2,))
-    assert result.value == "rank 0", result.log
-    seen = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
-    assert [one["run"] for one in seen] == ["run1-a0", None]
-    assert ["wandb" in one["loaded"] for one in seen] == [True, False]
+@pytest.mark.parametrize("world", WORLDS, ids=str)
+def test_a_decorated_task_takes_the_row_of_its_context_and_a_rank_that_skips_imports_no_wandb(
+    world: World, server: WandbServer, tmp_path: Path
+) -> None:
+    row = world.row
+    options: dict[str, Any] = {"nodes": row.nodes, "context": row.context, "environ": server.environ}
+    results = world.launch(world.task, folder=tmp_path, **options)
+    assert errors(results) == []
+    assert [result.value for result in results].count("rank 0") == 1
+    check(row, server.runs, steps=2)
+    seen = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(sum(row.nodes))]
+    tracked = {rank: run_id for run_id, (_, labels) in row.runs.items() for rank in labels}
+    assert [one["run"] for one in seen] == [tracked.get(rank) for rank in range(sum(row.nodes))]
+    assert ["wandb" in one["loaded"] for one in seen] == [one["run"] is not None for one in seen]
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=str)
+def test_every_row_of_the_tables(world: World, online: WandbServer, tmp_path: Path) -> None:
+    """The ranks take one row after the other, each in a project of its own; in tests/links each row has its ranks."""
+    rows = {f"row-{n}": row for n, row in enumerate(ROWS) if row.nodes == world.row.nodes}
+    contexts = {name: wandb_config(entity="local", project=name) | row.context for name, row in rows.items()}
+    inputs = {"steps": 2, "contexts": list(contexts.values())}
+    options: dict[str, Any] = {"nodes": world.row.nodes, "inputs": inputs, "environ": online.environ}
+    assert errors(world.launch(world.turns, folder=tmp_path, **options)) == []
+    assert {run.project for run in online.runs} == set(rows)
+    for name, row in rows.items():
+        runs = [run for run in online.runs if run.project == name]
+        check(row, runs, steps=2)
+        if world.launch is under_elastic:  # whose task declares this very world
+            (address,) = filled(wire_links(world.task, contexts[name])).values()
+            assert address in pages(runs)
 
 
 def test_a_range_of_nodes_counts_those_that_came(server: WandbServer, tmp_path: Path) -> None:
-    (result,) = under_elastic(server, tmp_path, (2,), task=elastic_tasks.on_some_nodes)
+    (result,) = under_elastic(elastic_tasks.on_some_nodes, nodes=(2,), folder=tmp_path, environ=server.environ)
     assert result.error is None, result.log
     assert [record.id for record in server.runs] == ["run1-a0"]
 
@@ -95,7 +138,7 @@ def test_a_range_of_nodes_counts_those_that_came(server: WandbServer, tmp_path: 
 def test_a_rank_that_raises_fails_its_run_and_a_restarted_group_continues_it(
     server: WandbServer, tmp_path: Path
 ) -> None:
-    (result,) = under_elastic(server, tmp_path, (2,), task=elastic_tasks.fails)
+    (result,) = under_elastic(elastic_tasks.fails, nodes=(2,), folder=tmp_path, environ=server.environ)
     assert result.error is not None
     (record,) = server.runs
     assert (record.state, record.exit_code, record.resumed, record.restarted) == ("failed", 1, 1, 0)

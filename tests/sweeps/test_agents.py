@@ -188,6 +188,21 @@ def test_an_objective_that_opens_its_run_itself_never_gets_that_of_the_task(
     assert (own.state, own.history, own.config.get("x")) == ("failed", (), None)
 
 
+@wandb_sweep
+@env.task
+def does_nothing() -> bool:
+    agent(lambda: None)
+    return wandb.run is None
+
+
+def test_a_run_that_the_user_has_open_is_not_ended_by_an_agent(run_local: LocalRun) -> None:
+    with wandb.init(project="mine", mode="offline") as mine:
+        assert run_local(does_nothing, context=HERE) is True
+        assert wandb.run is mine
+        wandb.log({"mine": 1})
+        assert mine.summary["mine"] == 1
+
+
 OBJECTIVE_RUNS, SIBLING_RUNS, DONE = threading.Event(), threading.Event(), threading.Event()
 MEETINGS = (OBJECTIVE_RUNS, SIBLING_RUNS, DONE)
 

@@ -46,7 +46,7 @@ OUTCOMES: list[TrialOutcome] = []
 async def sweep_of(task: Any, **options: Any) -> list[str]:
     """Run a sweep and return the states of its trials."""
     OUTCOMES.clear()
-    OUTCOMES.extend(await run_sweep(task, heartbeat=BEAT, **options))
+    OUTCOMES.extend(await run_sweep(task, **{"heartbeat": BEAT, **options}))
     return [trial.state for trial in OUTCOMES]
 
 
@@ -246,6 +246,31 @@ def test_a_trial_does_not_join_the_run_of_the_task_that_starts_it(online: WandbS
     assert [run.group for run in runs_of(online)] == [None] * 3
 
 
+@wandb_init(run_mode="new")
+@env.task
+async def new_child(x: int) -> str:
+    return str(this_run().id)
+
+
+@wandb_init
+@env.task
+async def has_a_child(x: int) -> str:
+    return await new_child(x)
+
+
+@env.task
+async def of_parents() -> list[str]:
+    await sweep_of(has_a_child)
+    return [trial.result for trial in OUTCOMES]
+
+
+def test_a_task_below_a_trial_is_no_trial(online: WandbServer, run_local: LocalRun) -> None:
+    children = [online.run(run_id) for run_id in run_local(of_parents, context=HERE)]
+    assert [(child.sweep, child.config.get("x")) for child in children] == [(None, None)] * 3
+    assert [run.writers[0].rows for run in runs_of(online)] == [0] * 3
+    assert len(online.runs) == 6
+
+
 @wandb_sweep
 @env.task
 async def two_in_one() -> list[str]:
@@ -393,8 +418,11 @@ def test_a_trial_whose_run_is_stopped_in_the_ui_is_a_stopped_one(online: WandbSe
 @env.task
 async def paused() -> list[str]:
     server = SERVER[0]
-    sweeping = asyncio.create_task(sweep_of(plain, max_parallel=1))
-    await heartbeats(server, 3)
+    sweeping = asyncio.create_task(sweep_of(plain, max_parallel=1, heartbeat=0))
+    for _ in range(2):  # which are together more than too many in a row
+        await heartbeats(server, 3)
+        server.fault("Heartbeat", status=400, times=MOST_MISSED // 2 + 1)
+        await heartbeats(server, MOST_MISSED)
     assert server.runs == ()
     server.end_sweep("sweep1", "RUNNING")
     return await sweeping
@@ -467,7 +495,9 @@ async def ends_slowly(x: int) -> int:
     try:
         await asyncio.Event().wait()
     finally:
-        for _ in range(50):
+        while x == 2 and not any(run.state == "failed" for run in SERVER[0].runs):
+            await asyncio.sleep(0)
+        for _ in range(5000):  # so that the other trial, and what waits for it, are over
             await asyncio.sleep(0)
         ENDED.append(x)
     return x
@@ -478,6 +508,7 @@ ENDED: list[int] = []
 
 def test_a_cancelled_task_cancels_its_trials_and_waits_for_them(online: WandbServer, tmp_path: Path) -> None:
     async def run() -> list[int]:
+        SERVER[:] = [online]
         ENDED.clear()
         task = asyncio.ensure_future(run_action(cancelled, folder=tmp_path, context=HERE))
         await until_two()
@@ -486,7 +517,7 @@ def test_a_cancelled_task_cancels_its_trials_and_waits_for_them(online: WandbSer
         assert task.cancelled()
         return list(ENDED)
 
-    assert sorted(asyncio.run(run())) == [1, 2]
+    assert asyncio.run(run()) == [1, 2]
     assert [(run.state, run.exit_code) for run in runs_of(online)] == [("failed", 1)] * 2
 
 

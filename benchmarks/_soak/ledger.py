@@ -1,0 +1,121 @@
+"""What happened, as the tasks themselves and an observer tell it: written in this process, read at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from flyte_wandb import Plan, Request, hookimpl
+
+from .nodes import Node, Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One attempt of a task whose function was reached.
+
+    Attributes:
+        node: The task.
+        attempt: Which one, from 1.
+        run_id: Its run as it was told, or None.
+        rows: What it logs, and when (seconds of the monotonic clock).
+    """
+
+    node: Node
+    attempt: int
+    run_id: str | None
+    rows: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a task as its caller sees it: when it began and ended (seconds of the monotonic clock), and how."""
+
+    node: Node
+    began: float
+    ended: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an observer was told of a run."""
+
+    node: int
+    run_id: str
+    owner: bool
+
+
+class Ledger:
+    """Everything that happened. Appending is all that threads do to it."""
+
+    def __init__(self) -> None:
+        self.trees: list[Tree] = []
+        self.nodes: dict[int, Node] = {}
+        self.visits: list[Visit] = []
+        self.calls: list[Call] = []
+        self.started: list[Told] = []
+        self.finished: list[Told] = []
+        self.kills: list[float] = []
+
+    def expect(self, trees: list[Tree]) -> None:
+        """Note what will be run."""
+        self.trees = trees
+        self.nodes = {node.number: node for tree in trees for node in tree.root.family()}
+
+    def visit(self, number: int, run_id: str | None) -> Visit:
+        """Note that the function of a task is reached."""
+        attempt = 1 + sum(visit.node.number == number for visit in self.visits)
+        visit = Visit(node=self.nodes[number], attempt=attempt, run_id=run_id)
+        self.visits.append(visit)
+        return visit
+
+    def kill(self) -> None:
+        """Note that W&B's service is killed now."""
+        self.kills.append(time.monotonic())
+
+
+LEDGER = Ledger()
+"""The ledger of this process."""
+
+
+class Observer:
+    """Tells the ledger of runs, and fails at every third."""
+
+    def __init__(self) -> None:
+        self._told: Counter[str] = Counter()
+
+    @hookimpl
+    def run_started(self, request: Request, plan: Plan, run: Any) -> None:
+        LEDGER.started.append(_told(request, plan, run))
+        self._fail_sometimes("run_started")
+
+    @hookimpl
+    def run_finished(self, request: Request, plan: Plan, run: Any) -> None:
+        LEDGER.finished.append(_told(request, plan, run))
+        self._fail_sometimes("run_finished")
+
+    def _fail_sometimes(self, hook: str) -> None:
+        self._told[hook] += 1
+        if self._told[hook] % 3 == 0:
+            raise RuntimeError("an observer that fails")
+
+
+def _told(request: Request, plan: Plan, run: Any) -> Told:
+    assert request.settings.config is not None
+    return Told(node=request.settings.config["node"], run_id=run.id, owner=plan.role.owns)
+
+
+class Tags:
+    """A plugin for one tree: it marks the runs, or fails."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    @hookimpl
+    def contribute_run_settings(self) -> dict[str, Any]:
+        if self._tree.weather.plugin == "raises":
+            raise RuntimeError("a contributor that fails")
+        return {"tags": [f"tree-{self._tree.number}"]}

@@ -1,0 +1,32 @@
+"""The fault table names tests that exist, and enough faults."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from tests.docs.consoles import ROOT
+
+PAGE = (ROOT / "docs" / "reliability.md").read_text()
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\| \d+ \|.*", PAGE, re.M)]
+TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
+
+
+def test_the_table_has_the_faults_and_every_column() -> None:
+    assert len(ROWS) >= 24
+    assert [int(row[0]) for row in ROWS] == list(range(1, len(ROWS) + 1))
+    assert [row for row in ROWS if len(row) != 8 or not all(row)] == []
+    assert [row[-1] for row in ROWS if not re.fullmatch(r"`tests/[\w/]+\.py::\w+`", row[-1])] == []
+
+
+@pytest.mark.parametrize(("path", "name"), TESTS)
+def test_a_test_that_the_page_names_exists(path: str, name: str) -> None:
+    tree = ast.parse((ROOT / path).read_text())
+    assert name in [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def test_what_the_page_links_to_exists() -> None:
+    for target in re.findall(r"\]\(([\w./-]+)\)", PAGE):
+        assert (ROOT / "docs" / target).exists(), target

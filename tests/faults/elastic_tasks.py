@@ -1,0 +1,26 @@
+"""A task of two ranks under Flyte's Elastic, in a module of its own: the import of torch takes seconds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import flyte
+from flyteplugins.pytorch import Elastic
+
+from flyte_wandb import get_distributed_info, wandb_init
+from tests.faults.tasks import log_rows, wait_for_test
+
+env = flyte.TaskEnvironment(name="faulty_elastic", plugin_config=Elastic(nproc_per_node=2, nnodes=1, max_restarts=0))
+
+
+@wandb_init
+@env.task
+def waits(rows: int) -> str | None:
+    """Have rank 0 log rows, tell its process and wait for the test; rank 1 ends at once."""
+    info = get_distributed_info()
+    if info and info["rank"] == 0:
+        log_rows(rows)
+        Path("rank-0.pid").write_text(str(os.getpid()))
+        wait_for_test()
+    return None

@@ -1,0 +1,167 @@
+"""Ends from outside, in this process: the signal's handler, Stop, and what comes too late."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flyte_wandb import RunStoppedError
+from flyte_wandb._interruption import PREEMPTED, Interruption, preemptible
+
+
+def term() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def handler() -> Iterator[Any]:
+    """The handler of before, which has to be back afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.fixture
+def told() -> threading.Event:
+    """Is set when W&B is told."""
+    return threading.Event()
+
+
+def test_sigterm_ends_a_function_of_the_main_thread_with_143(told: threading.Event) -> None:
+    interruption = Interruption()
+    with pytest.raises(SystemExit) as ended, preemptible(interruption, told.set), interruption.around_sync():
+        term()
+    assert ended.value.code == PREEMPTED == 143
+    assert interruption.preempted
+    assert told.wait(10)
+
+
+def test_sigterm_cancels_every_coroutine_of_the_loop(told: threading.Event) -> None:
+    both = [Interruption(), Interruption()]
+
+    async def never(interruption: Interruption) -> None:
+        with preemptible(interruption, told.set), interruption.around_async():
+            await asyncio.Event().wait()
+
+    async def main() -> list[Any]:
+        running = asyncio.gather(*map(never, both), return_exceptions=True)
+        await asyncio.sleep(0)
+        term()
+        return await running
+
+    assert [type(error) for error in asyncio.run(main())] == [asyncio.CancelledError] * 2
+    assert [one.preempted for one in both] == [True, True]
+
+
+def test_sigterm_ends_nothing_once_the_function_is_over(told: threading.Event) -> None:
+    interruption = Interruption()
+
+    async def main() -> str:
+        with preemptible(interruption, told.set):
+            with interruption.around_async():
+                term()  # the body does not wait any more, so the loop cannot cancel it
+            await asyncio.sleep(0)
+            return "result"
+
+    assert asyncio.run(main()) == "result"
+    assert interruption.preempted
+
+
+def test_stop_ends_nothing_once_the_function_is_over() -> None:
+    interruption = Interruption()
+
+    async def main() -> str:
+        with interruption.around_async():
+            interruption.stop()
+        await asyncio.sleep(0)
+        return "result"
+
+    assert asyncio.run(main()) == "result"
+
+
+def test_a_handler_of_somebody_else_is_called_in_place_of_ending_the_function(told: threading.Event) -> None:
+    called: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: called.append(number))
+    try:
+        interruption = Interruption()
+        with preemptible(interruption, told.set), interruption.around_sync():
+            term()
+        assert (called, interruption.preempted, told.wait(10)) == ([signal.SIGTERM], True, True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_who_ignores_sigterm_goes_on_to_do_so(told: threading.Event) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        interruption = Interruption()
+        with preemptible(interruption, told.set), interruption.around_sync():
+            term()
+        assert (interruption.preempted, told.is_set()) == (False, False)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_thread_cannot_handle_signals_and_leaves_them_alone(told: threading.Event) -> None:
+    seen: list[Any] = []
+
+    def work() -> None:
+        with preemptible(Interruption(), told.set):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_stop_ends_a_function_in_a_thread() -> None:
+    interruption, errors, inside = Interruption(), [], threading.Event()
+
+    def work() -> None:
+        try:
+            with interruption.around_sync():
+                inside.set()
+                while not threading.Event().wait(0.01):
+                    pass
+        except RunStoppedError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert inside.wait(10)
+    interruption.stop()
+    thread.join(10)
+    assert errors == ["the run was stopped in W&B's UI"]
+
+
+def test_stop_ends_a_coroutine_from_another_thread() -> None:
+    interruption = Interruption()
+
+    async def main() -> None:
+        with interruption.around_async():
+            await asyncio.to_thread(interruption.stop)
+            await asyncio.Event().wait()
+
+    with pytest.raises(RunStoppedError):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_function_whose_run_was_stopped_before_does_not_start(kind: str) -> None:
+    interruption = Interruption()
+    interruption.stop()
+
+    async def main() -> None:
+        with interruption.around_sync() if kind == "sync" else interruption.around_async():
+            raise AssertionError("it has started")
+
+    with pytest.raises(RunStoppedError):
+        asyncio.run(main())

@@ -1,0 +1,64 @@
+"""Signals, and processes that are killed: what W&B is told, and what is kept."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from flyte_wandb.testing import WandbServer
+from tests.faults import elastic_tasks, tasks
+from tests.faults.acting import ROWS, on_disk, proceed, start, told, wait_for_rows
+
+
+def test_sigterm_in_an_async_task_is_told_as_preemption(server: WandbServer, tmp_path: Path) -> None:
+    container = start(tasks.waits_async, server, tmp_path, inputs={"rows": ROWS})
+    wait_for_rows(server, ROWS)
+    container.process.send_signal(signal.SIGTERM)
+    result = container.wait()
+    assert (result.exit_code, result.value) == (1, None)
+    assert told(server.run("run1-a0")) == ("preempted", 143, [0, 1, 2])
+    assert server.run("run1-a0").preempting
+
+
+def test_sigterm_lets_a_body_that_blocks_the_loop_end_with_its_result(server: WandbServer, tmp_path: Path) -> None:
+    container = start(tasks.blocks_the_loop, server, tmp_path, inputs={"rows": ROWS})
+    wait_for_rows(server, ROWS)
+    container.process.send_signal(signal.SIGTERM)
+    server.wait_for(lambda server: server.run("run1-a0").preempting)
+    proceed(tmp_path)
+    result = container.wait()
+    assert (result.exit_code, result.error, result.value) == (0, None, ROWS), result.log
+    assert told(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_that_kills_a_sync_task_leaves_what_was_logged(
+    number: signal.Signals, server: WandbServer, tmp_path: Path
+) -> None:
+    container = start(tasks.waits, server, tmp_path, inputs={"rows": ROWS})
+    wait_for_rows(server, ROWS)
+    container.process.send_signal(number)
+    result = container.wait()
+    assert (result.exit_code, result.error, result.value) == (-number, None, None)
+    assert told(server.run("run1-a0")) == ("running", None, [0, 1, 2])
+    assert on_disk(tmp_path).logged("row") == [0, 1, 2]
+
+
+def test_sigint_stays_a_keyboard_interrupt(server: WandbServer, tmp_path: Path) -> None:
+    container = start(tasks.waits_async, server, tmp_path, inputs={"rows": ROWS})
+    wait_for_rows(server, ROWS)
+    container.process.send_signal(signal.SIGINT)
+    assert container.wait().exit_code == 1
+    assert told(server.run("run1-a0")) == ("failed", 1, [0, 1, 2])
+
+
+def test_sigterm_reaches_the_ranks_of_elastic(server: WandbServer, tmp_path: Path) -> None:
+    container = start(elastic_tasks.waits, server, tmp_path, inputs={"rows": ROWS})
+    wait_for_rows(server, ROWS)
+    container.process.send_signal(signal.SIGTERM)
+    result = container.wait()
+    assert result.error is not None
+    assert "got signal: 15" in result.error
+    assert told(server.run("run1-a0")) == ("preempted", 143, [0, 1, 2])
