@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+from pathlib import Path
+from typing import Any
 
+import flyte
 import pytest
 
+from flyte_wandb import wandb_init
+from flyte_wandb._tracking import is_tracked
 from tests.docs.consoles import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
@@ -30,3 +36,11 @@ def test_a_test_that_the_page_names_exists(path: str, name: str) -> None:
 def test_what_the_page_links_to_exists() -> None:
     for target in re.findall(r"\]\(([\w./-]+)\)", PAGE):
         assert (ROOT / "docs" / target).exists(), target
+
+
+def test_the_code_of_the_page_is_accepted() -> None:
+    environment = flyte.TaskEnvironment(name="reliability")
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        names: dict[str, Any] = {"flyte": flyte, "env": environment, "json": json, "Path": Path, "wandb_init": wandb_init}
+        exec(block, names)
+        assert is_tracked(names["train"].func)

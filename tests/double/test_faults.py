@@ -130,8 +130,12 @@ def test_a_fault_is_a_status_or_a_drop(fault: dict[str, Any], server: WandbServe
         server.fault("graphql", **fault)
 
 
-@pytest.mark.parametrize("end", [WandbServer.heal, WandbServer.stop])
-def test_what_is_slow_is_answered_at_once_when_that_ends(end: Callable[[WandbServer], None]) -> None:
+@pytest.mark.parametrize(
+    ("end", "answer"),
+    [(WandbServer.heal, 200), (lambda server: server.slow("Viewer", 0), 418), (WandbServer.stop, 418)],
+    ids=["heal", "slow", "stop"],
+)
+def test_what_is_slow_is_answered_at_once_when_that_ends(end: Callable[[WandbServer], None], answer: int) -> None:
     with WandbServer() as server:
         server.slow("Viewer", HOUR)
         ask(server, "query ServerInfo { serverInfo { features { name } } }")
@@ -139,10 +143,10 @@ def test_what_is_slow_is_answered_at_once_when_that_ends(end: Callable[[WandbSer
         thread = threading.Thread(target=lambda: answered.append(status(server)))
         thread.start()
         server.wait_for(lambda server: server.requests["Viewer"])
-        assert answered == []
+        server.fault("Viewer", status=418)
         end(server)
         thread.join()
-        assert answered == [200]
+        assert answered == [answer]
 
 
 def test_what_is_slow_is_answered_after_its_time(server: WandbServer) -> None:

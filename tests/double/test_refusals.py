@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,14 +55,14 @@ def test_a_pause_holds_runs_that_are_being_opened(server: WandbServer) -> None:
     rewind = {"project": "p", "runName": "rewound", "metricName": "_step", "metricValue": 0}
     with ThreadPoolExecutor() as pool:
         with server.paused():
-            held = [
+            openings: list[Future[Any]] = [
                 pool.submit(lambda: open_run("run1").finish()),
                 pool.submit(ask, server, "mutation RewindRun { rewindRun }", **rewind),
             ]
             assert server.wait_for(lambda server: server.held == 2)
             assert [(run.id, len(run.history)) for run in server.runs] == [("rewound", 2)]
-        for one in held:
-            one.result()
+        for opening in openings:
+            opening.result()
     assert server.held == 0
     assert [(run.id, run.state, len(run.history)) for run in server.runs] == [
         ("rewound", "running", 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.request import urlopen
@@ -186,18 +188,28 @@ def test_the_state_of_a_sweep_decides_what_agents_are_told(
         server.end_sweep("other")
 
 
+@pytest.fixture
+def hurried_threads() -> Iterator[None]:
+    """Have threads take turns as often as Python can, so that what is not guarded goes wrong."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-06)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hurried_threads")
 def test_many_agents_at_once_get_a_trial_each(server: WandbServer) -> None:
-    sweep_id = server.put_sweep({"method": "grid", "parameters": {"x": {"min": 1, "max": 64}}}, project=PROJECT)
-
-    def give(number: int) -> str:
-        answer = ask(server, "mutation CreateAgent { createAgent }", projectName=PROJECT, sweep=sweep_id)
-        agent = answer["data"]["createAgent"]["agent"]["id"]
-        return str(ask(server, "mutation Heartbeat { agentHeartbeat }", id=agent)["data"]["agentHeartbeat"])
-
-    with ThreadPoolExecutor(16) as pool:
-        given = list(pool.map(give, range(64)))
-    assert len(set(given)) == 64
-    assert sorted(run.config["x"] for run in server.runs) == list(range(1, 65))
+    choices = {f"x{number}": {"values": [0, 1]} for number in range(6)}
+    sweep_id = server.put_sweep({"method": "grid", "parameters": choices}, project=PROJECT)
+    created = [ask(server, "mutation CreateAgent {}", projectName=PROJECT, sweep=sweep_id) for _ in range(64)]
+    agents = [answer["data"]["createAgent"]["agent"]["id"] for answer in created]
+    server.slow("Heartbeat", 60)
+    with ThreadPoolExecutor(64) as pool:
+        answers = [pool.submit(ask, server, "mutation Heartbeat {}", id=agent) for agent in agents]
+        server.wait_for(lambda server: server.requests["Heartbeat"] == 64)
+        server.heal()
+    given = {answer.result()["data"]["agentHeartbeat"]["commands"] for answer in answers}
+    assert len(given) == len({str(run.config) for run in server.runs}) == len(server.runs) == 64
 
 
 def test_an_unknown_sweep_or_agent_is_not_found(server: WandbServer) -> None:

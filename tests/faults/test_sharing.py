@@ -87,7 +87,7 @@ def test_one_explicit_id_for_two_tasks_of_a_process_is_an_error_that_names_both(
         )
         await asyncio.to_thread(wait_for_rows, quick, ROWS, "mine")
         second = run_action(local_tasks.logs, rows=ROWS, folder=tmp_path, name="a2", context=context)
-        refused: list[Any] = await asyncio.gather(second, return_exceptions=True)
+        refused = await asyncio.gather(second, return_exceptions=True)
         first.cancel()
         return [*refused, *await asyncio.gather(first, return_exceptions=True)]
 

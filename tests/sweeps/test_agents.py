@@ -8,11 +8,12 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import flyte
 import pytest
 import wandb
+from packaging.version import Version
 
 from flyte_wandb import get_wandb_run, get_wandb_sweep_id, wandb_config, wandb_init, wandb_sweep, wandb_sweep_config
 from flyte_wandb._runs import OPEN_RUNS
@@ -347,10 +348,20 @@ async def left_async(error: str) -> None:
     raise getattr(builtins, error)
 
 
-@pytest.mark.parametrize("task", [left, left_async], ids=["sync", "async"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+HANGS: Final = pytest.mark.skipif(Version(flyte.__version__) < Version("2.8"), reason="this Flyte hangs there")
+
+
+@pytest.mark.parametrize(
+    ("task", "error"),
+    [
+        (left, MemoryError),
+        pytest.param(left, KeyboardInterrupt, marks=HANGS),
+        (left_async, MemoryError),
+        (left_async, KeyboardInterrupt),
+    ],
+)
 def test_what_leaves_the_body_restores_everything(
-    error: type[BaseException], task: Any, online: WandbServer, tmp_path: Path
+    task: Any, error: type[BaseException], online: WandbServer, tmp_path: Path
 ) -> None:
     with pytest.raises(error):
         asyncio.run(run_action(task, error=error.__name__, folder=tmp_path, context=HERE))
