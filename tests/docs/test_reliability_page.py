@@ -41,6 +41,12 @@ def test_what_the_page_links_to_exists() -> None:
 def test_the_code_of_the_page_is_accepted() -> None:
     environment = flyte.TaskEnvironment(name="reliability")
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        names: dict[str, Any] = {"flyte": flyte, "env": environment, "json": json, "Path": Path, "wandb_init": wandb_init}
+        names: dict[str, Any] = {
+            "flyte": flyte,
+            "env": environment,
+            "json": json,
+            "Path": Path,
+            "wandb_init": wandb_init,
+        }
         exec(block, names)
         assert is_tracked(names["train"].func)

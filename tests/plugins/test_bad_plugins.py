@@ -160,7 +160,7 @@ def test_what_a_plugin_prints_is_no_part_of_an_answer(tmp_path: Path) -> None:
 
 
 def test_a_slow_plugin_is_named(tmp_path: Path) -> None:
-    naps = "import time\nnaps = iter([1.1])"
+    naps = "import time\nnaps = iter([1.1, 1.1])"
     install(tmp_path, "acme-names", f"{naps}\n{source('time.sleep(next(naps, 0))')}", plugin="acme")
     result = run("plan", "--per-node", "1", folder=tmp_path, environ=PLACE)
     assert result.returncode == 0
