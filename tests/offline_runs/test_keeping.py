@@ -18,7 +18,7 @@ from flyte.models import ActionID, CheckpointPaths, RawDataPath, TaskContext
 from flyte_wandb._action import Action
 from flyte_wandb._offline import keep_offline_run
 from flyte_wandb._offline._storage import storage as storage_at
-from tests.offline import by_id, read
+from tests.offline import read
 from tests.offline_runs.conftest import KEY, Ended
 
 ACTION = Action(run_name="r1", name="a0", project="project", domain="development", local=False)
@@ -44,8 +44,9 @@ def test_the_runs_of_a_task_of_one_that_fails_and_of_ranks_are_kept_below_the_ra
 
 
 def test_what_is_kept_is_whole(ended: Ended) -> None:
-    found = by_id(ended.storage)
-    assert {run_id: (log.exit_code, len(log.history)) for run_id, log in found.items()} == {
+    found = [read(path) for path in ended.storage.glob("**/run-*.wandb")]
+    assert len(found) == 4
+    assert {log.id: (log.exit_code, len(log.history)) for log in found} == {
         "good-a0": (0, 3),
         "bad-a0": (3, 1),
         "two-a0-rank-0": (0, 2),
