@@ -88,8 +88,9 @@ def closed(tracked: Tracked, error: BaseException | None) -> None:
     code = PREEMPTED if error and tracked.interruption.preempted else exit_code(error)
     if code and not tracked.plan.role.owns:
         _client.note_failure(tracked.lease.run, writer_label(tracked.request), error)
-    OPEN_RUNS.release(tracked.lease, code)
-    _kept(tracked, code)
+    finished = OPEN_RUNS.release(tracked.lease, code)
+    if finished is not None:
+        _kept(tracked, finished)
     about = {"request": tracked.request, "plan": tracked.plan, "run": tracked.lease.run}
     observed(installed(), "run_finished", **about, error=error)
 
@@ -97,7 +98,7 @@ def closed(tracked: Tracked, error: BaseException | None) -> None:
 def _kept(tracked: Tracked, code: int) -> None:
     """Keep an offline run where it outlives the pod. Never raises."""
     action, request, lease = tracked.action, tracked.request, tracked.lease
-    if action is None or action.local or lease is None or not lease.opener or not lease.run.offline:
+    if action is None or action.local or lease is None or not lease.run.offline:
         return
     from ._offline._keeping import keep_offline_run
 

@@ -92,16 +92,22 @@ class OpenRuns:
                 _client.add_config(entry.run, opening.arguments.get("config"))
                 return Lease(run=entry.run, run_id=run_id)
 
-    def release(self, lease: Lease, exit_code: int) -> None:
-        """Let go of a run; the last holder finishes it with the outcome of its opener. Blocks, and never raises."""
+    def release(self, lease: Lease, exit_code: int) -> int | None:
+        """Let go of a run; the last holder finishes it with the outcome of its opener. Blocks, and never raises.
+
+        Returns:
+            The exit code with which the run was finished, or None where others still hold it.
+        """
         with self._lock:
             entry = self._entries[lease.run_id]
             entry.holders -= 1
             if lease.opener:
                 entry.exit_code = exit_code
             last = entry.holders == 0
-        if last:
-            self._finish(lease.run_id, entry)
+        if not last:
+            return None
+        self._finish(lease.run_id, entry)
+        return entry.exit_code
 
     @contextmanager
     def beside_agents(self, environ: Mapping[str, str]) -> Iterator[None]:

@@ -64,8 +64,11 @@ def service_died(error: BaseException) -> bool:
 
 def let_go(run: wandb.Run) -> None:
     """Close what a run still holds whose finish has failed half-way: its own log stays open otherwise."""
+    from wandb.sdk.wandb_run import TeardownStage
+
     for hook in run._teardown_hooks:
-        hook.call()
+        if hook.stage == TeardownStage.LATE:
+            hook.call()
     run._teardown_hooks = []
 
 
