@@ -59,7 +59,7 @@ def _measured(seed: int, tasks: int) -> tuple[list[Row], list[str]]:
 def _heading(arguments: argparse.Namespace, *, minutes: float) -> _machine.Heading:
     about = _machine.heading(minutes=minutes, quick=False).notes[0]
     command = f"python benchmarks/soak.py --tasks {arguments.tasks} --seed {arguments.seed}"
-    drawn_by = f"`{command}`: the seed draws tasks and faults, the same ones each time."
+    drawn_by = f"`{command}`: the seed draws tasks and faults; which of them meet is up to the machine."
     return _machine.Heading(title="Soak", notes=(about, drawn_by, *_NOTES))
 
 
