@@ -57,7 +57,7 @@ def test_names_are_quoted(server: WandbServer, name: str) -> None:
 def test_the_pages_of_the_server_and_of_an_entity(server: WandbServer) -> None:
     assert read(server.url)[0] == 200
     assert read(f"{server.url}/local")[0] == 404
-    url = server.run(write_run("a").id).url
+    url = server.put_run("a").url
     for page in (server.url, f"{server.url}/local"):
         status, html = read(page)
         assert (status, url in html) == (200, True)
@@ -65,7 +65,8 @@ def test_the_pages_of_the_server_and_of_an_entity(server: WandbServer) -> None:
 
 
 def test_the_pages_of_a_group_and_of_a_project(server: WandbServer) -> None:
-    urls = [server.run(write_run(run_id, group=group).id).url for run_id, group in [("a", "g"), ("b", "g"), ("c", "h")]]
+    runs = {"a": "g", "b": "g", "c": "h"}
+    urls = [server.put_run(run_id, project="p", group=group).url for run_id, group in runs.items()]
     status, html = read(f"{server.url}/local/p/groups/g/workspace")
     assert (status, [url in html for url in urls]) == (200, [True, True, False])
     status, html = read(f"{server.url}/local/p")
@@ -73,7 +74,7 @@ def test_the_pages_of_a_group_and_of_a_project(server: WandbServer) -> None:
 
 
 def test_a_page_of_nothing_is_not_found(server: WandbServer) -> None:
-    write_run("run1")
+    server.put_run("run1", project="p")
     for path in ("local/q", "team/p", "local/p/runs/run2", "local/p/runs", "local/p/groups/g/workspace"):
         status, html = read(f"{server.url}/{path}")
         assert (status, "Not found" in html) == (404, True), path

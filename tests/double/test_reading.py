@@ -11,11 +11,11 @@ import wandb
 from flyte_wandb.testing import WandbServer
 
 
-def write_run(run_id: str, *, exit_code: int = 0, **options: Any) -> None:
+def write_run(run_id: str, **options: Any) -> None:
     run = wandb.init(id=run_id, project="p", reinit="create_new", **options)
     run.log({"loss": 2.0})
     run.log({"loss": 1.0, "extra": True})
-    run.finish(exit_code=exit_code)
+    run.finish()
 
 
 def test_a_run_is_read_with_its_history_and_files(server: WandbServer, tmp_path: Path) -> None:
@@ -43,9 +43,9 @@ def test_a_run_is_read_with_its_history_and_files(server: WandbServer, tmp_path:
 
 
 def test_runs_are_listed_and_filtered(server: WandbServer) -> None:
-    write_run("run1", group="g", tags=["a", "b"])
-    write_run("run2", group="g", exit_code=1)
-    write_run("run3")
+    server.put_run("run1", project="p", group="g", tags=["a", "b"])
+    server.put_run("run2", project="p", group="g", state="failed")
+    server.put_run("run3", project="p")
     api = wandb.Api()
 
     def found(filters: dict[str, Any]) -> list[str]:

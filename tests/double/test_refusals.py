@@ -46,7 +46,7 @@ def test_a_refused_run_is_neither_resumed_nor_rewound(again: dict[str, Any], ser
     before = server.put_run("run1", project="p", state="failed", history=[{"loss": 2.0}, {"loss": 1.0}])
     server.refuse("no room for more runs")
     with pytest.raises(wandb.errors.CommError, match="no room for more runs"):
-        wandb.init(project="p", **again)
+        wandb.init(project="p", **again).finish()
     assert server.run("run1") == before
 
 

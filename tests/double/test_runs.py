@@ -103,8 +103,8 @@ def test_a_record_is_a_snapshot(server: WandbServer) -> None:
 
 
 def test_a_run_is_found_by_id_project_and_entity(server: WandbServer) -> None:
-    open_run("one").finish()
-    wandb.init(id="one", project="q", entity="team", reinit="create_new").finish()
+    server.put_run("one", project="p")
+    server.put_run("one", project="q", entity="team")
     assert [run.project for run in server.runs] == ["p", "q"]
     assert server.run("one", project="q").entity == "team"
     assert server.run("one", entity="local").project == "p"
@@ -140,7 +140,7 @@ def test_wait_for_returns_what_the_predicate_says(server: WandbServer) -> None:
 def test_wait_for_says_what_runs_there_are(server: WandbServer) -> None:
     with pytest.raises(TimeoutError, match=r"within 0\.01 s; known runs: none"):
         server.wait_for(lambda server: server.runs, timeout=0.01)
-    open_run("run1").finish()
+    server.put_run("run1", project="p")
     with pytest.raises(TimeoutError, match=r"known runs: local/p/run1 \(finished\)") as raised:
         server.wait_for(lambda server: server.run("run2"), timeout=0.01)
     assert isinstance(raised.value.__cause__, LookupError)
