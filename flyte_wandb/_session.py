@@ -23,6 +23,7 @@ from ._homecoming import run_to_download
 from ._interruption import preemptible
 from ._manager import authors
 from ._notices import say_once
+from ._opening import place
 from ._parent import written_run
 from ._plan import plan
 from ._provenance import check_plugins, written_plugins
@@ -165,12 +166,12 @@ def _for_children(tracked: Tracked) -> dict[str, str]:
 
 def _as_parent(tracked: Tracked) -> ParentRun:
     assert tracked.lease is not None
-    run, settings = tracked.lease.run, tracked.request.settings
+    run, where = tracked.lease.run, place(tracked.request, tracked.plan)
     return ParentRun(
         run_id=tracked.lease.run_id,
         joinable=tracked.plan.role is Role.PRIMARY,
         group=tracked.plan.group,
-        project=run.project or settings.project,
-        entity=run.entity or settings.entity or None,
-        host=settings.host,
+        project=run.project or where.project,
+        entity=run.entity or where.entity or None,
+        host=where.host,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flyte_wandb_hookspecs import Plan, Request, hookimpl, quote_segment
 
+from ._fan_out import fans_out
+
 
 @hookimpl
 def build_link(request: Request, plan: Plan, project_url: str) -> str:
     """Lead to the group where several runs are meant, to the run where it is one, else to the project."""
-    if plan.group and (plan.run_id is None or request.fans_out):
+    if plan.group and (plan.run_id is None or fans_out(request)):
         return f"{project_url}/groups/{quote_segment(plan.group)}/workspace"
     if plan.run_id:
         return f"{project_url}/runs/{quote_segment(plan.run_id)}"

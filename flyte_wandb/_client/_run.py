@@ -39,7 +39,6 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     Raises:
         OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
     """
-
     own_settings()
     if opening.shared:
         # W&B refuses a second writer of one run id behind the same service process.

@@ -152,11 +152,6 @@ class Request:
         return self.settings.id or f"{self.run_name}-{self.action_name}"
 
     @property
-    def fans_out(self) -> bool:
-        """Whether one part has several runs, of its ranks or of the attempts of its action, which then have a group."""
-        return self.settings.on_retry == "new" or (self.run_mode == "new" and self.topology.distributed)
-
-    @property
     def run_mode(self) -> str:
         """The declared name of the run mode, without its argument."""
         return strategy_name(self.settings.run_mode)
