@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 SCRIPTS = Path(sys.executable).parent
@@ -37,12 +38,15 @@ def run(
     )
 
 
-def run_in_terminal(*arguments: str, folder: Path, environ: Mapping[str, str] = NO_VARIABLES) -> str:
-    """Run `flyte-wandb` with a terminal for its output, and return what it wrote there."""
+def run_in_terminal(
+    *arguments: str, folder: Path, environ: Mapping[str, str] = NO_VARIABLES, stream: str = "stdout"
+) -> str:
+    """Run `flyte-wandb` with a terminal for its output, or for its errors, and return what it wrote there."""
     terminal, output = os.openpty()
     variables = {"TERM": "xterm-256color", "COLUMNS": "80", **environ}
     command = [str(SCRIPTS / "flyte-wandb"), *arguments]
-    with subprocess.Popen(command, cwd=folder, env=environment(folder, variables), stdout=output) as process:
+    streams: Any = {"stdout": subprocess.DEVNULL, stream: output}
+    with subprocess.Popen(command, cwd=folder, env=environment(folder, variables), **streams) as process:
         os.close(output)
         written = b"".join(iter(lambda: _read(terminal), b""))
     os.close(terminal)

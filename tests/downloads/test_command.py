@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from flyte_wandb.testing import WandbServer
-from tests.cli.running import SCRIPTS, environment, run
+from tests.cli.running import run, run_in_terminal
 from tests.downloads.runs import small_run, whole
 
 
 def test_a_terminal_shows_a_bar_and_the_next_call_finds_everything_there(server: WandbServer, tmp_path: Path) -> None:
     record = small_run(server)
     address = f"{server.url}/local/p/runs/r1"
-    shown = run_in_terminal("download", address, folder=tmp_path, environ=server.environ)
+    shown = run_in_terminal("download", address, folder=tmp_path, environ=server.environ, stream="stderr")
     assert "run r1" in shown
     assert "1/1 files, 2 rows" in shown
     result = run("download", address, folder=tmp_path, environ=server.environ)
@@ -47,23 +44,3 @@ def test_an_error_is_one_line_and_exit_code_1(server: WandbServer, tmp_path: Pat
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: W&B does not know the run local/p/none")
-
-
-def run_in_terminal(*arguments: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """Run `flyte-wandb` with a terminal for its errors, and return what it shows there."""
-    terminal, output = os.openpty()
-    command = [str(SCRIPTS / "flyte-wandb"), *arguments]
-    variables = environment(folder, {"TERM": "xterm-256color", "COLUMNS": "120", **environ})
-    with subprocess.Popen(command, cwd=folder, env=variables, stderr=output, stdout=subprocess.DEVNULL) as process:
-        os.close(output)
-        shown = b"".join(iter(lambda: _read(terminal), b""))
-    os.close(terminal)
-    assert process.returncode == 0
-    return shown.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        return b""  # Linux's way of saying that nobody has the other end any more
