@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import flyte_wandb
 from flyte_wandb.testing import WandbServer
 from tests.cli.running import run, run_in_terminal
 from tests.distributions import install
@@ -54,9 +55,9 @@ def test_against_a_server_that_knows_the_key_all_is_well(server: WandbServer, tm
     assert words.startswith(
         "not set: W&B takes the default of the key's owner; that is local -> entity=... in wandb_init"
     )
-    assert said["plugins"] == [("ok", "builtin (flyte-wandb 0.1.0)")]
+    assert said["plugins"] == [("ok", f"builtin (flyte-wandb {flyte_wandb.__version__})")]
     assert said["launcher"] == [("ok", "this process is no rank")]
-    assert "flyte-wandb 0.1.0, flyte" in said["versions"][0][1]
+    assert f"flyte-wandb {flyte_wandb.__version__}, flyte" in said["versions"][0][1]
     assert "service" not in said
 
 
@@ -204,7 +205,7 @@ def test_a_broken_plugin_and_a_misspelt_block_are_told(tmp_path: Path) -> None:
     broken, used, unknown, blocked = said["plugins"]
     assert broken[0] == "problem"
     assert broken[1].startswith("plugin 'acme-names' (acme-names 1.0) cannot be loaded: ImportError: no GPU; repair or")
-    assert used == ("ok", "builtin (flyte-wandb 0.1.0)")
+    assert used == ("ok", f"builtin (flyte-wandb {flyte_wandb.__version__})")
     assert unknown[0] == "note"
     assert unknown[1].startswith("FLYTE_WANDB_DISABLE_PLUGINS names acme, which is not installed")
     assert blocked == ("note", "FLYTE_WANDB_DISABLE_PLUGINS leaves out blocked-names")
