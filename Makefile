@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench soak clean
+.PHONY: demo test check dist bench growth soak clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
@@ -18,8 +18,17 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q --doctest-modules flyte_wandb hookspecs builtin_strategies
 
+# Both, the wheel made from the sdist as pip would make it; `python -m twine upload dist/*` is the next step of a release.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
+
+growth: $(VENV)/.dev
+	$(BIN)/python benchmarks/growth.py
 
 soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak.py

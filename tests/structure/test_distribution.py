@@ -1,14 +1,20 @@
-"""What is in the wheel and the sdist, built with the project's own settings."""
+"""What is in the wheel and the sdist, built with the project's own settings, and what an index would show of them."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email.message import Message
+from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
+from readme_renderer.markdown import render
+
+from tests.plugins.environments import environments
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"flyte_wandb", "flyte_wandb_hookspecs", "flyte_wandb_builtin_strategies"}
@@ -32,24 +38,84 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(built: Path) -> Non
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
 
 
-def test_the_wheel_registers_the_built_ins_like_any_plugin(built: Path) -> None:
+def wheel_text(built: Path, name: str) -> str:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
-        entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-        text = wheel.read(entry_points).decode()
-    assert "[flyte_wandb]\nbuiltin = flyte_wandb_builtin_strategies" in text
-    assert "flyte-wandb = flyte_wandb.cli:main" in text
+        (found,) = (one for one in wheel.namelist() if one.endswith(f".dist-info/{name}"))
+        return wheel.read(found).decode()
 
 
-def test_the_sdist_holds_the_sources_of_the_three_packages(built: Path) -> None:
+@pytest.fixture(scope="module")
+def metadata(built: Path) -> Message:
+    return HeaderParser().parsestr(wheel_text(built, "METADATA"))
+
+
+def test_the_wheel_registers_the_built_ins_like_any_plugin(built: Path) -> None:
+    groups = dict(re.findall(r"^\[(.+)\]\n(.+)", wheel_text(built, "entry_points.txt"), re.MULTILINE))
+    assert groups == {
+        "console_scripts": "flyte-wandb = flyte_wandb.cli:main",
+        "flyte.plugins.cli.commands": "wandb = flyte_wandb.cli:main",
+        "flyte_wandb": "builtin = flyte_wandb_builtin_strategies",
+        "pytest11": "flyte_wandb = flyte_wandb._pytest_fixtures",
+    }
+
+
+def test_the_metadata_says_what_it_is_and_needs(metadata: Message) -> None:
+    assert metadata["Name"] == "flyte-wandb"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == "<3.14,>=3.10"
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    needed = {re.split(r"[^\w-]", line)[0] for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
+    assert {"flyte", "pluggy", "wandb"} <= needed
+    assert not {"torch", "pytest", "flyteplugins-pytorch"} & needed
+
+
+def test_an_index_takes_both_and_renders_the_description(built: Path, metadata: Message) -> None:
+    command = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", *map(str, sorted(built.iterdir()))]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout.count("PASSED")) == (0, 2), result.stdout + result.stderr
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload() == (ROOT / "README.md").read_text()
+    rendered = render((ROOT / "README.md").read_text())
+    assert rendered is not None, "readme-renderer has no Markdown here"
+    assert re.search(r"<h1[^>]*>flyte-wandb<", rendered)
+    assert rendered.count("<table>") >= 2
+
+
+def unpacked(built: Path, folder: Path) -> Path:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {
-        "flyte_wandb/__init__.py",
-        "hookspecs/flyte_wandb_hookspecs/__init__.py",
-        "builtin_strategies/flyte_wandb_builtin_strategies/__init__.py",
-    } <= names
-    assert {"hookspecs/__init__.py", "builtin_strategies/__init__.py"} & names == set()
-    assert not any("__pycache__" in name or name.startswith("tests") for name in names)
+        sdist.extractall(folder, filter="data")
+    (project,) = folder.iterdir()
+    return project
+
+
+def test_the_sdist_holds_what_builds_the_wheel_and_nothing_else(built: Path, tmp_path: Path) -> None:
+    project = unpacked(built, tmp_path)
+    assert {path.name for path in project.iterdir()} == {
+        "flyte_wandb",
+        "hookspecs",
+        "builtin_strategies",
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "pyproject.toml",
+        "PKG-INFO",
+        ".gitignore",
+    }
+    for root in ("hookspecs", "builtin_strategies"):
+        assert {path.name for path in (project / root).iterdir()} == {f"flyte_wandb_{root}"}
+    assert list(project.rglob("__pycache__")) == []
+
+
+def test_an_installed_sdist_works(built: Path, tmp_path: Path) -> None:
+    project = unpacked(built, tmp_path / "sdist")
+    python = environments(tmp_path)(project)
+    code = (
+        "import flyte_wandb.cli as cli; print(cli.__file__); cli.main(['plan', '--nodes', '1'], standalone_mode=False)"
+    )
+    result = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    file, *lines = result.stdout.splitlines()
+    assert Path(file).is_relative_to(python.parents[1]), result.stderr
+    assert "1 run, 1 link" in lines, result.stderr
 
 
 def test_the_installed_wheel_works_outside_of_the_sources(built: Path, tmp_path: Path) -> None:
