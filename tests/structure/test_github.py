@@ -1,0 +1,76 @@
+"""GitHub takes the forms and the workflow, and they ask for and run what there is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from flyte_wandb.cli import main
+
+ROOT: Final = Path(__file__).parents[2]
+GITHUB: Final = ROOT / ".github"
+CONFIG: Final = GITHUB / "ISSUE_TEMPLATE" / "config.yml"
+FORMS: Final = sorted(set((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")) - {CONFIG})
+WORKFLOWS: Final = sorted((GITHUB / "workflows").glob("*.yml"))
+
+
+def checked(schema: str, *files: Path) -> subprocess.CompletedProcess[str]:
+    """Compare files with a schema that the checker brings along."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def form(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [("github-issue-forms", FORMS), ("github-issue-config", [CONFIG]), ("github-workflows", WORKFLOWS)],
+)
+def test_github_takes_the_files(schema: str, files: list[Path]) -> None:
+    assert files
+    result = checked(schema, *files)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(("old", "new"), [("type: textarea", "type: texts"), ("label: What happened", "title: What")])
+def test_a_form_that_github_would_refuse_is_found(old: str, new: str, tmp_path: Path) -> None:
+    text = (GITHUB / "ISSUE_TEMPLATE" / "bug.yml").read_text()
+    assert old in text
+    wrong = tmp_path / "form.yml"
+    wrong.write_text(text.replace(old, new))
+    assert checked("github-issue-forms", wrong).returncode == 1
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_the_questions_of_a_form_have_ids_of_their_own(path: Path) -> None:
+    ids = [part["id"] for part in form(path)["body"] if part["type"] != "markdown"]
+    assert len(ids) == len(set(ids)) >= 2
+
+
+def test_a_bug_report_has_the_preflight_and_the_plan() -> None:
+    body = form(GITHUB / "ISSUE_TEMPLATE" / "bug.yml")["body"]
+    required = {part["id"] for part in body if part.get("validations", {}).get("required")}
+    assert {"doctor", "plan"} <= required
+
+
+def test_what_the_forms_name_exists() -> None:
+    text = "".join(path.read_text() for path in (*FORMS, GITHUB / "PULL_REQUEST_TEMPLATE.md"))
+    assert {*re.findall(r"`flyte-wandb (\w+)", text)} <= set(main.commands)
+    assert [name for name in re.findall(r"\b[\w/-]+\.md\b", text) if not (ROOT / name).is_file()] == []
+
+
+def test_the_workflow_runs_what_contributors_run() -> None:
+    (workflow,) = (form(path) for path in WORKFLOWS)
+    steps = workflow["jobs"]["run"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+    said = (ROOT / "pyproject.toml").read_text()
+    (setup,) = (step["with"] for step in steps if "setup-python" in step.get("uses", ""))
+    assert sorted(setup["python-version"].split()) == re.findall(r"Python :: (3\.\d+)", said)
