@@ -1,0 +1,121 @@
+"""What a newcomer is told to type works, in its order, in a clone of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.cli.running import SCRIPTS
+from tests.docs.consoles import ROOT, consoles
+
+PAGE: Final = (ROOT / "CONTRIBUTING.md").read_text()
+SCOPE_PAGE: Final = (ROOT / "docs" / "write-a-rank-scope.md").read_text()
+COMMANDS: Final = [console.command for console in consoles(PAGE)]
+TABLES: Final = "python -m pytest -q -x tests/pure/test_tables.py"
+EXPECTED: Final[dict[str, tuple[int, ...]]] = {TABLES: (1, 0)}
+"""Exit codes of what is not to end with 0 each time that it is typed."""
+
+SAID: Final = {
+    "flyte-wandb plugins": r"gpu-island +1\.0 +gpu-island +ok",
+    "flyte-wandb plan --nodes 1 --per-node 8 --rank-scope island:4": r"2 runs, 2 links \(6 ranks without a run\)",
+    "python -m pytest -q --rootdir build/gpu-island build/gpu-island": r"6 passed",
+    "flyte-wandb plan --nodes 1 --per-node 2 --run-mode new": r"RUN-ACTION-r-1",
+}
+_COPIED: Final = ("flyte_wandb", "hookspecs", "builtin_strategies", "tests", "examples")
+_PIP: Final = 'case "$1" in install) shift; set -- install --no-index --no-build-isolation "$@";; esac\n'
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which the first command was run before: the sources come first, then all that is installed here."""
+    folder = tmp_path_factory.mktemp("contributing") / "clone"
+    for name in _COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "Makefile", "README.md", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    _commit(folder)
+    _make_environment(folder)
+    return folder
+
+
+def _commit(folder: Path) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+    for arguments in (("init", "--quiet"), ("add", "--all"), (*who, "commit", "--quiet", "--message", "all")):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+
+
+def _make_environment(folder: Path) -> None:
+    scripts = folder / ".venv" / "bin"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+    own, here = sysconfig.get_path("purelib", vars={"base": str(folder / ".venv")}), sysconfig.get_path("purelib")
+    roots = "".join(f"{folder / root}\n" for root in (".", "hookspecs", "builtin_strategies"))
+    Path(own, "clone.pth").write_text(f"{roots}import site; site.addsitedir({here!r})\n")
+    for name, start, options in (("pip", "-m pip", _PIP), ("flyte-wandb", str(SCRIPTS / "flyte-wandb"), "")):
+        (scripts / name).write_text(f'#!/bin/sh\n{options}exec "{scripts}/python" {start} "$@"\n')
+        (scripts / name).chmod(0o755)
+    for marker in (".venv", ".dev"):
+        (folder / ".venv" / marker).touch()
+
+
+def typed(command: str, clone: Path) -> subprocess.CompletedProcess[str]:
+    if command.startswith("pip install"):
+        _write_plugin(clone / "build" / "gpu-island")
+    environ = {"HOME": str(clone.parent), "PATH": f"{clone / '.venv' / 'bin'}:/usr/bin:/bin", "WANDB_PROJECT": "p"}
+    return subprocess.run(["bash", "-c", command], cwd=clone, env=environ, capture_output=True, text=True, timeout=120)
+
+
+def _write_plugin(folder: Path) -> None:
+    """Put the files there that the page names: two of another page, and the test."""
+    code, *_ = re.findall(r"```python\n(.*?)```", SCOPE_PAGE, re.DOTALL)
+    (metadata,) = re.findall(r"```toml\n(.*?)```", SCOPE_PAGE, re.DOTALL)
+    (test,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    files = {"gpu_island.py": code, "pyproject.toml": metadata, "tests/test_gpu_island.py": test}
+    (folder / "tests").mkdir()
+    for name, text in files.items():
+        assert f"`{name}`" in PAGE or f"/{name}`" in PAGE
+        (folder / name).write_text(text)
+
+
+def test_every_command_of_the_page_does_what_it_says(clone: Path) -> None:
+    wanted: dict[str, Iterator[int]] = {command: iter(codes) for command, codes in EXPECTED.items()}
+    for command in COMMANDS:
+        result = typed(command, clone)
+        assert result.returncode == next(wanted.get(command, iter((0,)))), (command, result.stdout, result.stderr)
+        assert re.search(SAID.get(command, ""), result.stdout), (command, result.stdout)
+    assert {*SAID, *EXPECTED} <= set(COMMANDS)
+    status = subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, text=True, check=True)
+    assert set(status.stdout.split()[1:]) <= {next(clone.rglob("*.before")).relative_to(clone).as_posix()}
+
+
+def test_an_island_that_is_not_full_is_found_as_the_page_says(clone: Path) -> None:
+    folder = clone / "build" / "not-full"
+    folder.mkdir(parents=True)
+    _write_plugin(folder)
+    code = (folder / "gpu_island.py").read_text()
+    old, new = re.findall(r"Change `(size=min.*?)` to `(size=size)`", PAGE)[0]
+    (folder / "gpu_island.py").write_text(code.replace(old, new))
+    result = typed("PYTHONPATH=build/not-full python -m pytest -q --rootdir build/not-full build/not-full", clone)
+    assert "1 failed, 5 passed" in result.stdout, result.stdout
+    assert old in code
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_what_the_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\(([\w./-]+)", text)
+    files = re.findall(r"`((?:tests|flyte_wandb|docs|examples)/[\w./]+\.(?:py|md))`", text)
+    assert [name for name in (*links, *files) if not (ROOT / name).exists()] == []
+
+
+def test_the_page_tells_of_every_folder_of_tests() -> None:
+    rows = "".join(re.findall(r"^\| `.*", PAGE.partition("\n## Tests\n")[2].partition("\n## ")[0], re.MULTILINE))
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders <= set(re.findall(r"`(\w+)`", rows))
