@@ -76,8 +76,7 @@ def _rows(call: Call, first: int = 0, last: int | None = None) -> list[dict[str,
     """Return the rows of history from one step to another."""
     name = next(name for name in ("name", "run", "runName") if name in call.variables)
     with call.store.reading(call.key(name)) as run:
-        rows = [] if run is None else _in_order(run.rows)
-    return [row for row in rows if first <= row["_step"] and (last is None or row["_step"] <= last)]
+        return [] if run is None else run.rows_between(first, last)
 
 
 def _in_order(rows: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:

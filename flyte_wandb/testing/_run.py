@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -80,6 +81,7 @@ class Run:
     resumed: int = 0
     restarted: int = 0
     _writers: list[_Writer] = field(default_factory=list)
+    _ordered: tuple[list[dict[str, Any]], list[int] | None] | None = None
 
     @property
     def next_line(self) -> int:
@@ -107,6 +109,22 @@ class Run:
         """Forget the rows of history after a step."""
         kept = [row for _, row in sorted(self.rows.items()) if int(row.get("_step", -1)) <= step]
         self.rows = dict(enumerate(kept))
+        self._ordered = None
+
+    def rows_between(self, first: int, last: int | None) -> list[dict[str, Any]]:
+        """Return the rows from one step to another, which counts, by line. A page costs its own rows only."""
+        rows, steps = self._rows_in_order()
+        if steps is None:
+            return [row for row in rows if first <= row["_step"] and (last is None or row["_step"] <= last)]
+        return rows[bisect_left(steps, first) : None if last is None else bisect_right(steps, last)]
+
+    def _rows_in_order(self) -> tuple[list[dict[str, Any]], list[int] | None]:
+        """Return the rows by line, and their steps unless these go back somewhere."""
+        if self._ordered is None:
+            rows = [self.rows[line] for line in sorted(self.rows)]
+            steps = [row["_step"] for row in rows]
+            self._ordered = rows, steps if steps == sorted(steps) else None
+        return self._ordered
 
     def describe(
         self,
@@ -133,6 +151,7 @@ class Run:
             line = self.next_line
             rows = [{**row, "_step": step} for step, row in enumerate(rows, start=self._next_step())]
         self.rows.update(enumerate(rows, start=line))
+        self._ordered = None
 
     def add_metrics(self, sender: Sender, line: int, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows of system metrics."""
@@ -185,6 +204,7 @@ class Run:
     def _start_over(self) -> None:
         self._run_again()
         self.rows.clear()
+        self._ordered = None
         self.metrics.clear()
         self.summary.clear()
         for writer in self._writers:
