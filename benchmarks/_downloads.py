@@ -6,10 +6,7 @@ of W&B's service.
 
 from __future__ import annotations
 
-import itertools
 import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +16,7 @@ from rich.progress import Progress
 from flyte_wandb.testing import WandbServer
 
 from ._counts import Counts
+from ._growth_history import fetched
 from ._progress import ticker
 from ._rows import Row, ceiling_row, difference_row, ratio_row
 from ._samples import Samples, alternated
@@ -31,15 +29,14 @@ _FILES_LIMIT: Final = 1 / 6
 _RUNS_LIMIT: Final = 1 / 8
 _MEMORY_LIMIT: Final = 32.0
 _BLOCK_LIMIT: Final = 0.05
-_ROOT: Final = Path(__file__).resolve().parents[1]
-_folders = itertools.count()
 
 
 def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     """Measure one run with many files, a sweep of many runs, the memory of a long history, and the event loop."""
     with WandbServer() as server:
         sweep = _put_runs(server)
-        fetch = partial(_fetch, server, folder)
+        environ = server.environ | {"WANDB_MODE": "online"}
+        fetch = partial(fetched, folder, environ)
         lengths = [partial(fetch, "peak", f"rows-{rows}") for rows in (_LONG, _SHORT)]
         long, short = alternated(counts.downloads, lengths, ticker(progress, "a long history", counts.downloads))
         server.slow("*", _LATENCY)
@@ -80,14 +77,3 @@ def _put_runs(server: WandbServer) -> str:
         files = {"a.txt": b"a" * 1000}
         server.put_run(f"trial-{number}", project="p", sweep=sweep, history=[{"loss": 0.5}] * 10, files=files)
     return sweep
-
-
-def _fetch(server: WandbServer, folder: Path, how: str, what: str) -> float:
-    """Return what the fresh process has measured."""
-    own = folder / f"downloads-{next(_folders)}"
-    own.mkdir()
-    command = [sys.executable, "-m", "benchmarks._download_once", how, f"local/p/{what}"]
-    environ = os.environ | server.environ | {"WANDB_MODE": "online", "PYTHONPATH": str(_ROOT)}
-    result = subprocess.run(command, cwd=own, env=environ, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return float(result.stdout.splitlines()[-1])

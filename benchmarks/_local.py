@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ def local_runner(folder: Path) -> Callable[..., Any]:
     names = (f"r{number}" for number in itertools.count(1))
     flyte.init()
 
-    def run(task: Any, *arguments: Any) -> Any:
-        runner: Any = flyte.with_runcontext(mode="local", name=next(names), raw_data_path=str(folder / "raw"))
+    def run(task: Any, *arguments: Any, context: Mapping[str, str] | None = None) -> Any:
+        options: dict[str, Any] = {"raw_data_path": str(folder / "raw"), "custom_context": dict(context or {})}
+        runner: Any = flyte.with_runcontext(mode="local", name=next(names), **options)
         # There is no public way, and the default is one folder for the whole machine.
         runner._metadata_path = str(folder / "metadata")
         outputs = runner.run(task, *arguments).outputs()

@@ -52,8 +52,8 @@ def run_finished(plan, run, error):
 def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     """Measure fresh interpreters that find five plugins, and ones that find none."""
     for number in range(5):
-        _install(folder / "plugins", number)
-    arms = [partial(_told, folder, counts.batch, folder / "plugins"), partial(_told, folder, counts.batch, None)]
+        install(folder / "plugins", number)
+    arms = [partial(told, folder, counts.batch, folder / "plugins"), partial(told, folder, counts.batch, None)]
     for warm_up in arms:
         warm_up()
     five, none = alternated(counts.starts, arms, ticker(progress, "five plugins", counts.starts))
@@ -89,7 +89,8 @@ def tell(calls: int) -> None:
     print(json.dumps([imported - started, loaded - imported, (time.perf_counter() - loaded) / calls]))
 
 
-def _install(folder: Path, number: int) -> None:
+def install(folder: Path, number: int) -> None:
+    """Put a plugin into a folder of the import path, as an installer would."""
     folder.mkdir(exist_ok=True)
     (folder / f"plugin_{number}.py").write_text(_PLUGIN.format(number=number))
     info = folder / f"plugin_{number}-1.0.dist-info"
@@ -98,9 +99,10 @@ def _install(folder: Path, number: int) -> None:
     (info / "entry_points.txt").write_text(f"[flyte_wandb]\nplugin-{number} = plugin_{number}\n")
 
 
-def _told(folder: Path, calls: int, plugins: Path | None) -> Any:
+def told(folder: Path, calls: int, plugins: Path | None, child: str = _CHILD) -> Any:
+    """Return what the child prints in a fresh interpreter that finds the plugins of a folder."""
     path = os.pathsep.join(map(str, filter(None, (plugins, _SOURCES))))
-    command = [sys.executable, "-c", _CHILD.format(calls)]
+    command = [sys.executable, "-c", child.format(calls)]
     environ = os.environ | {"PYTHONPATH": path}
     result = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])

@@ -40,7 +40,7 @@ class Samples:
         return ordered[max(low, 0)], ordered[min(len(ordered) - 1 - low, len(ordered) - 1)]
 
     def __str__(self) -> str:
-        return f"{_rounded(self.median * self.scale)} {self.unit} (IQR {_rounded(self.iqr * self.scale)})"
+        return f"{rounded(self.median * self.scale)} {self.unit} (IQR {rounded(self.iqr * self.scale)})"
 
 
 def differences(ours: Samples, baseline: Samples) -> Samples:
@@ -62,9 +62,10 @@ def alternated(rounds: int, arms: Sequence[Callable[[], T]], tick: Callable[[], 
 
 def between(samples: Samples) -> str:
     """Say the median and its 95 % confidence interval."""
-    middle, low, high = (_rounded(value * samples.scale) for value in (samples.median, *samples.confidence))
+    middle, low, high = (rounded(value * samples.scale) for value in (samples.median, *samples.confidence))
     return f"{middle} {samples.unit} (95 %: {low} to {high})"
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
+    """Write three digits, or all before the point."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -12,29 +12,29 @@ from rich.table import Table
 from ._machine import Heading
 from ._rows import Row
 
-_COLUMNS: Final = ("what", "ours", "baseline", "result", "limit", "n", "ok?")
+COLUMNS: Final = ("what", "ours", "baseline", "result", "limit", "n", "ok?")
 _VERDICTS: Final = {True: "yes", False: "NO", None: "-"}
 
 
-def show(heading: Heading, rows: Sequence[Row]) -> None:
+def show(heading: Heading, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> None:
     """Print the table; at least as wide as it needs to be where no terminal sets a width."""
     console = Console()
     wide = console if console.is_terminal else Console(width=190)
     wide.print(f"[bold]{heading.title}[/bold]")
-    wide.print(_table(rows))
+    wide.print(_table(rows, columns))
     for note in heading.notes:
         wide.print(note, highlight=False)
 
 
-def markdown(heading: Heading, rows: Sequence[Row]) -> str:
+def markdown(heading: Heading, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> str:
     """Return the section that `show` prints."""
-    lines = [_line(_COLUMNS), _line(("---",) * len(_COLUMNS)), *(_line(_cells(row)) for row in rows)]
+    lines = [_line(columns), _line(("---",) * len(columns)), *(_line(_cells(row)) for row in rows)]
     notes = [f"- {note}" for note in heading.notes]
     return "\n".join([f"## {heading.title}", "", *lines, "", *notes, ""])
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(*_COLUMNS)
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    table = Table(*columns)
     for row in rows:
         table.add_row(*_cells(row), style="red" if row.ok is False else None)
     return table

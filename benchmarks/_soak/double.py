@@ -22,6 +22,10 @@ class _Server(WandbServer):
         server.start()
         return server
 
+    def put_history(self, run_id: str, project: str, rows: int) -> None:
+        """Put a run with so many rows there, which are made here."""
+        self.put_run(run_id, project=project, history=({"loss": 1 / (1 + step)} for step in range(rows)))
+
     def get_environ(self) -> dict[str, str]:
         return self.environ
 
@@ -36,7 +40,19 @@ class _Manager(BaseManager):
     pass
 
 
-_METHODS: Final = ("fault", "slow", "heal", "refuse", "accept", "get_environ", "get_runs", "get_unknown_operations")
+_METHODS: Final = (
+    "fault",
+    "slow",
+    "heal",
+    "refuse",
+    "accept",
+    "put_history",
+    "put_run",
+    "put_sweep",
+    "get_environ",
+    "get_runs",
+    "get_unknown_operations",
+)
 _Manager.register("server", _Server.started, exposed=_METHODS)
 
 
