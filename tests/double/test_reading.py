@@ -9,6 +9,7 @@ import pytest
 import wandb
 
 from flyte_wandb.testing import WandbServer
+from flyte_wandb.testing._run import Run, RunKey, Sender
 
 
 def write_run(run_id: str, **options: Any) -> None:
@@ -61,3 +62,19 @@ def test_runs_are_listed_and_filtered(server: WandbServer) -> None:
 def test_a_missing_run_is_not_found(server: WandbServer) -> None:
     with pytest.raises(wandb.errors.CommError, match="Could not find run"):
         wandb.Api().run("p/run1")
+
+
+def test_rows_are_found_by_step_also_when_more_come_when_the_run_is_rewound_and_out_of_order() -> None:
+    run = Run(key=RunKey("e", "p", "r"), url="", rows={line: {"_step": line} for line in range(4)})
+    steps = [row["_step"] for row in run.rows_between(1, 2)]
+    run.open(Sender(), resumed=True)
+    run.add_rows(Sender(), 4, [{"_step": 4}])
+    more = [row["_step"] for row in run.rows_between(3, None)]
+    run.rewind(2)
+    rewound = [row["_step"] for row in run.rows_between(1, None)]
+    run.add_rows(Sender(), 3, [{"_step": 1}])
+    assert (steps, more, rewound) == ([1, 2], [3, 4], [1, 2])
+    assert [row["_step"] for row in run.rows_between(1, 1)] == [1, 1]
+    run.open(Sender(), resumed=False)
+    run.open(Sender(), resumed=False)
+    assert run.rows_between(0, None) == []
