@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import flyte
+import wandb
 from rich.progress import Progress
 
 from flyte_wandb import run_sweep, wandb_config, wandb_init, wandb_sweep_config
@@ -50,6 +51,7 @@ def measured(folder: Path, progress: Progress) -> list[Cost]:
     with double() as server, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         environ = {**server.get_environ(), "WANDB_MODE": "online"}
         os.environ.update(environ)
+        wandb.teardown()  # a client of before has seen another environment
         run = local_runner(folder)
         for size in (1, *TRIALS):
             running.append(run(search, _BEAT, context=_grid(size)))
