@@ -21,6 +21,7 @@ from flyte_wandb import (
     wandb_sweep,
     wandb_sweep_config,
 )
+from flyte_wandb._parent import read_run
 from flyte_wandb._run_sweep import MOST_MISSED
 from flyte_wandb.testing import RunRecord, WandbServer
 from tests.conftest import LocalRun
@@ -269,6 +270,36 @@ def test_a_task_below_a_trial_is_no_trial(online: WandbServer, run_local: LocalR
     assert [(child.sweep, child.config.get("x")) for child in children] == [(None, None)] * 3
     assert [run.writers[0].rows for run in runs_of(online)] == [0] * 3
     assert len(online.runs) == 6
+
+
+@env.task
+async def place_of_the_run_above(x: int) -> list[str]:
+    context = flyte.ctx()
+    assert context
+    above = read_run(context.custom_context)
+    assert above
+    return [above.run_id, *map(str, (above.project, above.entity, above.host))]
+
+
+@wandb_init
+@env.task
+async def asks_below(x: int) -> list[str]:
+    return await place_of_the_run_above(x)
+
+
+@env.task
+async def of_a_sweep_elsewhere() -> list[list[str]]:
+    await sweep_of(asks_below, count=1)
+    return [trial.result for trial in OUTCOMES]
+
+
+def test_the_tasks_below_a_trial_look_for_its_run_where_the_sweep_lives(
+    online: WandbServer, run_local: LocalRun
+) -> None:
+    elsewhere = {**HERE, **wandb_sweep_config(**GRID, project="searches", host=online.url)}
+    (found,) = run_local(of_a_sweep_elsewhere, context=elsewhere)
+    (run,) = runs_of(online)
+    assert found == [run.id, "searches", run.entity, online.url]
 
 
 @wandb_sweep
