@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ def test_a_signal_that_kills_a_sync_task_leaves_what_was_logged(
     assert on_disk(tmp_path).logged("row") == [0, 1, 2]
 
 
+@pytest.fixture
+def heeds_sigint() -> Iterator[None]:
+    """Start processes that heed SIGINT: a shell that starts this suite in the background has all of them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_sigint")
 def test_sigint_stays_a_keyboard_interrupt(server: WandbServer, tmp_path: Path) -> None:
     container = start(tasks.waits_async, server, tmp_path, inputs={"rows": ROWS})
     wait_for_rows(server, ROWS)
