@@ -120,8 +120,10 @@ def _log(visit: Visit, rows: range) -> None:
     for row in rows if run else ():
         assert run is not None
         token = f"{visit.node.number}.{visit.attempt}.{row}"
-        visit.rows[token] = time.monotonic()
+        began = time.monotonic()
         run.log({"row": token})
+        # A thread outlives its cancelled task: what it then logs, a finished run refuses.
+        visit.rows[token] = began
 
 
 async def _log_async(node: Node, visit: Visit, rows: range) -> None:
