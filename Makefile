@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check dist bench growth soak clean
+.PHONY: demo test check docs pages dist bench growth soak clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
@@ -23,6 +23,13 @@ dist: $(VENV)/.dev
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs.make_site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+pages: $(VENV)/.dev
+	for page in cli hooks pictures settings; do $(BIN)/python -m docs.make_$$page || exit 1; done
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
@@ -45,5 +52,5 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.venv
 	touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.venv
-	$(PIP) install --editable ".[test,check]"
+	$(PIP) install --editable ".[test,check,docs]"
 	touch $@

@@ -1,0 +1,83 @@
+"""What each setting and each environment variable means, for docs/settings.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flyte_wandb._downloads._tuning import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, Tuning
+from flyte_wandb._identity import CONSOLE_VARIABLE
+from flyte_wandb._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
+from flyte_wandb._requests import ON_ERROR_VARIABLE
+from flyte_wandb._sweep_fields import METHODS
+
+
+def _limit(limit: Limit) -> str:
+    refused = "".join(f" `{character}`" for character in limit.refused)
+    return f"at most {limit.longest} characters{f', none of{refused}' if refused else ''}"
+
+
+MEANINGS: Final = {
+    "run_mode": "Which ranks, or parent and child, write to one run: `auto`, `shared`, `new`, or a run mode of a plugin.",
+    "rank_scope": "Which ranks belong together: `global`, `worker`, or a rank scope of a plugin, such as `island:4`.",
+    "project": f"W&B project; {_limit(PROJECT)}. Not set: what W&B's client is configured for.",
+    "entity": f"W&B user or team; {_limit(ENTITY)}. Not set: what W&B's client is configured for.",
+    "host": "The server as people know it, such as `https://wandb.example.com`. Not set: the client's own.",
+    "id": f"Takes the place of `{{flyte run}}-{{action}}`; {_limit(RUN_ID)}. Ranks and nodes still add theirs. In the "
+    "context it names the first tracked action exactly, and actions below it add their name.",
+    "name": f"Display name; {_limit(NAME)}. Not set: W&B makes one up.",
+    "tags": f"Tags, each {_limit(TAG)}. Plugins may add some.",
+    "config": "Configuration of the run. In the context its values have to be able to travel, see above.",
+    "group": f"Group; {_limit(GROUP)}. Not set: the run mode decides.",
+    "mode": "`online`, `offline` or `disabled`. Not set: `WANDB_MODE`, else online.",
+    "joinable": "Whether child tasks in other processes may write to the run. Not set: yes, but no for ranks. `False` makes "
+    "a plain run.",
+    "download_logs": "[Download the run](bring-results-home.md#after-a-task) when it has finished. Refused on a task of many "
+    "ranks.",
+    "flyte_identity": "Have the run's configuration name the [Flyte action](links-and-plans.md#the-way-back) that opened it.",
+    "on_error": "Where W&B does not open the run: `raise`, go on `offline`, or `ignore` it. See "
+    "[Reliability](reliability.md#when-wb-gives-trouble).",
+    "on_retry": "Another attempt of an action goes on with the run (`resume`) or has a `new` one. See "
+    "[Reliability](reliability.md#retries-and-restarts).",
+    "checkpoint_step": "The last W&B step, 0 or more, that a [checkpoint](reliability.md#from-a-checkpoint) holds, or a "
+    "function that finds it. In the context it is a number only.",
+    "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
+    "dir": "In the context it is a text only.",
+    "settings": "A `wandb.Settings`, or a dict of its fields. In the context it is a dict only.",
+}
+"""Settings of runs. Of those that are handed to `wandb.init` only what this package adds."""
+
+SWEEP_MEANINGS: Final = {
+    "project": "Not set: that of `wandb_config`, else what W&B's client is configured for.",
+    "entity": "Not set: as for the project.",
+    "host": "Not set: as for the project.",
+    "prior_runs": "Ids of older runs of the project, to count as trials.",
+    "download_logs": "[Download every run of the sweep](bring-results-home.md#after-a-task) when the task has ended.",
+    "name": "Not set: `{flyte run}-{action}`, by which another attempt of the task finds its sweep again.",
+    "description": "Text on the sweep's page.",
+    "method": f"One of {', '.join(f'`{method}`' for method in METHODS)}.",
+    "metric": "`name` and `goal` of the metric.",
+    "parameters": "What W&B's controller picks from; at least one.",
+    "early_terminate": "When the controller ends a trial early.",
+    "run_cap": "Trials at most, 1 or more.",
+    "program": "Text; nothing here runs it.",
+    "command": "List of texts; nothing here runs it.",
+    "controller": "Settings of W&B's controller.",
+}
+
+_TUNING: Final = Tuning()
+VARIABLES: Final = {
+    "FLYTE_WANDB_DISABLE_PLUGINS": (
+        "",
+        "Names of plugins to leave out, such as `acme,zeta`. Set it where tasks are submitted, too; see "
+        "[Rolling out](your-organisations-run-ids.md#rolling-out).",
+    ),
+    ON_ERROR_VARIABLE: ("`raise`", "`on_error` where neither decorator nor context says it."),
+    AT_ONCE_VARIABLE: (f"{_TUNING.at_once}", "Requests at a time of a download, over all runs of a sweep."),
+    PATIENCE_VARIABLE: (f"{_TUNING.patience:.0f}", "Seconds for which a download tries one request again."),
+    CONSOLE_VARIABLE: (
+        "",
+        "Variable of Flyte's: where people open Flyte's UI. Runs of ranks under `Elastic` need it to name "
+        "[their action's page](links-and-plans.md#the-way-back).",
+    ),
+}
+"""Default and meaning of each environment variable, by name."""
