@@ -29,8 +29,8 @@ _INTRO: Final = """\
 
 `python -m docs.make_cli` writes this page from the commands themselves.
 
-`flyte-wandb COMMAND` and, below Flyte's own command, `flyte wandb COMMAND` are the same. An error is one line and exit code 1;
-`--debug` shows where it comes from. `--help` prints what stands here.
+`flyte-wandb COMMAND` and, below Flyte's own command, `flyte wandb COMMAND` are the same. An error is one line and
+exit code 1; `--debug` shows where it comes from. `--help` prints what stands here.
 """
 
 

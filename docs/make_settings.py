@@ -26,13 +26,13 @@ _TEXT: Final = """\
 
 ## Where a setting stands
 
-Every setting of a run is an argument of `wandb_init`, for the task that it decorates, and of `wandb_config`, for all tasks below.
-Per setting the decorator goes over the context, the context over the environment variable where there is one, and that over the
-default. `None` counts as not set. [Concepts](concepts.md#settings) has more. An unknown name, a value of another type, and a name
-that W&B would refuse are a `SettingError` where they are written.
+Every setting of a run is an argument of `wandb_init`, for the task that it decorates, and of `wandb_config`, for all
+tasks below. Per setting the decorator goes over the context, the context over the environment variable where there is
+one, and that over the default. `None` counts as not set. [Concepts](concepts.md#settings) has more. An unknown name,
+a value of another type, and a name that W&B would refuse are a `SettingError` where they are written.
 
-What stands in the context travels as text, so it has to be text, numbers, booleans, `None`, or lists, tuples and dicts of these;
-each comes back as what it was. Where a setting can be more than that, its row says so.
+What stands in the context travels as text, so it has to be text, numbers, booleans, `None`, or lists, tuples and
+dicts of these; each comes back as what it was. Where a setting can be more than that, its row says so.
 
 ## Of this package
 
@@ -50,8 +50,9 @@ These are handed to `wandb.init` as they are; its documentation says what they m
 
 ## Of a sweep
 
-Arguments of `wandb_sweep`, for the task that it decorates, and of `wandb_sweep_config`, for all tasks below. The first ones are this
-package's; from `name` on they are W&B's configuration of a sweep. See [Sweeps](sweeps.md#the-sweep).
+Arguments of `wandb_sweep`, for the task that it decorates, and of `wandb_sweep_config`, for all tasks below. The
+first ones are this package's; from `name` on they are W&B's configuration of a sweep. See
+[Sweeps](sweeps.md#the-sweep).
 
 {sweep}
 
@@ -61,9 +62,8 @@ package's; from `name` on they are W&B's configuration of a sweep. See [Sweeps](
 |---|---|---|
 {variables}
 
-W&B's own variables, such as `WANDB_API_KEY`, `WANDB_MODE`, `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_BASE_URL` and `WANDB_DIR`, hold
-where no setting says otherwise, as its documentation has it.
-"""
+W&B's own variables, such as `WANDB_API_KEY`, `WANDB_MODE`, `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_BASE_URL` and
+`WANDB_DIR`, hold where no setting says otherwise, as its documentation has it."""
 
 
 def page() -> str:

@@ -1,8 +1,8 @@
 """Lay out build/pages, from which the site is built: `make docs`.
 
 The pages of docs/ are there under their own names. The README and its like, which stand at the root of the repository,
-are pages, too, and what else a page links to, a source file or a folder of them, is a page that shows it. So the links of
-a page are the same in the repository and on the site, and any generator for MkDocs' settings can build it.
+are pages, too, and what else a page links to, a source file or a folder of them, is a page that shows it. So the links
+of a page are the same in the repository and on the site, and any generator for MkDocs' settings can build it.
 """
 
 from __future__ import annotations

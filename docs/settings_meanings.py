@@ -17,8 +17,8 @@ def _limit(limit: Limit) -> str:
 
 
 MEANINGS: Final = {
-    "run_mode": "Which ranks, or parent and child, write to one run: `auto`, `shared`, `new`, or a run mode of a plugin.",
-    "rank_scope": "Which ranks belong together: `global`, `worker`, or a rank scope of a plugin, such as `island:4`.",
+    "run_mode": "Which ranks, or parent and child, write to one run: `auto`, `shared`, `new`, or a plugin's own.",
+    "rank_scope": "Which ranks belong together: `global`, `worker`, or a plugin's own, such as `island:4`.",
     "project": f"W&B project; {_limit(PROJECT)}. Not set: what W&B's client is configured for.",
     "entity": f"W&B user or team; {_limit(ENTITY)}. Not set: what W&B's client is configured for.",
     "host": "The server as people know it, such as `https://wandb.example.com`. Not set: the client's own.",
@@ -29,17 +29,18 @@ MEANINGS: Final = {
     "config": "Configuration of the run. In the context its values have to be able to travel, see above.",
     "group": f"Group; {_limit(GROUP)}. Not set: the run mode decides.",
     "mode": "`online`, `offline` or `disabled`. Not set: `WANDB_MODE`, else online.",
-    "joinable": "Whether child tasks in other processes may write to the run. Not set: yes, but no for ranks. `False` makes "
-    "a plain run.",
-    "download_logs": "[Download the run](bring-results-home.md#after-a-task) when it has finished. Refused on a task of many "
-    "ranks.",
-    "flyte_identity": "Have the run's configuration name the [Flyte action](links-and-plans.md#the-way-back) that opened it.",
+    "joinable": "Whether child tasks in other processes may write to the run. Not set: yes, but no for ranks. "
+    "`False` makes a plain run.",
+    "download_logs": "[Download the run](bring-results-home.md#after-a-task) when it has finished. Refused on a "
+    "task of many ranks.",
+    "flyte_identity": "Have the run's configuration name the "
+    "[Flyte action](links-and-plans.md#the-way-back) that opened it.",
     "on_error": "Where W&B does not open the run: `raise`, go on `offline`, or `ignore` it. See "
     "[Reliability](reliability.md#when-wb-gives-trouble).",
     "on_retry": "Another attempt of an action goes on with the run (`resume`) or has a `new` one. See "
     "[Reliability](reliability.md#retries-and-restarts).",
-    "checkpoint_step": "The last W&B step, 0 or more, that a [checkpoint](reliability.md#from-a-checkpoint) holds, or a "
-    "function that finds it. In the context it is a number only.",
+    "checkpoint_step": "The last W&B step, 0 or more, that a [checkpoint](reliability.md#from-a-checkpoint) holds, or "
+    "a function that finds it. In the context it is a number only.",
     "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
     "dir": "In the context it is a text only.",
     "settings": "A `wandb.Settings`, or a dict of its fields. In the context it is a dict only.",

@@ -39,7 +39,10 @@ def _known(x: float, y: float) -> list[str]:
 
 
 def _request(x: float, y: float) -> list[str]:
-    return [*_tall(x, y, "Request", ("settings", "topology", "parent", "names")), arrow(x + 92, y + 105, x + 130, y + 105)]
+    return [
+        *_tall(x, y, "Request", ("settings", "topology", "parent", "names")),
+        arrow(x + 92, y + 105, x + 130, y + 105),
+    ]
 
 
 def _pipeline(x: float, y: float) -> list[str]:
@@ -52,7 +55,10 @@ def _pipeline(x: float, y: float) -> list[str]:
 
 
 def _plan(x: float, y: float) -> list[str]:
-    return [*_tall(x, y, "Plan", ("part", "role", "run id", "group", "authors")), arrow(x + 92, y + 105, x + 130, y + 105)]
+    return [
+        *_tall(x, y, "Plan", ("part", "role", "run id", "group", "authors")),
+        arrow(x + 92, y + 105, x + 130, y + 105),
+    ]
 
 
 def _doors(x: float, y: float) -> list[str]:
@@ -63,7 +69,11 @@ def _doors(x: float, y: float) -> list[str]:
 
 
 def _card(x: float, y: float, width: float, name: str, what: str) -> list[str]:
-    return [box(x, y, width, 52, "node"), text(x + 10, y + 21, name, "title"), text(x + 10, y + 39, what, "muted small")]
+    return [
+        box(x, y, width, 52, "node"),
+        text(x + 10, y + 21, name, "title"),
+        text(x + 10, y + 39, what, "muted small"),
+    ]
 
 
 def _tall(x: float, y: float, name: str, fields: tuple[str, ...]) -> list[str]:

@@ -63,7 +63,10 @@ class Panel:
         made: list[str] = []
         for node in range(self.found.request.topology.num_workers):
             top = y + self._node_top(node)
-            made += [box(x, top, _NODE_WIDTH, self._node_height, "node"), text(x + 8, top + 15, f"node {node}", "muted")]
+            made += [
+                box(x, top, _NODE_WIDTH, self._node_height, "node"),
+                text(x + 8, top + 15, f"node {node}", "muted"),
+            ]
         return made + [self._rank(x + 8, y, rank, one) for rank, one in enumerate(self.found.plans)]
 
     def _rank(self, x: float, y: float, rank: int, one: Plan) -> str:
@@ -83,7 +86,9 @@ class Panel:
                 made.append(curve(x + 8 + _RANK_WIDTH, ends[0], x + _RUNS_AT, ends[1], kind))
         width = WIDTH - _RUNS_AT
         pills = [(run, y + top, f"pale {self._colour(run)}") for run, top in tops.items()]
-        return made + [labelled(x + _RUNS_AT, top, width, _TILE, run, kind, word_kind="mono") for run, top, kind in pills]
+        return made + [
+            labelled(x + _RUNS_AT, top, width, _TILE, run, kind, word_kind="mono") for run, top, kind in pills
+        ]
 
     def _group(self, x: float, y: float, group: str, tops: dict[str, float]) -> str:
         inside = [tops[one.run_id] for one in self.found.plans if one.group == group and one.run_id]

@@ -69,7 +69,9 @@ def box(x: float, y: float, width: float, height: float, kind: str, *, radius: f
 def text(x: float, y: float, words: str, kind: str = "", *, middle: bool = False) -> str:
     """Return a line of text whose base line begins at a point, or has it in its middle."""
     anchor = ' text-anchor="middle"' if middle else ""
-    return f'<text x="{x:g}" y="{y:g}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}{anchor}>{escape(words)}</text>'
+    return (
+        f'<text x="{x:g}" y="{y:g}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}{anchor}>{escape(words)}</text>'
+    )
 
 
 def labelled(x: float, y: float, width: float, height: float, words: str, kind: str, *, word_kind: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 
 import flyte_wandb_builtin_strategies
 from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan
+from tests.cli.running import run
 from tests.conftest import own_config
+from tests.distributions import install
 from tests.docs.consoles import consoles
 from tests.offline import logs
 
@@ -86,6 +89,16 @@ def test_the_plugin_brings_a_scope_for_every_run_mode_and_prefixes_ids(
         topology = Topology(rank=rank, world_size=8, local_rank=rank, local_world_size=8, launcher="torch-elastic")
         planned = plan(Request(run_name="r1", action_name="a0", settings=settings, topology=topology), acme)
         assert (planned.run_id, planned.role) == (run_id, role)
+
+
+def test_the_entry_point_makes_the_module_a_plugin(tmp_path: Path) -> None:
+    install(tmp_path, "acme-flyte-wandb", block_with("def locate_rank"))
+    (written,) = re.findall(r"```toml\n\[project\.entry-points\.(flyte_wandb\])\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "acme_flyte_wandb-1.0.dist-info" / "entry_points.txt").write_text(
+        "[" + "\n".join(written).replace('"', "")
+    )
+    (_, acme) = json.loads(run("plugins", "--json", folder=tmp_path).stdout)[::-1]
+    assert (acme["name"], acme["state"], acme["distribution"]) == ("acme", "ok", "acme-flyte-wandb")
 
 
 def test_the_way_to_test_a_task_works(tmp_path: Path) -> None:

@@ -1,0 +1,244 @@
+"""Every block of code in the documentation is run by a test, or stands here with the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from tests.docs.pages import PAGES, Block, blocks, exists
+
+KINDS: Final = ("python", "console", "toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Blocks of a page, and what runs them.
+
+    Attributes:
+        page: Path of the page in the repository.
+        kind: The kind of the blocks.
+        words: What they contain; every block of the kind where empty.
+        by: The test that runs them, or None.
+        why_not: Why nothing runs them.
+    """
+
+    page: str
+    kind: str
+    words: str = ""
+    by: str | None = None
+    why_not: str = ""
+
+    def covers(self, block: Block) -> bool:
+        """Whether a block is among these."""
+        return (self.page, self.kind) == (block.page, block.kind) and self.words in block.text
+
+
+INSTALLS: Final = "installs from the package index; the wheel is built and used by tests/structure/test_distribution.py"
+PLUGIN_PAGES: Final = "tests/docs/test_plugin_pages.py"
+RUNS: Final = [
+    Run(page="README.md", kind="console", words="make demo", why_not="they are the demo and this suite itself"),
+    Run(page="README.md", kind="console", words="pip install", why_not=INSTALLS),
+    Run(
+        page="README.md",
+        kind="console",
+        words="export",
+        by="tests/docs/test_readme.py::test_a_command_prints_what_the_readme_says",
+    ),
+    Run(
+        page="README.md",
+        kind="console",
+        words="wandb plan",
+        by="tests/docs/test_readme.py::test_a_command_prints_what_the_readme_says",
+    ),
+    Run(
+        page="README.md",
+        kind="python",
+        words="async def main",
+        by="tests/docs/test_readme.py::test_the_quickstart_opens_the_runs_that_it_says",
+    ),
+    Run(
+        page="README.md",
+        kind="python",
+        words="async def search",
+        by="tests/docs/test_sweeps_page.py::test_the_example_finds_the_best_trial",
+    ),
+    Run(
+        page="README.md",
+        kind="python",
+        words="def locate_rank",
+        by="tests/docs/test_readme.py::test_the_plugin_brings_a_scope_for_every_run_mode_and_prefixes_ids",
+    ),
+    Run(
+        page="README.md",
+        kind="python",
+        words="def test_training",
+        by="tests/docs/test_readme.py::test_the_way_to_test_a_task_works",
+    ),
+    Run(page="README.md", kind="toml", by="tests/docs/test_readme.py::test_the_entry_point_makes_the_module_a_plugin"),
+    Run(
+        page="docs/bring-results-home.md",
+        kind="console",
+        by="tests/docs/test_bring_results_home.py::test_the_commands_print_what_the_page_says",
+    ),
+    Run(
+        page="docs/bring-results-home.md",
+        kind="python",
+        words="download_logs=True",
+        by="tests/docs/test_bring_results_home.py::test_a_task_with_the_setting_has_its_run_in_flytes_storage",
+    ),
+    Run(
+        page="docs/bring-results-home.md",
+        kind="python",
+        words="async def main",
+        by="tests/docs/test_bring_results_home.py::test_the_example_fetches_the_run_of_a_distributed_task_in_the_next_one",
+    ),
+    Run(
+        page="docs/bring-results-home.md",
+        kind="python",
+        words="losses =",
+        by="tests/docs/test_bring_results_home.py::test_the_folder_is_read_as_the_page_says",
+    ),
+    Run(
+        page="docs/concepts.md",
+        kind="python",
+        by="tests/docs/test_start_pages.py::test_settings_are_those_that_the_page_asserts",
+    ),
+    Run(page="docs/distributed.md", kind="python", by="tests/docs/test_readme.py::test_the_way_to_try_ranks_works"),
+    Run(
+        page="docs/hooks.md",
+        kind="python",
+        by="tests/docs/test_hooks_page.py::test_the_example_of_every_hook_is_asked_here",
+    ),
+    Run(page="docs/index.md", kind="console", words="pip install", why_not=INSTALLS),
+    Run(
+        page="docs/index.md",
+        kind="python",
+        by="tests/docs/test_start_pages.py::test_the_first_run_is_a_run_with_five_rows",
+    ),
+    Run(
+        page="docs/links-and-plans.md",
+        kind="console",
+        by="tests/docs/test_links_and_plans.py::test_a_command_prints_what_the_page_says",
+    ),
+    Run(
+        page="docs/links-and-plans.md",
+        kind="python",
+        words="@hookimpl",
+        by="tests/docs/test_links_and_plans.py::test_a_command_prints_what_the_page_says",
+    ),
+    Run(
+        page="docs/links-and-plans.md",
+        kind="python",
+        words="found = preview(",
+        by="tests/docs/test_links_and_plans.py::test_the_preview_in_python_is_what_the_page_says",
+    ),
+    Run(
+        page="docs/links-and-plans.md",
+        kind="python",
+        words="by_hand",
+        by="tests/docs/test_links_and_plans.py::test_links_by_hand_lead_where_the_page_says",
+    ),
+    Run(
+        page="docs/migrate.md",
+        kind="python",
+        by="tests/docs/test_migrate_page.py::test_the_code_opens_the_runs_of_parent_and_child",
+    ),
+    Run(
+        page="docs/offline.md",
+        kind="console",
+        by="tests/docs/test_offline_page.py::test_the_commands_print_what_the_page_says",
+    ),
+    Run(
+        page="docs/offline.md",
+        kind="python",
+        by="tests/docs/test_offline_page.py::test_the_task_uploads_what_is_in_a_storage",
+    ),
+    Run(
+        page="docs/reliability.md",
+        kind="python",
+        by="tests/docs/test_reliability_page.py::test_the_code_of_the_page_is_accepted",
+    ),
+    Run(
+        page="docs/sweeps.md",
+        kind="python",
+        words="square root",
+        by="tests/docs/test_sweeps_page.py::test_the_example_finds_the_best_trial",
+    ),
+    Run(
+        page="docs/sweeps.md",
+        kind="python",
+        words="ClusteredTaskEnvironment",
+        by="tests/docs/test_sweeps_page.py::test_trials_of_many_ranks",
+    ),
+    Run(
+        page="docs/sweeps.md",
+        kind="python",
+        words="wandb.agent",
+        by="tests/docs/test_sweeps_page.py::test_trials_in_one_task",
+    ),
+    Run(
+        page="docs/test-your-plugin.md",
+        kind="python",
+        by="tests/docs/test_test_your_plugin.py::test_the_tests_of_the_page_pass",
+    ),
+    Run(
+        page="docs/write-a-rank-scope.md",
+        kind="console",
+        by=f"{PLUGIN_PAGES}::test_the_package_of_the_page_installs_and_is_listed_and_plans",
+        words="pip install -e",
+    ),
+    Run(
+        page="docs/write-a-rank-scope.md",
+        kind="console",
+        words="flyte wandb",
+        by=f"{PLUGIN_PAGES}::test_a_command_prints_what_the_page_says",
+    ),
+    Run(
+        page="docs/write-a-rank-scope.md",
+        kind="console",
+        words="export",
+        by=f"{PLUGIN_PAGES}::test_a_command_prints_what_the_page_says",
+    ),
+    Run(
+        page="docs/write-a-rank-scope.md",
+        kind="python",
+        by=f"{PLUGIN_PAGES}::test_every_plugin_of_the_pages_fits_the_contract",
+    ),
+    Run(
+        page="docs/write-a-rank-scope.md",
+        kind="toml",
+        by=f"{PLUGIN_PAGES}::test_the_package_of_the_page_installs_and_is_listed_and_plans",
+    ),
+    Run(
+        page="docs/your-organisations-run-ids.md",
+        kind="console",
+        by=f"{PLUGIN_PAGES}::test_a_command_prints_what_the_page_says",
+    ),
+    Run(
+        page="docs/your-organisations-run-ids.md",
+        kind="python",
+        words="hookimpl",
+        by=f"{PLUGIN_PAGES}::test_every_plugin_of_the_pages_fits_the_contract",
+    ),
+    Run(
+        page="docs/your-organisations-run-ids.md",
+        kind="python",
+        words="flyte.Image",
+        by=f"{PLUGIN_PAGES}::test_the_code_that_is_no_plugin_runs",
+    ),
+]
+BLOCKS: Final = [block for page in PAGES for block in blocks(page) if block.kind in KINDS]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}-{block.kind}")
+def test_a_block_has_exactly_one_entry(block: Block) -> None:
+    entries = [one for one in RUNS if one.covers(block)]
+    assert len(entries) == 1, f"{len(entries)} entries in RUNS for this block of {block.page}:\n{block.text}"
+
+
+def test_every_entry_has_a_block_and_a_test_or_a_reason() -> None:
+    assert [one for one in RUNS if not any(one.covers(block) for block in BLOCKS)] == []
+    assert [one for one in RUNS if bool(one.by) == bool(one.why_not)] == []
+    assert [one.by for one in RUNS if one.by and not exists(one.by)] == []
