@@ -49,8 +49,8 @@ def _section(name: str, command: click.Command) -> str:
 
 def _options(command: click.Command) -> str:
     options = [one for one in command.params if isinstance(one, click.Option)]
-    rows = [f"| `{_names(one)}` | {_default(one)} | {one.help} |" for one in options]
-    return "\n".join(["| option | default | |", "|---|---|---|", *rows])
+    rows = [f"| `{_names(one)}` | {one.help}{_default(one)} |" for one in options]
+    return "\n".join(["| option | |", "|---|---|", *rows])
 
 
 def _names(option: click.Option) -> str:
@@ -59,7 +59,7 @@ def _names(option: click.Option) -> str:
 
 
 def _default(option: click.Option) -> str:
-    return f"`{option.default}`" if option.show_default else ""
+    return f" Default: {option.default}." if option.show_default else ""
 
 
 if __name__ == "__main__":

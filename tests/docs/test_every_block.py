@@ -20,7 +20,8 @@ class Run:
         page: Path of the page in the repository.
         kind: The kind of the blocks.
         words: What they contain; every block of the kind where empty.
-        by: The test that runs them, or None.
+        by: The test that runs them, or what they are the same as; None where nothing does.
+        same_as: The test that fails where they are not what `by` runs, such as an example's file, or None.
         why_not: Why nothing runs them.
     """
 
@@ -28,6 +29,7 @@ class Run:
     kind: str
     words: str = ""
     by: str | None = None
+    same_as: str | None = None
     why_not: str = ""
 
     def covers(self, block: Block) -> bool:
@@ -57,12 +59,14 @@ RUNS: Final = [
         kind="python",
         words="async def main",
         by="tests/docs/test_readme.py::test_the_quickstart_opens_the_runs_that_it_says",
+        same_as="tests/docs/test_readme.py::test_the_quickstart_is_the_example",
     ),
     Run(
         page="README.md",
         kind="python",
         words="async def search",
         by="tests/docs/test_sweeps_page.py::test_the_example_finds_the_best_trial",
+        same_as="tests/docs/test_sweeps_page.py::test_the_readme_shows_a_part_of_the_example",
     ),
     Run(
         page="README.md",
@@ -93,6 +97,7 @@ RUNS: Final = [
         kind="python",
         words="async def main",
         by="tests/docs/test_bring_results_home.py::test_the_example_fetches_the_run_of_a_distributed_task_in_the_next_one",
+        same_as="tests/docs/test_bring_results_home.py::test_the_example_is_on_the_page",
     ),
     Run(
         page="docs/bring-results-home.md",
@@ -110,6 +115,7 @@ RUNS: Final = [
         page="docs/hooks.md",
         kind="python",
         by="tests/docs/test_hooks_page.py::test_the_example_of_every_hook_is_asked_here",
+        same_as="tests/docs/test_hooks_page.py::test_the_page_is_what_the_docstrings_say",
     ),
     Run(page="docs/index.md", kind="console", words="pip install", why_not=INSTALLS),
     Run(
@@ -165,6 +171,7 @@ RUNS: Final = [
         kind="python",
         words="square root",
         by="tests/docs/test_sweeps_page.py::test_the_example_finds_the_best_trial",
+        same_as="tests/docs/test_sweeps_page.py::test_the_example_is_on_the_page",
     ),
     Run(
         page="docs/sweeps.md",
@@ -188,6 +195,7 @@ RUNS: Final = [
         kind="console",
         by=f"{PLUGIN_PAGES}::test_the_package_of_the_page_installs_and_is_listed_and_plans",
         words="pip install -e",
+        same_as=f"{PLUGIN_PAGES}::test_no_other_command_goes_untried",
     ),
     Run(
         page="docs/write-a-rank-scope.md",
@@ -241,4 +249,4 @@ def test_a_block_has_exactly_one_entry(block: Block) -> None:
 def test_every_entry_has_a_block_and_a_test_or_a_reason() -> None:
     assert [one for one in RUNS if not any(one.covers(block) for block in BLOCKS)] == []
     assert [one for one in RUNS if bool(one.by) == bool(one.why_not)] == []
-    assert [one.by for one in RUNS if one.by and not exists(one.by)] == []
+    assert [test for one in RUNS for test in (one.by, one.same_as) if test and not exists(test)] == []
