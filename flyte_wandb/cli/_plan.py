@@ -15,6 +15,7 @@ from flyte_wandb import Plan, Preview, SettingError, preview, wandb_config
 from flyte_wandb._fields import checked
 from flyte_wandb._links import links_of
 from flyte_wandb._parent import written_run
+from flyte_wandb._parts import parts_of
 from flyte_wandb._preview import NAMES, preview_of
 from flyte_wandb._spec import Spec
 from flyte_wandb._world import even_world
@@ -93,34 +94,14 @@ def _ranks(found: Preview) -> Any:
 
 def _print_parts(console: Console, found: Preview) -> None:
     made = table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
-    ranks: dict[str | None, list[int]] = {}
-    for rank, one in enumerate(found.plans):
-        ranks.setdefault(one.part.label, []).append(rank)
-    for label, members in list(ranks.items())[:_MOST_PARTS]:
-        made.add_row(plain(label or _WORLD), _range(members), *_summed(found, members))
+    parts = parts_of(found.plans)
+    for part in parts[:_MOST_PARTS]:
+        cells = (part.runs, part.groups, _link_number(found, part.first))
+        made.add_row(plain(part.label or _WORLD), part.ranks, part.roles, *map(plain, cells))
     console.print(made)
-    if len(ranks) > _MOST_PARTS:
-        console.print(f"... and {len(ranks) - _MOST_PARTS:,} more parts; --all lists every rank")
+    if len(parts) > _MOST_PARTS:
+        console.print(f"... and {len(parts) - _MOST_PARTS:,} more parts; --all lists every rank")
     console.print()
-
-
-def _summed(found: Preview, ranks: list[int]) -> Iterator[str]:
-    plans = [found.plans[rank] for rank in ranks]
-    roles = dict.fromkeys(one.role.value for one in plans)
-    yield ", ".join(f"{sum(one.role.value == role for one in plans):,} {role}" for role in roles)
-    runs = list(dict.fromkeys(one.run_id for one in plans if one.run_id))
-    yield plain(runs[0] if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1:,} more" if runs else None)
-    groups = list(dict.fromkeys(one.group for one in plans if one.group))
-    yield plain(", ".join(groups[:2]) + (", ..." if len(groups) > 2 else ""))
-    yield plain(_link_number(found, ranks[0]))
-
-
-def _range(ranks: list[int]) -> str:
-    if len(ranks) == 1:
-        return str(ranks[0])
-    if ranks[-1] - ranks[0] == len(ranks) - 1:
-        return f"{ranks[0]}-{ranks[-1]}"
-    return f"{ranks[0]}, {ranks[1]}, ... ({len(ranks):,})"
 
 
 def _link_number(found: Preview, rank: int) -> int | None:

@@ -1,0 +1,63 @@
+"""The plans of a world, summed up by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flyte_wandb_hookspecs import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSummary:
+    """What the ranks of one part do, as people read it.
+
+    Attributes:
+        label: The part's label; None for the whole world.
+        first: Its first rank.
+        ranks: Its ranks, such as ``0-7``.
+        roles: How many of them have which role.
+        runs: The first id of their runs and how many more there are, or None where they have none.
+        groups: Their groups, of which two are named; empty where there are none.
+    """
+
+    label: str | None
+    first: int
+    ranks: str
+    roles: str
+    runs: str | None
+    groups: str
+
+
+def parts_of(plans: Sequence[Plan]) -> list[PartSummary]:
+    """Sum up plans by part, in the order of the parts' first ranks.
+
+    Args:
+        plans: The plans of the ranks from 0 on, in their order.
+    """
+    ranks: dict[str | None, list[int]] = {}
+    for rank, one in enumerate(plans):
+        ranks.setdefault(one.part.label, []).append(rank)
+    return [_summed(label, members, [plans[rank] for rank in members]) for label, members in ranks.items()]
+
+
+def _summed(label: str | None, ranks: list[int], plans: list[Plan]) -> PartSummary:
+    roles = dict.fromkeys(one.role.value for one in plans)
+    runs = list(dict.fromkeys(one.run_id for one in plans if one.run_id))
+    groups = list(dict.fromkeys(one.group for one in plans if one.group))
+    return PartSummary(
+        label=label,
+        first=ranks[0],
+        ranks=_range(ranks),
+        roles=", ".join(f"{sum(one.role.value == role for one in plans):,} {role}" for role in roles),
+        runs=f"{runs[0]} and {len(runs) - 1:,} more" if len(runs) > 1 else runs[0] if runs else None,
+        groups=", ".join(groups[:2]) + (", ..." if len(groups) > 2 else ""),
+    )
+
+
+def _range(ranks: list[int]) -> str:
+    if len(ranks) == 1:
+        return str(ranks[0])
+    if ranks[-1] - ranks[0] == len(ranks) - 1:
+        return f"{ranks[0]}-{ranks[-1]}"
+    return f"{ranks[0]}, {ranks[1]}, ... ({len(ranks):,})"
