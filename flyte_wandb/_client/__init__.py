@@ -3,6 +3,7 @@
 from ._agents import room_for_agents
 from ._api import connected, execute
 from ._globals import global_names, point_globals, set_global_names
+from ._logged_values import Entry, entries, wait_for_end
 from ._own import api_key, client_place, configured, effective_mode, end_client
 from ._reading import Access, Bounds, Reader, RemoteFile, RemoteRun
 from ._run import add_config, close_run, mark_preempting, note_failure, open_run
@@ -13,6 +14,7 @@ from ._transaction_log import LoggedRun, can_append, mend_log, read_log
 __all__ = [
     "Access",
     "Bounds",
+    "Entry",
     "LoggedRun",
     "Reader",
     "RemoteFile",
@@ -29,6 +31,7 @@ __all__ = [
     "create_sweep",
     "effective_mode",
     "end_client",
+    "entries",
     "execute",
     "find_sweep",
     "global_names",
@@ -47,4 +50,5 @@ __all__ = [
     "sweep_config",
     "sweep_parameters",
     "upload",
+    "wait_for_end",
 ]

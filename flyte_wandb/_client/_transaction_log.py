@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 _HEADER: Final = b":W&B\xe1\xbe\x00"
-_BLOCK: Final = 32 * 1024
+BLOCK: Final = 32 * 1024
+"""Bytes of a block."""
+
 _CHUNK: Final = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(1, 5)
 
@@ -60,7 +62,7 @@ def read_log(path: Path) -> LoggedRun:
     run: Any = None
     rows, exit_code = 0, None
     with path.open("rb") as file:
-        records = _Records(file)
+        records = Records(file)
         for record in records:
             kind = record.WhichOneof("record_type")
             run = run or (record.run if kind == "run" else None)
@@ -91,7 +93,7 @@ def mend_log(path: Path, *, resumes: bool) -> None:
     mended = path.with_suffix(".mended")
     with path.open("rb") as source, mended.open("wb") as target:
         target.write(_HEADER)
-        for record in _Records(source):
+        for record in Records(source):
             if can_append() and record.WhichOneof("record_type") == "run":
                 record.run.resume = resumes
             _append(target, record.SerializeToString())
@@ -104,16 +106,23 @@ def _protocol() -> Any:
     return wandb_internal_pb2
 
 
-class _Records:
-    """The records of a log.
+class Records:
+    """The records of a log, or those that begin in a stretch of it.
+
+    Args:
+        file: The log.
+        start: Where the stretch begins: 0, or a multiple of the size of a block.
+        end: Where it ends; None for the end of the log.
 
     Attributes:
         intact: Whether no torn one has been met.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, start: int = 0, end: int | None = None) -> None:
         self._file = file
-        self.intact = file.read(len(_HEADER)) == _HEADER
+        self._start, self._end = start, end
+        file.seek(start)
+        self.intact = start > 0 or file.read(len(_HEADER)) == _HEADER
 
     def __iter__(self) -> Iterator[Any]:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -127,13 +136,19 @@ class _Records:
 
     def _payloads(self) -> Iterator[bytes]:
         parts: list[bytes] = []
-        while self.intact and (chunk := self._chunk()):
+        while self.intact and (parts or not self._passed) and (chunk := self._chunk()):
             kind, payload = chunk
+            if self._start and not parts and kind in (_MIDDLE, _LAST):
+                continue  # the rest of a record that begins before the stretch
             parts = [*parts, payload] if kind in (_MIDDLE, _LAST) else [payload]
             if kind in (_WHOLE, _LAST):
                 yield b"".join(parts)
                 parts = []
         self.intact = self.intact and not parts
+
+    @property
+    def _passed(self) -> bool:
+        return self._end is not None and self._file.tell() >= self._end
 
     def _chunk(self) -> tuple[int, bytes] | None:
         """Return kind and payload of the next chunk, or None at the end."""
@@ -152,7 +167,7 @@ def _append(file: IO[bytes], payload: bytes) -> None:
     first = True
     while True:
         file.write(bytes(_padding(file.tell())))
-        room = _BLOCK - file.tell() % _BLOCK - _CHUNK.size
+        room = BLOCK - file.tell() % BLOCK - _CHUNK.size
         part, payload = payload[:room], payload[room:]
         kind = (_FIRST if payload else _WHOLE) if first else (_MIDDLE if payload else _LAST)
         file.write(_CHUNK.pack(_crc(kind, part), len(part), kind) + part)
@@ -163,7 +178,7 @@ def _append(file: IO[bytes], payload: bytes) -> None:
 
 def _padding(offset: int) -> int:
     """Return how many bytes are left in a block that has no room for a chunk any more."""
-    left = _BLOCK - offset % _BLOCK
+    left = BLOCK - offset % BLOCK
     return left if left < _CHUNK.size else 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,8 +25,6 @@ OFFLINE: Final = "wandb-offline"
 """The folder below a task's raw data path in which offline runs are kept."""
 
 _FILES: Final = "files"
-_PATIENCE: Final = 5.0
-_LOOK: Final = 0.02
 
 
 def keep_offline_run(
@@ -108,10 +105,6 @@ def _needed(folder: Path) -> Iterator[Path]:
 
 
 def _wait_for_end(folder: Path) -> None:
-    """Wait until the whole log is on the disk: W&B finishes a run before that."""
-    ends = time.monotonic() + _PATIENCE
-    while any(_client.read_log(path).torn for path in folder.glob("*.wandb")):
-        if time.monotonic() > ends:
-            _LOG.warning("the log of the offline run in %s has no end: its last rows may be missing", folder)
-            return
-        time.sleep(_LOOK)
+    """Wait until the whole log is on the disk."""
+    if not all(map(_client.wait_for_end, folder.glob("*.wandb"))):
+        _LOG.warning("the log of the offline run in %s has no end: its last rows may be missing", folder)
