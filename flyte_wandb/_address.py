@@ -52,6 +52,15 @@ def run_link(spec: Spec, action: Action, strategies: StrategyManager | None = No
     return transparent(partial(_made_for_run, spec, ask, rank), action)
 
 
+def link_of(request: Request, strategies: StrategyManager | None = None) -> Made:
+    """Return the link to the page that `build_link` names for the rank of a request.
+
+    Raises:
+        FlyteWandbError: A rank cannot be planned, or a plugin's address is none.
+    """
+    return _made_for_rank(request, strategies or installed())
+
+
 def sweep_link(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> Made:
     """Return the link to the sweep above this action, or to all sweeps of the project, or to the best page above."""
     return transparent(partial(_made_for_sweep, spec, strategies or installed()), action)
@@ -75,9 +84,13 @@ def _without_run(request: Request, action: Action, rank: int | None) -> bool:
 
 
 def _made_for_run(spec: Spec, ask: StrategyManager, rank: int | None, action: Action) -> Made:
-    request, planned = _writer(request_of_link(spec, action, rank or 0), ask)
+    return _made_for_rank(request_of_link(spec, action, rank or 0), ask, common=rank is None)
+
+
+def _made_for_rank(asked: Request, ask: StrategyManager, *, common: bool = False) -> Made:
+    request, planned = _writer(asked, ask)
     pages = pages_of(place(request, planned))
-    meant = planned if rank is not None else replace(planned, run_id=None, group=_common_group(request, ask))
+    meant = replace(planned, run_id=None, group=_common_group(request, ask)) if common else planned
     if pages.project is None:
         return Made(url=pages.best, pages=pages, steps=planned.steps)
     step = ask.decide("build_link", _url_fault, request=request, plan=meant, project_url=pages.project)

@@ -72,7 +72,8 @@ def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
     function = trackable(_templates.function_of(task, "wandb_init"), "wandb_init")
     spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
     _refuse_download_of_ranks(spec)
-    _templates.replace_function(task, track(function, spec), links=links_of(spec))
+    report = spec.settings.get("report", False)
+    _templates.replace_function(task, track(function, spec), links=links_of(spec), report=report)
 
 
 def _refuse_download_of_ranks(spec: Spec) -> None:

@@ -36,6 +36,7 @@ class SettingArguments(TypedDict, total=False):
     mode: str | None
     joinable: bool | None
     download_logs: bool | None
+    report: bool | None
     flyte_identity: bool | None
     on_error: str | None
     on_retry: str | None
@@ -170,6 +171,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     ),
     "joinable": _FLAG,
     "download_logs": _FLAG,
+    "report": _FLAG,
     "flyte_identity": _FLAG,
     "on_error": Field(check=one_of("raise", "offline", "ignore"), text=True),
     "on_retry": Field(check=one_of("resume", "new"), text=True),

@@ -15,8 +15,8 @@ from ._interruption import PREEMPTED
 from ._loader import installed
 from ._notices import say_once
 from ._opening import Mode, Opening, has_run_of_its_own, opening, place, writer_label
-from ._runs import OPEN_RUNS
-from ._tracked import Tracked
+from ._runs import OPEN_RUNS, Lease
+from ._tracked import Ended, Tracked
 
 
 def opened(planned: Tracked) -> Tracked:
@@ -82,28 +82,34 @@ def _added(planned: Tracked, mode: Mode | None) -> Contribution:
 
 
 def closed(tracked: Tracked, error: BaseException | None) -> None:
-    """Let go of the run with the outcome of the function. Blocks, and never raises."""
-    if tracked.lease is None:
-        return
+    """Let go of the run with the outcome of the function, and tell Flyte's report. Blocks, and never raises."""
+    ended = _let_go(tracked, tracked.lease, error) if tracked.lease else Ended()
+    if tracked.request.settings.report:
+        from ._report._tab import add_tab
+
+        add_tab(tracked, error, ended)
+
+
+def _let_go(tracked: Tracked, lease: Lease, error: BaseException | None) -> Ended:
     code = PREEMPTED if error and tracked.interruption.preempted else exit_code(error)
     if code and not tracked.plan.role.owns:
-        _client.note_failure(tracked.lease.run, writer_label(tracked.request), error)
-    finished = OPEN_RUNS.release(tracked.lease, code)
-    if finished is not None:
-        _kept(tracked, finished)
-    about = {"request": tracked.request, "plan": tracked.plan, "run": tracked.lease.run}
+        _client.note_failure(lease.run, writer_label(tracked.request), error)
+    finished = OPEN_RUNS.release(lease, code)
+    kept = None if finished is None else _kept(tracked, lease, finished)
+    about = {"request": tracked.request, "plan": tracked.plan, "run": lease.run}
     observed(installed(), "run_finished", **about, error=error)
+    return Ended(exit_code=finished, kept=kept)
 
 
-def _kept(tracked: Tracked, code: int) -> None:
-    """Keep an offline run where it outlives the pod. Never raises."""
-    action, request, lease = tracked.action, tracked.request, tracked.lease
-    if action is None or action.local or lease is None or not lease.run.offline:
-        return
+def _kept(tracked: Tracked, lease: Lease, code: int) -> str | None:
+    """Keep an offline run where it outlives the pod, and return where. Never raises."""
+    action, request = tracked.action, tracked.request
+    if action is None or action.local or not lease.run.offline:
+        return None
     from ._offline._keeping import keep_offline_run
 
     rank = request.topology.rank if request.topology.distributed else None
-    keep_offline_run(action, lease.run, rank=rank, exit_code=code, host=place(request, tracked.plan).host)
+    return keep_offline_run(action, lease.run, rank=rank, exit_code=code, host=place(request, tracked.plan).host)
 
 
 def _say_what_differs(planned: Tracked, wanted: Opening) -> None:

@@ -50,14 +50,19 @@ def function_of(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Call
 
 
 def replace_function(
-    task: flyte.TaskTemplate[..., Any, Any], function: Callable[..., Any], links: tuple[flyte.Link, ...]
+    task: flyte.TaskTemplate[..., Any, Any],
+    function: Callable[..., Any],
+    links: tuple[flyte.Link, ...],
+    *,
+    report: bool = False,
 ) -> None:
-    """Put `function` and more `links` into the very object that Flyte knows.
+    """Put `function`, more `links` and the wish for a `report` into the very object that Flyte knows.
 
     A copy would be lost: `.override()`, `flyte deploy`, pickled bundles and Elastic ranks all start from this object.
     """
     task.func = function  # type: ignore[attr-defined]
     task.links = (*task.links, *links)
+    task.report = task.report or report
 
 
 def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:

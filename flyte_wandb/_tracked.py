@@ -35,6 +35,19 @@ class Tracked:
     interruption: Interruption = field(default_factory=Interruption, compare=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What became of the run that a tracked function held.
+
+    Attributes:
+        exit_code: With what the run was finished, or None where there is none, or where others still hold it.
+        kept: Where an offline run is kept, or None.
+    """
+
+    exit_code: int | None = None
+    kept: str | None = None
+
+
 CURRENT: Final[ContextVar[Tracked | None]] = ContextVar("flyte_wandb_tracked", default=None)
 
 

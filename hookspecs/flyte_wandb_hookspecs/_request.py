@@ -29,6 +29,7 @@ class Settings:
         mode: W&B's own mode (``online``, ``offline``, ``disabled``), or None for the environment's.
         joinable: Whether child tasks may write to this run; None leaves it to the run mode.
         download_logs: Whether the run's files are fetched after the task.
+        report: Whether the task's report in Flyte has a tab with the plan, the outcome and plots.
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
         on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
         on_retry: Whether another attempt of an action goes on with the run (``resume``) or has a ``new`` one.
@@ -53,6 +54,7 @@ class Settings:
     mode: str | None = None
     joinable: bool | None = None
     download_logs: bool = False
+    report: bool = False
     flyte_identity: bool = True
     on_error: str = "raise"
     on_retry: str = "resume"

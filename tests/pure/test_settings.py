@@ -59,6 +59,7 @@ def test_without_context_and_decorator_the_defaults_hold() -> None:
         ("mode", "offline", "online"),
         ("joinable", True, False),
         ("download_logs", True, False),
+        ("report", True, False),
         ("flyte_identity", False, True),
     ],
 )

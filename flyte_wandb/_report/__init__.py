@@ -1,0 +1,1 @@
+"""The tab "Weights & Biases" in a task's report in Flyte."""

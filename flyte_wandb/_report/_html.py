@@ -1,0 +1,67 @@
+"""Building HTML: everything that is not HTML already is escaped."""
+
+from __future__ import annotations
+
+import html
+from typing import Final
+
+_HIDDEN: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
+"""Control characters, which HTML cannot hold."""
+
+
+class Html(str):
+    """A text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: str | None, **attributes: object) -> Html:
+    """Return an element.
+
+    Args:
+        name: Its name.
+        children: Its content: HTML as it is, other text escaped, None left out.
+        attributes: Its attributes; those that are None are left out. An underscore stands for a hyphen, one at the end
+            for none.
+
+    >>> tag("p", "1 < 2", tag("b", "!"), class_="note", aria_label='"')
+    '<p class="note" aria-label="&quot;">1 &lt; 2<b>!</b></p>'
+    """
+    pairs = ((_attribute(key), value) for key, value in attributes.items() if value is not None)
+    given = "".join(f' {key}="{html.escape(clean(str(value)))}"' for key, value in pairs)
+    return Html(f"<{name}{given}>{joined(*children)}</{name}>")
+
+
+def joined(*children: str | None) -> Html:
+    """Return elements and texts, one after the other.
+
+    >>> joined("a & b", None, Html("<br>"))
+    'a &amp; b<br>'
+    """
+    return Html("".join(_escaped(child) for child in children if child is not None))
+
+
+def clean(text: str) -> str:
+    """Return a text without what neither HTML nor UTF-8 can hold.
+
+    >>> clean("a\\x00b\\ud800")
+    'ab?'
+    """
+    return text.translate(_HIDDEN).encode("utf-8", "replace").decode()
+
+
+def short(text: str, most: int) -> str:
+    """Return a text of at most `most` characters.
+
+    >>> short("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _escaped(child: str) -> str:
+    return child if isinstance(child, Html) else html.escape(clean(child))
+
+
+def _attribute(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")

@@ -1,0 +1,101 @@
+"""A metric over the steps, in bounded memory: of many points the extremes of each stretch are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+MOST_BUCKETS: Final = 150
+"""Stretches that are kept of a metric, each with its lowest and its highest point; an even number."""
+
+Point = tuple[float, float]
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Neighbouring points: how many, and the extremes of those that are finite."""
+
+    count: int = 0
+    lowest: Point | None = None
+    highest: Point | None = None
+
+    def points(self) -> list[Point]:
+        """Return the extremes in the order of their steps, each once."""
+        return sorted({point for point in (self.lowest, self.highest) if point})
+
+    def with_next(self, other: _Bucket) -> _Bucket:
+        """Return this one and the one behind it as one."""
+        points = [*self.points(), *other.points()]
+        by_value = [point[1] for point in points]
+        lowest = points[by_value.index(min(by_value))] if points else None
+        highest = points[by_value.index(max(by_value))] if points else None
+        return _Bucket(self.count + other.count, lowest, highest)
+
+
+@dataclass(slots=True)
+class Series:
+    """All values of one metric, of which at most 2 x `MOST_BUCKETS` are kept.
+
+    Attributes:
+        count: Finite values.
+        holes: Values that are NaN or infinite.
+        low: The lowest finite value; infinity where there is none.
+        high: The highest one; minus infinity where there is none.
+        last: The last value, finite or not.
+        steps: The lowest and the highest step.
+
+    >>> series = Series()
+    >>> for step in range(1000):
+    ...     series.add(step, 1.0 if step == 500 else 0.0)
+    >>> [(step, value) for line in series.lines() for step, value in line if value]
+    [(500, 1.0)]
+    """
+
+    count: int = 0
+    holes: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    last: float = math.nan
+    steps: Point = (math.inf, -math.inf)
+    _size: int = 1
+    _buckets: list[_Bucket] = field(default_factory=list)
+
+    def add(self, step: float, value: float) -> None:
+        """Take the next value in."""
+        self.last = value
+        self.steps = (min(self.steps[0], step), max(self.steps[1], step))
+        bucket = self._next()
+        bucket.count += 1
+        if not math.isfinite(value):
+            self.holes += 1
+            return
+        self.count += 1
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        if bucket.lowest is None or value < bucket.lowest[1]:
+            bucket.lowest = (step, value)
+        if bucket.highest is None or value > bucket.highest[1]:
+            bucket.highest = (step, value)
+
+    def lines(self) -> Iterator[list[Point]]:
+        """Yield the points that are kept, cut where a whole stretch has no finite value."""
+        line: list[Point] = []
+        for bucket in self._buckets:
+            if points := bucket.points():
+                line += points
+            elif line:
+                yield line
+                line = []
+        if line:
+            yield line
+
+    def _next(self) -> _Bucket:
+        if self._buckets and self._buckets[-1].count < self._size:
+            return self._buckets[-1]
+        if len(self._buckets) == MOST_BUCKETS:
+            pairs = zip(self._buckets[::2], self._buckets[1::2], strict=True)
+            self._buckets = [one.with_next(other) for one, other in pairs]
+            self._size *= 2
+        self._buckets.append(_Bucket())
+        return self._buckets[-1]
