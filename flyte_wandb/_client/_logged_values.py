@@ -56,7 +56,7 @@ def stretches(size: int, *, most: int) -> list[tuple[int, int]]:
     if size <= most:
         return [(0, size)]
     count, last = max(2, most // _STRETCH), (size - 1) // _STRETCH
-    starts = [number * last // (count - 1) * _STRETCH for number in range(count)]
+    starts = dict.fromkeys(number * last // (count - 1) * _STRETCH for number in range(count))
     return [(start, min(start + _STRETCH, size)) for start in starts]
 
 

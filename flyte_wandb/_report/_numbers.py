@@ -25,7 +25,8 @@ def number(value: float, digits: int = 5) -> str:
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if 1e-4 <= abs(value) < 1e9:
-        return f"{float(f'{value:.{digits}g}'):,.{_decimals(value, digits)}f}".rstrip("0").rstrip(".")
+        text = f"{_rounded(value, digits):,.{_decimals(value, digits)}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 

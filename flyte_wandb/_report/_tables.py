@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from ._html import Html, joined, short, tag
 from ._numbers import number
@@ -12,6 +12,7 @@ from ._numbers import number
 _MOST_ROWS: Final = 100
 _MOST_NAME: Final = 100
 _MOST_TEXT: Final = 200
+_MOST_READ: Final = 2000
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> Html:
@@ -40,13 +41,14 @@ def _scrolling(inner: Html) -> Html:
 
 
 def _readable(text: str) -> str:
-    """Write a value as people do; a JSON text that is very long is not even read."""
-    if len(text) > 10 * _MOST_TEXT:
-        return short(text, _MOST_TEXT)
+    """Write a value as people do: texts without quotes, numbers short."""
+    value = _read(text) if len(text) <= _MOST_READ and not text.startswith(("{", "[")) else text
+    return number(value) if isinstance(value, float) else short(value or text, _MOST_TEXT)
+
+
+def _read(text: str) -> str | float:
     try:
-        value: Any = json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        return short(text, _MOST_TEXT)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return number(value) if isinstance(value, float) else short(str(value), _MOST_TEXT)
-    return short(value if isinstance(value, str) and value else text, _MOST_TEXT)
+        return text
+    return value if isinstance(value, (str, float)) else text
