@@ -10,6 +10,7 @@ demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
 
 test: $(VENV)/.dev
+	.ci/browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.dev
