@@ -25,6 +25,7 @@ class Counts:
         decorations: Tasks that are decorated, per world.
         starts: Fresh interpreters per first decoration and per preview.
         downloads: Downloads per arm.
+        reports: Reports per length of a history.
     """
 
     imports: int
@@ -41,6 +42,7 @@ class Counts:
     decorations: int
     starts: int
     downloads: int
+    reports: int
 
 
 FULL: Final = Counts(
@@ -58,6 +60,7 @@ FULL: Final = Counts(
     decorations=200,
     starts=10,
     downloads=5,
+    reports=5,
 )
 QUICK: Final = Counts(
     imports=3,
@@ -74,4 +77,5 @@ QUICK: Final = Counts(
     decorations=10,
     starts=2,
     downloads=1,
+    reports=1,
 )

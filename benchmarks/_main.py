@@ -39,10 +39,10 @@ def _measured(counts: Counts) -> list[Row]:
     # Drawn by us between two repetitions: a thread that redraws it would disturb what is measured.
     with Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as progress, scratch() as folder:
         # They import flyte and wandb, which have to see the scratch folder's environment.
-        from . import _children, _downloads, _imports, _overhead, _plans, _plugins, _previews, _ranks
+        from . import _children, _downloads, _imports, _overhead, _plans, _plugins, _previews, _ranks, _reports
 
         rows: list[Row] = []
-        for module in (_imports, _plans, _plugins, _previews, _overhead, _children, _ranks, _downloads):
+        for module in (_imports, _plans, _plugins, _previews, _overhead, _children, _ranks, _downloads, _reports):
             rows += module.measured(counts, folder, progress)
         return rows
 

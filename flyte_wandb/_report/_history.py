@@ -15,7 +15,7 @@ MOST_PLOTS: Final = 40
 MOST_NAMES: Final = 1000
 """Names that are kept of further metrics, of the summary and of the config."""
 
-MOST_BYTES: Final = 64 * 2**20
+MOST_BYTES: Final = 32 * 2**20
 """Bytes of the log that are read; of a longer one, stretches of it are."""
 
 _INTERNAL: Final = "_"

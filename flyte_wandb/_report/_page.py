@@ -31,9 +31,10 @@ def page(tracked: Tracked, error: BaseException | None, ended: Ended) -> Html:
     """
     link = _link(tracked)
     told = RunFacts(tracked=tracked, error=error, ended=ended, link=link, history=_history(tracked, ended))
+    shown = logged(told.history) if told.history else ()
     decided = [step for step in link.steps if step.hook == "build_link"] if link else []
     plan = plan_section(tracked.request, tracked.plan, decided)
-    return tag("div", tag("style", STYLE), outcome(told), *logged(told), plan, class_=_ROOT)
+    return tag("div", tag("style", STYLE), outcome(told), *shown, plan, class_=_ROOT)
 
 
 def _link(tracked: Tracked) -> Made | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from ._html import Html, joined, tag
+from ._html import Html, tag
 from ._numbers import labels, number, place, ticks
 from ._series import Point, Series
 
@@ -21,7 +21,8 @@ _CHARACTER: Final = 5.6
 
 _MOST_TIPS: Final = 24
 _LARGEST: Final = sys.float_info.max
-_LEAST_LEFT, _MOST_LEFT = 30.0, 100.0
+_LEAST_LEFT: Final = 32.0
+_MOST_LEFT: Final = 100.0
 
 
 class _Frame:
@@ -68,7 +69,7 @@ def _grid(frame: _Frame) -> Iterator[Html]:
         y = frame.y(value)
         yield tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid")
         yield tag("text", label, x=frame.left - 5, y=y + 3.5, text_anchor="end")
-    yield tag("text", "step", x=frame.left - 5, y=HEIGHT - 6, text_anchor="end")
+    yield tag("text", "step", x=frame.left - 8, y=HEIGHT - 6, text_anchor="end")
     steps = [step for step in ticks(frame.first, frame.last) if step == int(step)]
     for step, label in zip(steps, labels(steps), strict=True):
         x = frame.x(step)
@@ -87,18 +88,15 @@ def _drawn(frame: _Frame, line: list[Point]) -> Html:
 
 def _tips(frame: _Frame, points: list[Point]) -> Iterator[Html]:
     """Yield stripes over the picture, each of which says what is there when the mouse points at it."""
-    if not points:
-        return
-    width = (frame.right - frame.left) / min(_MOST_TIPS, len(points))
+    inner = frame.right - frame.left
+    width = inner / min(_MOST_TIPS, len(points))
     stripes: dict[int, list[Point]] = {}
     for point in points:
-        stripes.setdefault(int(min(frame.x(point[0]) - frame.left, frame.right - frame.left - 1) / width), []).append(
-            point
-        )
+        stripe = int(min(frame.x(point[0]) - frame.left, inner - 1) / width)
+        stripes.setdefault(stripe, []).append(point)
     for stripe, inside in stripes.items():
-        x = round(frame.left + stripe * width, 1)
-        box = {"x": x, "y": _TOP, "width": round(width, 1), "height": frame.bottom - _TOP}
-        yield tag("rect", tag("title", _said(inside)), class_="tip", **box)
+        box = {"x": round(frame.left + stripe * width, 1), "y": _TOP, "width": round(width, 1)}
+        yield tag("rect", tag("title", _said(inside)), class_="tip", height=frame.bottom - _TOP, **box)
 
 
 def _said(points: list[Point]) -> str:
@@ -109,6 +107,6 @@ def _said(points: list[Point]) -> str:
     return f"{steps}: {low}" if low == high else f"{steps}: {low} to {high}"
 
 
-def unplotted(text: str) -> Html:
+def unplotted() -> Html:
     """Return what stands in the place of the picture of a metric that has no finite value."""
-    return tag("p", joined(text), class_="empty")
+    return tag("p", "No finite value.", class_="empty")

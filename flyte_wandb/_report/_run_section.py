@@ -102,11 +102,8 @@ def _links(told: RunFacts) -> Html | None:
     return tag("p", *(tag("a", text, href=url, target="_blank", rel="noopener") for url, text in pages.items()))
 
 
-def logged(told: RunFacts) -> Iterator[Html]:
+def logged(history: History) -> Iterator[Html]:
     """Yield the sections of what the run has logged."""
-    history = told.history
-    if history is None:
-        return
     yield _metrics(history)
     for title, given in (("Summary", history.summary), ("Config", history.config)):
         if given:
@@ -128,7 +125,7 @@ def _card(name: str, series: Series) -> Html:
     known = [("last", series.last), *([("min", series.low), ("max", series.high)] if series.count else [])]
     told = joined(*(tag("span", f"{what} ", tag("b", number(value))) for what, value in known))
     holes = tag("span", f"{series.holes:,} not finite", class_="holes") if series.holes else None
-    picture = plot(short(name, _MOST_NAME), series) if series.count else unplotted("No finite value.")
+    picture = plot(short(name, _MOST_NAME), series) if series.count else unplotted()
     return tag("figure", tag("figcaption", short(name, _MOST_NAME), title=name), picture, tag("p", told, holes))
 
 

@@ -47,6 +47,6 @@ white-space:nowrap}
 .flyte-wandb th{color:var(--soft);font-weight:500}
 .flyte-wandb .facts{width:100%;table-layout:fixed}
 .flyte-wandb .facts :is(th,td){white-space:normal;overflow-wrap:anywhere}
-.flyte-wandb .facts th{width:30%}.flyte-wandb .facts td{font-variant-numeric:tabular-nums}
+.flyte-wandb .facts th{width:34%}.flyte-wandb .facts td{font-variant-numeric:tabular-nums}
 """)
 """The style sheet; nothing in it is loaded from elsewhere."""
