@@ -18,6 +18,6 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    started = time.perf_counter()
+    started = time.process_time()
     size = sum(len(section.encode()) for section in logged(read_history(Path(sys.argv[1]))))
-    print(json.dumps({"seconds": time.perf_counter() - started, "KiB": size / 1024, "MiB": _peak()}))
+    print(json.dumps({"seconds": time.process_time() - started, "KiB": size / 1024, "MiB": _peak()}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -52,13 +52,13 @@ def run_link(spec: Spec, action: Action, strategies: StrategyManager | None = No
     return transparent(partial(_made_for_run, spec, ask, rank), action)
 
 
-def link_of(request: Request, strategies: StrategyManager | None = None) -> Made:
-    """Return the link to the page that `build_link` names for the rank of a request.
+def link_of(request: Request, *, of_group: bool = False) -> Made:
+    """Return the link to the page that `build_link` names for the rank of a request, or for the group of its run.
 
     Raises:
         FlyteWandbError: A rank cannot be planned, or a plugin's address is none.
     """
-    return _made_for_rank(request, strategies or installed())
+    return _made_for_rank(request, installed(), _without_id if of_group else _itself)
 
 
 def sweep_link(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> Made:
@@ -84,16 +84,29 @@ def _without_run(request: Request, action: Action, rank: int | None) -> bool:
 
 
 def _made_for_run(spec: Spec, ask: StrategyManager, rank: int | None, action: Action) -> Made:
-    return _made_for_rank(request_of_link(spec, action, rank or 0), ask, common=rank is None)
+    asked = request_of_link(spec, action, rank or 0)
+    return _made_for_rank(asked, ask, _itself if rank is not None else partial(_in_common, asked, ask))
 
 
-def _made_for_rank(asked: Request, ask: StrategyManager, *, common: bool = False) -> Made:
+def _itself(planned: Plan) -> Plan:
+    return planned
+
+
+def _without_id(planned: Plan) -> Plan:
+    return replace(planned, run_id=None)
+
+
+def _in_common(request: Request, ask: StrategyManager, planned: Plan) -> Plan:
+    return replace(planned, run_id=None, group=_common_group(request, ask))
+
+
+def _made_for_rank(asked: Request, ask: StrategyManager, shown: Callable[[Plan], Plan]) -> Made:
+    """Ask for the link to what is `shown` of the plan of a rank, or of its part's writer where it skips."""
     request, planned = _writer(asked, ask)
     pages = pages_of(place(request, planned))
-    meant = replace(planned, run_id=None, group=_common_group(request, ask)) if common else planned
     if pages.project is None:
         return Made(url=pages.best, pages=pages, steps=planned.steps)
-    step = ask.decide("build_link", _url_fault, request=request, plan=meant, project_url=pages.project)
+    step = ask.decide("build_link", _url_fault, request=request, plan=shown(planned), project_url=pages.project)
     return Made(url=step.value, pages=pages, steps=(*planned.steps, step))
 
 

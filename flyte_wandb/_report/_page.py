@@ -30,16 +30,18 @@ def page(tracked: Tracked, error: BaseException | None, ended: Ended) -> Html:
         OSError: The log cannot be read.
     """
     link = _link(tracked)
-    told = RunFacts(tracked=tracked, error=error, ended=ended, link=link, history=_history(tracked, ended))
-    shown = logged(told.history) if told.history else ()
+    group_link = _link(tracked, of_group=True) if tracked.plan.group else None
+    history = _history(tracked, ended)
+    told = RunFacts(tracked=tracked, error=error, ended=ended, link=link, group_link=group_link, history=history)
+    shown = logged(history) if history else ()
     decided = [step for step in link.steps if step.hook == "build_link"] if link else []
     plan = plan_section(tracked.request, tracked.plan, decided)
     return tag("div", tag("style", STYLE), outcome(told), *shown, plan, class_=_ROOT)
 
 
-def _link(tracked: Tracked) -> Made | None:
+def _link(tracked: Tracked, *, of_group: bool = False) -> Made | None:
     try:
-        return link_of(tracked.request)
+        return link_of(tracked.request, of_group=of_group)
     except FlyteWandbError:
         return None
 

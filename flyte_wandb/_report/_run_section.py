@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flyte_wandb_hookspecs import Role
-
 from .._notices import one_line
 from .._tracked import Ended, Tracked
 from ._history import MOST_NAMES, MOST_PLOTS, History
@@ -35,6 +33,7 @@ class RunFacts:
         error: What it has raised, or None.
         ended: What became of its run.
         link: What Flyte's link shows, or None where nobody can say.
+        group_link: The page of the run's group, or None where it has none.
         history: What the run has logged, or None where that is not this task's to tell.
     """
 
@@ -42,6 +41,7 @@ class RunFacts:
     error: BaseException | None
     ended: Ended
     link: Made | None
+    group_link: Made | None
     history: History | None
 
 
@@ -97,8 +97,9 @@ def _links(told: RunFacts) -> Html | None:
         command = tag("code", f"flyte-wandb sync {shlex.quote(place)}")
         return tag("p", "The run is offline, so it has no page yet. It is uploaded with ", command)
     pages = {lease.run.url: "Run in W&B"} if lease.run.url else {}
-    if told.link and told.tracked.plan.role is not Role.SKIP:
-        pages.setdefault(told.link.url, "What Flyte's link shows")
+    for link, text in ((told.group_link, "Group in W&B"), (told.link, "What Flyte's link shows")):
+        if link:
+            pages.setdefault(link.url, text)
     return tag("p", *(tag("a", text, href=url, target="_blank", rel="noopener") for url, text in pages.items()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from flyte_wandb import wandb_config
@@ -39,10 +40,15 @@ def test_offline_the_tab_says_where_the_run_is_kept(tmp_path: Path, reports: Rep
 
 
 def test_of_the_ranks_of_elastic_rank_0_has_the_report(server: WandbServer, tmp_path: Path, reports: Reports) -> None:
-    result = run_container(elastic_tasks.on_ranks, folder=tmp_path, environ=server.environ)
+    context = wandb_config(entity="local", project="vision")
+    result = run_container(elastic_tasks.on_ranks, folder=tmp_path, context=context, environ=server.environ)
     assert result.error is None, result.log
     assert len(server.runs) == 2
     (text,) = reports().values()
+    assert re.findall(r'<a href="[^"]*/(\w+)/[^"]*"[^>]*>([^<]*)', text) == [
+        ("runs", "Run in W&amp;B"),
+        ("groups", "Group in W&amp;B"),
+    ]
     assert ">only/0<" in text
     assert ">only/1<" not in text
     assert "<td>0-1</td><td>2 solo</td><td>run1-a0-rank-0 and 1 more</td><td>run1-a0</td>" in text
