@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from flyte_wandb import wandb_config
-from flyte_wandb.testing import WandbServer, run_container
-from tests.report import elastic_tasks, tasks
+from flyte_wandb import ParentRun, wandb_config
+from flyte_wandb._parent import written_run
+from flyte_wandb.testing import WandbServer, run_container, run_ranks
+from tests.report import elastic_tasks, ranked_tasks, tasks
 from tests.report.conftest import Reports
 
 
@@ -52,3 +53,23 @@ def test_of_the_ranks_of_elastic_rank_0_has_the_report(server: WandbServer, tmp_
     assert ">only/0<" in text
     assert ">only/1<" not in text
     assert "<td>0-1</td><td>2 solo</td><td>run1-a0-rank-0 and 1 more</td><td>run1-a0</td>" in text
+
+
+def test_a_child_in_another_pod_shows_what_it_has_logged_itself(
+    server: WandbServer, tmp_path: Path, reports: Reports
+) -> None:
+    context = written_run(ParentRun(run_id="above", project="vision", entity="local"))
+    result = run_container(tasks.in_loop, folder=tmp_path, inputs={"rows": 2}, context=context, environ=server.environ)
+    assert result.error is None, result.log
+    (text,) = reports().values()
+    assert "This task has joined the run above, whose outcome its owner tells." in text
+    assert 'aria-label="loss: 2 values' in text
+
+
+def test_only_rank_0_makes_a_report(server: WandbServer, tmp_path: Path, reports: Reports) -> None:
+    """Each rank has a folder for outputs of its own here, so that none hides another's report."""
+    results = run_ranks(ranked_tasks.on_ranks, folder=tmp_path, environ=server.environ)
+    assert [result.error for result in results] == [None, None]
+    assert len(server.runs) == 2
+    (text,) = reports().values()
+    assert "run1-a0-rank-0 <span" in text
