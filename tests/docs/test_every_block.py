@@ -39,6 +39,7 @@ class Run:
 
 INSTALLS: Final = "installs from the package index; the wheel is built and used by tests/structure/test_distribution.py"
 PLUGIN_PAGES: Final = "tests/docs/test_plugin_pages.py"
+CONTRIBUTING: Final = "tests/docs/test_contributing.py::test_every_command_of_the_page_does_what_it_says"
 RUNS: Final = [
     Run(page="README.md", kind="console", words="make demo", why_not="they are the demo and this suite itself"),
     Run(page="README.md", kind="console", words="pip install", why_not=INSTALLS),
@@ -81,6 +82,8 @@ RUNS: Final = [
         by="tests/docs/test_readme.py::test_the_way_to_test_a_task_works",
     ),
     Run(page="README.md", kind="toml", by="tests/docs/test_readme.py::test_the_entry_point_makes_the_module_a_plugin"),
+    Run(page="CONTRIBUTING.md", kind="console", by=CONTRIBUTING),
+    Run(page="CONTRIBUTING.md", kind="python", by=CONTRIBUTING),
     Run(
         page="docs/bring-results-home.md",
         kind="console",
@@ -197,6 +200,7 @@ RUNS: Final = [
         words="pip install -e",
         same_as=f"{PLUGIN_PAGES}::test_no_other_command_goes_untried",
     ),
+    Run(page="docs/report.md", kind="python", by="tests/docs/test_report_page.py::test_the_code_has_the_tab"),
     Run(
         page="docs/write-a-rank-scope.md",
         kind="console",
