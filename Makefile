@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check docs pages dist bench growth soak clean
+# nox finds the interpreters that pyenv has switched on.
+NOX := PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox
+
+.PHONY: demo test check docs pages dist bench growth soak matrix lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
@@ -41,8 +44,15 @@ growth: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak.py
 
+matrix: $(VENV)/.dev
+	rm -rf .nox/results
+	$(NOX) --session rows lowest table
+
+lowest: $(VENV)/.dev
+	$(NOX) --session lowest
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist .nox .mypy_cache .ruff_cache
 
 $(VENV)/.venv:
 	$(PYTHON) -m venv $(VENV)
@@ -53,5 +63,5 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.venv
 	touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.venv
-	$(PIP) install --editable ".[test,check,docs]"
+	$(PIP) install --editable ".[test,check,docs,matrix]"
 	touch $@

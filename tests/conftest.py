@@ -45,9 +45,11 @@ def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.chdir(tmp_path)
     _notices._said.clear()
     wandb.teardown()  # a test that merely asked for a link has set a client up, with the environment of its time
-    yield
-    assert wandb.run is None, "a run was left behind in wandb.run"
-    wandb.teardown()
+    try:
+        yield
+        assert wandb.run is None, "a run was left behind in wandb.run"
+    finally:
+        wandb.teardown()  # else what a failing test has left open keeps the service, and the suite waits for it
 
 
 @pytest.fixture

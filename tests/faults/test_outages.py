@@ -18,6 +18,7 @@ from tests.faults.acting import ROWS, on_disk, told, wait_for_rows
 from tests.pure.worlds import said
 from tests.remote import run_action
 from tests.services import kill_services
+from tests.versions import FLUSHES
 
 IMPATIENT = {"init_timeout": 1.0}
 TWICE = [*range(ROWS), *range(ROWS)]
@@ -174,7 +175,7 @@ def test_the_death_of_the_service_costs_no_result_and_nothing_that_was_on_the_di
     local_tasks.MEANWHILE.append(kills)
     assert run(tmp_path, local_tasks.logs_twice) == "r1-a0"
     assert told(quick.run("r1-a0")) == ("running", None, [0, 1, 2])
-    assert on_disk(tmp_path).logged("row") == [0, 1, 2]
+    assert on_disk(tmp_path).logged("row") == ([0, 1, 2] if FLUSHES else [])
     (message,) = messages()
     assert str(next(tmp_path.glob("wandb/run-2*"))) in message
     assert run(tmp_path, name="a1") == "r1-a1"

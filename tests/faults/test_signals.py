@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb.testing import WandbServer
-from tests.faults import elastic_tasks, tasks
+from tests.faults import tasks
 from tests.faults.acting import ROWS, on_disk, proceed, start, told, wait_for_rows
+from tests.versions import with_torch
 
 
 def test_sigterm_in_an_async_task_is_told_as_preemption(server: WandbServer, tmp_path: Path) -> None:
@@ -65,6 +66,7 @@ def test_sigint_stays_a_keyboard_interrupt(server: WandbServer, tmp_path: Path) 
 
 
 def test_sigterm_reaches_the_ranks_of_elastic(server: WandbServer, tmp_path: Path) -> None:
+    elastic_tasks = with_torch("tests.faults.elastic_tasks")
     container = start(elastic_tasks.waits, server, tmp_path, inputs={"rows": ROWS})
     wait_for_rows(server, ROWS)
     container.process.send_signal(signal.SIGTERM)

@@ -9,11 +9,11 @@ from typing import Any
 
 import flyte
 import pytest
-from flyteplugins.pytorch.task import Elastic
 
 from flyte_wandb import SettingError, get_wandb_run, run_sweep, wandb_config, wandb_init, wandb_sweep
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
+from tests.versions import with_torch
 
 env = flyte.TaskEnvironment(name="homecoming")
 
@@ -130,7 +130,8 @@ def test_offline_there_is_nothing_to_bring(
 
 
 def test_ranks_are_told_at_once_how_to_do_it() -> None:
-    ranks = flyte.TaskEnvironment(name="ranks", plugin_config=Elastic(nproc_per_node=2, nnodes=1))
+    elastic = with_torch("flyteplugins.pytorch.task").Elastic(nproc_per_node=2, nnodes=1)
+    ranks = flyte.TaskEnvironment(name="ranks", plugin_config=elastic)
 
     @ranks.task
     def train() -> int:

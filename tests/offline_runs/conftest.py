@@ -46,7 +46,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     options: dict[str, Any] = {"folder": folder, "environ": OFFLINE}
     containers: list[Container] = [
         start_container(tasks.leaf, inputs={"x": 3}, context=SETTINGS, run_name="good", **options),
-        start_container(tasks.fails, inputs={"how": "exit"}, context=SETTINGS, run_name="bad", **options),
+        start_container(tasks.fails_async, inputs={"how": "exit"}, context=SETTINGS, run_name="bad", **options),
         *start_ranks(
             ranked, inputs={"steps": 2}, context=wandb_config(project="p", run_mode="new"), run_name="two", **options
         ),

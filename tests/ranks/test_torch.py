@@ -18,8 +18,11 @@ from flyte_wandb.testing import ContainerResult, WandbServer, start_container
 from tests.conftest import LocalRun
 from tests.links.rendering import filled, pages, wire_links
 from tests.offline import by_id
-from tests.ranks import elastic_tasks, tasks, turns
+from tests.ranks import tasks
 from tests.ranks.tables import ROWS, Row, check
+from tests.versions import with_torch
+
+elastic_tasks, turns = with_torch("tests.ranks.elastic_tasks"), with_torch("tests.ranks.turns")
 
 
 def free_port() -> int:

@@ -8,18 +8,18 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import flyte
 import pytest
 import wandb
-from packaging.version import Version
 
 from flyte_wandb import get_wandb_run, get_wandb_sweep_id, wandb_config, wandb_init, wandb_sweep, wandb_sweep_config
 from flyte_wandb._runs import OPEN_RUNS
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.remote import run_action
+from tests.versions import HANGS
 
 env = flyte.TaskEnvironment(name="agents")
 pytestmark = pytest.mark.usefixtures("quick_agents", "online")
@@ -346,9 +346,6 @@ def left(error: str) -> None:
 @env.task
 async def left_async(error: str) -> None:
     raise getattr(builtins, error)
-
-
-HANGS: Final = pytest.mark.skipif(Version(flyte.__version__) < Version("2.8"), reason="this Flyte hangs there")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from flyte_wandb._sweep_ref import SweepRef, written_sweep
 from flyte_wandb._trial import written_trial
 from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, run_ranks, start_container
 from tests.remote import run_action
-from tests.sweeps import elastic_tasks, tasks
+from tests.sweeps import tasks
+from tests.versions import with_torch
 
 GRID: Any = {"method": "grid", "parameters": {"x": {"values": [7]}}}
 PLACE: Any = {"project": "vision", "entity": "local"}
@@ -41,6 +42,11 @@ def trial_of(run: RunRecord) -> dict[str, str]:
     return written_trial(Trial(run_id=run.id, sweep_id=str(run.sweep), parameters=run.config, **PLACE))
 
 
+@pytest.fixture
+def elastic_tasks() -> Any:
+    return with_torch("tests.sweeps.elastic_tasks")
+
+
 @pytest.mark.parametrize(("mode", "ranks"), [("auto", {0}), ("shared", {0, 1, 2, 3})])
 def test_a_trial_on_two_nodes_of_a_cluster_is_one_run_of_its_sweep(
     mode: str, ranks: set[int], server: WandbServer, tmp_path: Path
@@ -58,7 +64,9 @@ def test_a_trial_on_two_nodes_of_a_cluster_is_one_run_of_its_sweep(
     assert {rank for rank, one in enumerate(seen(tmp_path, 4)) if one["run"] == "x7k2" and one["config"] == 7} == ranks
 
 
-def test_a_trial_whose_ranks_have_a_run_each_is_the_run_of_rank_0(online: WandbServer, tmp_path: Path) -> None:
+def test_a_trial_whose_ranks_have_a_run_each_is_the_run_of_rank_0(
+    elastic_tasks: Any, online: WandbServer, tmp_path: Path
+) -> None:
     context = {**wandb_config(run_mode="new", project="vision"), **wandb_sweep_config(**GRID)}
     assert asyncio.run(run_action(elastic_tasks.search, nodes=1, folder=tmp_path, context=context)) == 1
     ((trial,), (sweep,)) = elastic_tasks.TRIALS, online.sweeps
@@ -73,7 +81,7 @@ def test_a_trial_whose_ranks_have_a_run_each_is_the_run_of_rank_0(online: WandbS
 
 
 def test_a_trial_under_elastic_on_two_nodes_is_one_run_of_its_sweep(
-    online: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    elastic_tasks: Any, online: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meeting = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("PET_RDZV_ENDPOINT", meeting)

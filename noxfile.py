@@ -1,0 +1,117 @@
+"""The versions that this package is tested with, without torch: `make matrix` runs all rows and writes their table.
+
+Every two of a Python, a flyte and a wandb meet in some row. One more row has the lower bounds of pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+import nox
+from packaging.requirements import Requirement
+
+PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13")
+FLYTES: Final = ("==2.6.0", "~=2.8.0", "~=2.10.0", "")
+WANDBS: Final = ("~=0.29.0", "~=0.30.0", "")
+ROWS: Final = [
+    nox.param(python, flyte, WANDBS[(place + turn) % len(WANDBS)], id=f"row-{len(FLYTES) * place + turn + 1}")
+    for place, python in enumerate(PYTHONS)
+    for turn, flyte in enumerate(FLYTES)
+]
+PACKAGES: Final = ("flyte", "wandb", "pluggy")
+TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis", "build", "hatchling")
+TESTS: Final = (
+    "tests/pure",
+    "tests/structure/test_imports.py",
+    "tests/local/test_runs.py",
+    "tests/local/test_outcomes.py",
+    "tests/container/test_one_process.py",
+    "tests/container/test_processes.py::test_a_task_that_does_not_succeed_fails_its_run",
+    "tests/container/test_processes.py::test_a_child_in_another_process_writes_to_its_parents_run",
+    "tests/plugins/test_bad_plugins.py",
+    "tests/plugins/test_conformance.py",
+    "tests/double/test_runs.py",
+    "tests/double/test_resume.py",
+    "tests/double/test_shared.py",
+    "tests/double/test_sweeps.py",
+    "tests/ranks/test_clustered.py::test_nodes_of_different_sizes",
+    "tests/ranks/test_clustered.py::test_a_rank_that_skips_imports_no_wandb",
+    "tests/sweeps/test_agents.py",
+    "tests/faults/test_outages.py",
+    "tests/integrations/test_flyte.py",
+)
+RESULTS: Final = Path(".nox/results")
+PAGE: Final = Path("docs/compatibility.md")
+START, END = "<!-- written by `make matrix` -->\n", "<!-- end -->\n"
+INSTALLED: Final = (
+    "import importlib.metadata, json, platform\n"
+    f"versions = {{name: importlib.metadata.version(name) for name in {PACKAGES}}}\n"
+    "print(json.dumps({'Python': platform.python_version(), **versions}))"
+)
+
+nox.options.sessions = ["rows", "lowest", "table"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session
+@nox.parametrize(("python", "flyte", "wandb"), ROWS)
+def rows(session: nox.Session, flyte: str, wandb: str) -> None:
+    """Test one row of versions."""
+    _test(session, f"flyte{flyte}", f"wandb{wandb}")
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Test the lower bounds of pyproject.toml, all at once."""
+    declared = map(Requirement, nox.project.load_toml("pyproject.toml")["project"]["dependencies"])
+    _test(session, *(str(one).replace(">=", "==") for one in declared))
+
+
+@nox.session(python=False)
+def table(session: nox.Session) -> None:
+    """Write the results of all rows into the page on compatibility."""
+    before, _, rest = PAGE.read_text().partition(START)
+    text = "\n".join(_lines())
+    PAGE.write_text(f"{before}{START}{text}\n{END}{rest.partition(END)[2]}")
+    session.log(f"the table in {PAGE}:\n{text}")
+
+
+def _test(session: nox.Session, *pinned: str) -> None:
+    name = session.name.replace("(", " ").replace(")", "").split()[-1]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    results = RESULTS / f"{name}.xml"
+    results.unlink(missing_ok=True)
+    session.install("--quiet", "--editable", ".", *TOOLS, *pinned)
+    told = session.run("python", "-c", INSTALLED, silent=True)
+    results.with_suffix(".json").write_text(str(told))
+    session.run("python", "-m", "pytest", "-q", f"--junitxml={results.resolve()}", *(session.posargs or TESTS))
+
+
+def _lines() -> Iterator[str]:
+    """Return the lines of the table, and why tests were skipped."""
+    yield f"As of {time.strftime('%Y-%m-%d', time.gmtime())}, without torch:\n"
+    yield "| row | Python | flyte | wandb | pluggy | passed | failed | skipped | seconds |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    reasons: set[str] = set()
+    for row in (*(param.id for param in ROWS), "lowest"):
+        yield f"| {row} | {' | '.join(_cells(row, reasons))} |"
+    yield "\nSkipped, each where its reason holds:\n"
+    yield from (f"- {reason}" for reason in sorted(reasons))
+
+
+def _cells(row: str, reasons: set[str]) -> list[str]:
+    results = RESULTS / f"{row}.xml"
+    if not results.exists():
+        return ["not here", *["-"] * 7]
+    versions: dict[str, str] = json.loads(results.with_suffix(".json").read_text())
+    (suite,) = ElementTree.parse(results).getroot()
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    skipped = int(suite.get("skipped", 0))
+    reasons |= {str(one.get("message")) for one in suite.iter("skipped")}
+    passed = int(suite.get("tests", 0)) - failed - skipped
+    return [*versions.values(), *map(str, (passed, failed, skipped)), f"{float(suite.get('time', 0)):.0f}"]
