@@ -98,7 +98,7 @@ def _lines() -> Iterator[str]:
     yield "| row | Python | flyte | wandb | pluggy | passed | failed | skipped | seconds |"
     yield "|---|---|---|---|---|---|---|---|---|"
     reasons: set[str] = set()
-    for row in (*(param.id for param in ROWS), "lowest"):
+    for row in (*(str(param.id) for param in ROWS), "lowest"):
         yield f"| {row} | {' | '.join(_cells(row, reasons))} |"
     yield "\nSkipped, each where its reason holds:\n"
     yield from (f"- {reason}" for reason in sorted(reasons))
