@@ -33,7 +33,6 @@ TESTS: Final = (
     "tests/container/test_one_process.py",
     "tests/container/test_processes.py::test_a_task_that_does_not_succeed_fails_its_run",
     "tests/container/test_processes.py::test_a_child_in_another_process_writes_to_its_parents_run",
-    "tests/plugins/test_bad_plugins.py",
     "tests/plugins/test_conformance.py",
     "tests/double/test_runs.py",
     "tests/double/test_resume.py",

@@ -120,6 +120,7 @@ def test_the_report_of_a_task_is_what_it_is_without_a_run(fails: bool, server: W
         assert (result.error is not None) == fails, result.log
         (report,) = folder.rglob("report.html")
         reports.append(report.read_text())
+    assert tasks.tracked.report, "Flyte shows the report of a task that says so"
     assert "the user's own" in reports[0]
     assert reports[1].replace("tracked", "bare") == reports[0]
     (run,) = server.runs
