@@ -55,6 +55,7 @@ INSTALLED: Final = (
 
 nox.options.sessions = ["rows", "lowest", "table"]
 nox.options.reuse_existing_virtualenvs = True
+nox.options.download_python = "never"
 
 
 @nox.session
@@ -85,6 +86,7 @@ def _test(session: nox.Session, *pinned: str) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     results = RESULTS / f"{name}.xml"
     results.unlink(missing_ok=True)
+    results.with_suffix(".json").write_text("{}")
     session.install("--quiet", "--editable", ".", *TOOLS, *pinned)
     told = session.run("python", "-c", INSTALLED, silent=True)
     results.with_suffix(".json").write_text(str(told))
@@ -105,9 +107,10 @@ def _lines() -> Iterator[str]:
 
 def _cells(row: str, reasons: set[str]) -> list[str]:
     results = RESULTS / f"{row}.xml"
-    if not results.exists():
-        return ["not here", *["-"] * 7]
-    versions: dict[str, str] = json.loads(results.with_suffix(".json").read_text())
+    told = results.with_suffix(".json")
+    if not results.exists():  # without the Python the row has not even begun
+        return ["broke off" if told.exists() else "not run", *["-"] * 7]
+    versions: dict[str, str] = json.loads(told.read_text())
     (suite,) = ElementTree.parse(results).getroot()
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
     skipped = int(suite.get("skipped", 0))
