@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from rich.progress import Progress
 from flyte_wandb import wandb_init
 
 from ._counts import Counts
+from ._gap import ticking
 from ._local import local_runner
 from ._progress import ticker
 from ._rows import Row, ratio_row
@@ -25,7 +24,6 @@ from ._samples import Samples, alternated
 
 _WALL_LIMIT: Final = 1.2
 _BLOCK_LIMIT: Final = 1.5
-_TICK: Final = 0.001
 _ids = (f"child-{number}" for number in itertools.count())
 
 env = flyte.TaskEnvironment(name="children")
@@ -53,35 +51,10 @@ def _open_bare() -> wandb.Run:
 _CHILDREN: Final[dict[str, Any]] = {"tracked": tracked, "bare": bare}
 
 
-class _Gap:
-    """The longest time between two ticks of a coroutine that only sleeps: how long the loop was blocked."""
-
-    longest = 0.0
-
-    async def tick(self) -> None:
-        """Tick until cancelled."""
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(_TICK)
-            now = time.perf_counter()
-            self.longest, last = max(self.longest, now - last), now
-
-
-@asynccontextmanager
-async def _ticking() -> AsyncIterator[_Gap]:
-    gap = _Gap()
-    ticking = asyncio.create_task(gap.tick())
-    try:
-        yield gap
-        await asyncio.sleep(2 * _TICK)
-    finally:
-        ticking.cancel()
-
-
 @env.task
 async def crowd(kind: str, count: int) -> tuple[float, float]:
     """Call all children at once and return the seconds they took and the longest block of the event loop."""
-    async with _ticking() as gap:
+    async with ticking() as gap:
         started = time.perf_counter()
         await asyncio.gather(*(_CHILDREN[kind](number) for number in range(count)))
         wall = time.perf_counter() - started

@@ -14,7 +14,7 @@ import wandb
 
 from flyte_wandb import download_wandb_run_dir, download_wandb_run_logs, download_wandb_sweep_dirs
 
-from ._children import _ticking
+from ._gap import ticking
 
 
 def _by_hand(run: Any) -> None:
@@ -34,7 +34,7 @@ def _sweep_by_hand(path: str) -> None:
 
 
 async def _in_the_loop(path: str) -> float:
-    async with _ticking() as gap:
+    async with ticking() as gap:
         await download_wandb_run_logs(path)
     return gap.longest
 

@@ -34,7 +34,9 @@ _BLOCK_LIMIT: Final = 0.05
 def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     """Measure one run with many files, a sweep of many runs, the memory of a long history, and the event loop."""
     with WandbServer() as server:
-        sweep = _put_runs(server)
+        put_files(server)
+        _put_rows(server)
+        sweep = put_sweep(server)
         environ = server.environ | {"WANDB_MODE": "online"}
         fetch = partial(fetched, folder, environ)
         lengths = [partial(fetch, "peak", f"rows-{rows}") for rows in (_LONG, _SHORT)]
@@ -67,13 +69,20 @@ def _seconds(values: list[float]) -> Samples:
     return Samples(values, "s", 1)
 
 
-def _put_runs(server: WandbServer) -> str:
-    """Put the runs there, and return the id of the sweep of some of them."""
+def put_files(server: WandbServer) -> None:
+    """Put a run with many files there."""
     server.put_run("files", project="p", files={f"{number}.bin": os.urandom(10_000) for number in range(_FILES)})
-    for rows in (_SHORT, _LONG):
-        server.put_run(f"rows-{rows}", project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))
+
+
+def put_sweep(server: WandbServer) -> str:
+    """Put a sweep of many runs there, and return its id."""
     sweep = server.put_sweep({"method": "grid", "parameters": {"x": {"values": [1]}}}, project="p")
     for number in range(_RUNS):
         files = {"a.txt": b"a" * 1000}
         server.put_run(f"trial-{number}", project="p", sweep=sweep, history=[{"loss": 0.5}] * 10, files=files)
     return sweep
+
+
+def _put_rows(server: WandbServer) -> None:
+    for rows in (_SHORT, _LONG):
+        server.put_run(f"rows-{rows}", project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))

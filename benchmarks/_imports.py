@@ -41,7 +41,7 @@ _MEMORY_LIMIT: Final = 1.15
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Import:
+class Import:
     """One import in one interpreter: seconds of the import and of the process, MiB of its peak, modules it loaded."""
 
     import_time: float
@@ -52,7 +52,7 @@ class _Import:
 
 def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     """Measure times, memory and what is loaded beyond flyte itself."""
-    arms = [partial(_imported, "flyte_wandb", folder), partial(_imported, "flyte", folder)]
+    arms = [partial(imported, "flyte_wandb", folder), partial(imported, "flyte", folder)]
     for warm_up in arms:
         warm_up()
     ours, flyte = alternated(counts.imports, arms, ticker(progress, "imports", counts.imports))
@@ -64,13 +64,14 @@ def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     ]
 
 
-def _imported(module: str, folder: Path) -> _Import:
+def imported(module: str, folder: Path, python: str = sys.executable) -> Import:
+    """Import one module, or several with commas between them, in a fresh interpreter of `python`."""
     started = time.perf_counter()
-    command = [sys.executable, "-c", _CHILD.format(module=module)]
+    command = [python, "-c", _CHILD.format(module=module)]
     result = subprocess.run(command, cwd=folder, env=_environ(folder), capture_output=True, text=True, check=True)
     process_time = time.perf_counter() - started
     import_time, peak, modules = json.loads(result.stdout)
-    return _Import(import_time=import_time, process_time=process_time, peak=peak, modules=frozenset(modules))
+    return Import(import_time=import_time, process_time=process_time, peak=peak, modules=frozenset(modules))
 
 
 def _environ(folder: Path) -> dict[str, str]:
@@ -79,13 +80,13 @@ def _environ(folder: Path) -> dict[str, str]:
     return kept | {"PYTHONPYCACHEPREFIX": str(folder / "pycache")}
 
 
-def _ratio(what: str, field: str, ours: list[_Import], flyte: list[_Import]) -> Row:
+def _ratio(what: str, field: str, ours: list[Import], flyte: list[Import]) -> Row:
     unit, scale, limit = ("MiB", 1.0, _MEMORY_LIMIT) if field == "peak" else ("ms", 1e3, _TIME_LIMIT)
     one, other = (Samples([getattr(each, field) for each in arm], unit, scale) for arm in (ours, flyte))
     return ratio_row(what, one, other, limit)
 
 
-def _loaded(ours: list[_Import], flyte: list[_Import]) -> Row:
+def _loaded(ours: list[Import], flyte: list[Import]) -> Row:
     """Say what only `import flyte_wandb` loads, and whether it is free of what is to wait until it is used."""
     added = frozenset.union(*(one.modules for one in ours)) - frozenset.intersection(*(one.modules for one in flyte))
     packages = {name.partition(".")[0] for name in added} - sys.stdlib_module_names

@@ -28,12 +28,17 @@ def scratch() -> Iterator[Path]:
             os.environ.update(before)
 
 
+def isolated(folder: Path) -> dict[str, str]:
+    """Return the environment variables with which W&B and Flyte keep to a folder, and to themselves."""
+    folders = ("HOME", "WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
+    silent = {"WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB__DISABLE_STATS": "true"}
+    return {**{name: str(folder) for name in folders}, **silent, "WANDB_MODE": "offline"}
+
+
 def _isolate(folder: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("WANDB_", "FLYTE_", "_F_", "_U_"))]:
         del os.environ[name]
-    folders = ("HOME", "WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
-    os.environ.update({name: str(folder) for name in folders})
-    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", WANDB_CONSOLE="off", WANDB__DISABLE_STATS="true")
+    os.environ.update(isolated(folder))
 
 
 def _end_client() -> None:

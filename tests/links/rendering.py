@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flyte.report
 from flyte._internal.runtime.task_serde import translate_task_to_wire
 from flyte._persistence import RunStore
 from flyte.models import ActionID, RawDataPath, SerializationContext, TaskContext
 
-from flyte_wandb.testing import RunRecord
+if TYPE_CHECKING:
+    from flyte_wandb.testing import RunRecord
 
 DEPLOYED = {"project": "{{.executionProject}}", "domain": "{{.executionDomain}}"}
 SUBMITTED = {"project": "project", "domain": "development"}
