@@ -27,7 +27,7 @@ class Heading:
 def heading(*, minutes: float, quick: bool) -> Heading:
     """Describe versions and machine in general terms: no host name, no paths."""
     title = "Benchmarks (QUICK: too few repetitions to decide anything)" if quick else "Benchmarks"
-    about = f"{_versions()}; {_machine()}; measured in {minutes:.1f} minutes."
+    about = f"{_versions()}; {machine()}; measured in {minutes:.1f} minutes."
     return Heading(title=title, notes=(about, *_NOTES))
 
 
@@ -36,7 +36,8 @@ def _versions() -> str:
     return ", ".join([f"Python {platform.python_version()}", *packages])
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Describe system, cores and memory in general terms."""
     return f"{platform.system()} {platform.machine()}, {_cores()} cores, {_memory()}"
 
 

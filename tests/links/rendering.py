@@ -22,14 +22,21 @@ DEPLOYED = {"project": "{{.executionProject}}", "domain": "{{.executionDomain}}"
 SUBMITTED = {"project": "project", "domain": "development"}
 
 
-def wire_links(
+def wire_links(task: Any, context: Mapping[str, str], **options: Any) -> dict[str, str]:
+    """Return the address of each link, by name, as it goes to the control plane; see `log_links`."""
+    links = log_links(task, context, **options)
+    assert all(link.icon_uri for link in links)
+    return {link.name: link.uri for link in links}
+
+
+def log_links(
     task: Any,
     context: Mapping[str, str],
     *,
     run_name: str | None = "{{.runName}}",
     names: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Return the address of each link, by name, as it goes to the control plane.
+) -> list[Any]:
+    """Return the links as they go to the control plane.
 
     Args:
         task: The task.
@@ -51,9 +58,7 @@ def wire_links(
         version="v1", root_dir=Path(__file__).parents[2], project="project", domain="d", org="org"
     )
     spec: Any = translate_task_to_wire(task, serialization, task_context=task_context)
-    links = spec.task_template.metadata.log_links
-    assert all(link.icon_uri for link in links)
-    return {link.name: link.uri for link in links}
+    return list(spec.task_template.metadata.log_links)
 
 
 def stored_links(run_name: str) -> dict[str, str]:
