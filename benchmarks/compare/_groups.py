@@ -6,6 +6,9 @@ from typing import Final
 
 from . import _starting, _working
 from ._counted import Question
+from ._linking import LINKING
+from ._running import RUNNING
+from ._settling import SETTLING
 from ._timed import Measure
 
 MEASURES: Final[dict[str, Measure]] = {
@@ -18,4 +21,4 @@ MEASURES: Final[dict[str, Measure]] = {
     "downloads": _working.downloads,
 }
 
-QUESTIONS: Final[dict[str, tuple[Question, ...]]] = {}
+QUESTIONS: Final[dict[str, tuple[Question, ...]]] = {"links": LINKING, "runs": RUNNING, "settings": SETTLING}

@@ -34,7 +34,7 @@ class Place:
     Attributes:
         arm: The arm.
         folder: The folder.
-        environ: More environment variables, such as those of a server.
+        environ: More environment variables, such as those of a server; an empty one is left out.
     """
 
     arm: Arm
@@ -75,7 +75,8 @@ class Place:
         """The whole environment of its processes; of ours they see only PATH."""
         own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.arm.path), "COMPARED_PYTHON": str(self.arm.python)}
         attempt = {"COMPARED": self.arm.package, "FLYTE_ATTEMPT_NUMBER": "0"}
-        return {**isolated(self.folder), **own, **attempt, **self.environ}
+        every = {**isolated(self.folder), **own, **attempt, **self.environ}
+        return {name: text for name, text in every.items() if text}
 
 
 def place(arm: Arm, folder: Path, server: WandbServer | None = None, **environ: str) -> Place:

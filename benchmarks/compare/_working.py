@@ -19,8 +19,8 @@ from ._timed import Task, Timed
 _CHILDREN: Final = 50
 _LATENCY: Final = 0.03
 _OVERHEAD_WHY: Final = (
-    "ours asks its hooks for a plan, handles SIGTERM and W&B's Stop, and tells the run which action opened it; in an async "
-    "task it opens and finishes the run in threads, which keeps the event loop free, where theirs blocks it."
+    "ours asks its hooks for a plan, handles SIGTERM and W&B's Stop, and tells the run which action opened it; in an "
+    "async task it opens and finishes the run in threads, which keeps the event loop free, where theirs blocks it."
 )
 _THREADS_WHY: Final = "ours opens and finishes runs in threads, which take turns with the event loop for Python's lock."
 _FIRST_WHY: Final = "the first one in a process loads the plugins, which are then asked for the parts of the world."
@@ -61,9 +61,7 @@ def declarations(task: Task) -> list[Timed]:
     found = _alternated(task, task.times(9), "1,000 nodes", partial(_program, task, "decorated"))
     took, rendered = ([Samples([one[column] for one in arm]) for arm in found] for column in (0, 1))
     theirs, ours = (int(arm[0][2]) for arm in found)
-    note = (
-        f"{_LARGE}: the existing plugin has {theirs:,} links; ours {ours:,}, the last to what all nodes have in common."
-    )
+    note = f"{_LARGE}: the existing plugin has {theirs:,} links; ours {ours:,}, one of them to what all share."
     return [
         Timed(what=f"decorating a task of {_LARGE}", theirs=took[0], ours=took[1], why=_FIRST_WHY, note=note),
         Timed(what=f"rendering the links of {_LARGE}", theirs=rendered[0], ours=rendered[1], why=_FIRST_WHY),
