@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # nox finds the interpreters that pyenv has switched on.
 NOX := PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox
 
-.PHONY: demo test check docs pages dist bench growth soak matrix lowest clean
+.PHONY: demo test check docs pages dist bench compare growth soak matrix lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
@@ -40,6 +40,9 @@ bench: $(VENV)/.dev
 
 growth: $(VENV)/.dev
 	$(BIN)/python benchmarks/growth.py
+
+compare: $(VENV)/.dev
+	$(BIN)/python benchmarks/compare/run.py --markdown docs/comparison.md
 
 soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak.py

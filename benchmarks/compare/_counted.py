@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from ._arms import Arm
 
 RIGHT: Final = ""
-_AT_ONCE: Final = 2
+_AT_ONCE: Final = 3
+_ERROR: Final = re.compile(r"[\w.]*(Error|Exception|Exit)\b.*: ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,10 @@ class Question:
     cases: tuple[str, ...]
     ask: Callable[[Arm, Path, str], str]
     why: str = ""
+
+    def first(self, count: int | None) -> Question:
+        """Return the same with the first cases only; None keeps all."""
+        return replace(self, cases=self.cases[:count])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +70,14 @@ def counted(
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something: of a traceback the error.
+    """Return the last line that names an error, or else the last one that says something.
 
-    >>> last_line("Traceback:\\n  File x\\nValueError: no\\n")
+    >>> last_line("Traceback:\\n  File x\\nValueError: no\\nwandb: bye\\n")
     'ValueError: no'
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith((" ", "wandb:"))]
-    return lines[-1] if lines else "it failed and said nothing"
+    lines = [line.strip("│ ") for line in text.splitlines() if line.strip("│ ")]
+    named = [line for line in lines if _ERROR.match(line)]
+    return (named or lines or ["it failed and said nothing"])[-1]
 
 
 def tally(answers: Mapping[str, str]) -> str:

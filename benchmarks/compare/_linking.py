@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from flyte_wandb.testing import RunRecord, WandbServer
 
 from ._arms import Arm
-from ._counted import RIGHT, Question
-from ._place import place
+from ._counted import RIGHT, Question, said
+from ._place import Place, place
 from ._running import compared, written
 from .programs.linked import CASES, WORLDS, Case
 
@@ -38,26 +38,38 @@ def _launched(arm: Arm, folder: Path, world: str) -> _Launched:
 
 @cache
 def _launch(arm: Arm, folder: Path, nodes: int) -> _Launched:
-    from .programs import linked
-
-    links: dict[str, list[str]] = place(arm, folder).program("linked", "links")
     with WandbServer() as server:
         here = place(arm, folder, server)
-        if nodes:
-            results = here.elastic(linked.one if nodes == 1 else linked.two, nodes)
-            broken = next((result.error for result in results if result.error), None)
-        else:
-            here.program("linked", "alone")
-            broken = None
-    errors: dict[str, str] = {}
+        try:
+            links, broken = _run(here, nodes), None
+        except Exception as error:  # is that of all cases: they are not launched again
+            links, broken = {}, said(error)
     for name, case in CASES.items():
         child = here.folder / f"child-{case.project}"
         if child.exists():
             links[name] = [uri for link in json.loads(child.read_text()) for uri in link.values()]
-        failed = sorted(here.folder.glob(f"failed-{case.project}-[0-9]"))
+    return _Launched(runs=server.runs, links=links, errors=dict(_errors(here.folder, broken)))
+
+
+def _run(here: Place, nodes: int) -> dict[str, list[str]]:
+    from .programs import linked
+
+    links: dict[str, list[str]] = here.program("linked", "links")
+    if not nodes:
+        here.program("linked", "alone")
+        return links
+    results = here.elastic(linked.one if nodes == 1 else linked.two, nodes)
+    errors = [result.error for result in results if result.error]
+    if errors:
+        raise RuntimeError(errors[0])
+    return links
+
+
+def _errors(folder: Path, broken: str | None) -> Iterator[tuple[str, str]]:
+    for name, case in CASES.items():
+        failed = sorted(folder.glob(f"failed-{case.project}-[0-9]"))
         if failed or broken:
-            errors[name] = failed[0].read_text() if failed else str(broken)
-    return _Launched(runs=server.runs, links=links, errors=errors)
+            yield name, failed[0].read_text() if failed else str(broken)
 
 
 def _ranks(case: Case) -> str:

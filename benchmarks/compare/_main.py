@@ -77,7 +77,8 @@ def _measured(both: tuple[Arm, Arm], arguments: argparse.Namespace) -> tuple[lis
                 timed += measure(Task(arms=both, folder=folder, quick=arguments.quick, progress=progress))
             except Exception as error:
                 failed.append(f"{name}: {said(error)}")
-        questions = [question for _, group in _of(QUESTIONS, chosen) for question in group]
+        most = 2 if arguments.quick else None
+        questions = [question.first(most) for _, group in _of(QUESTIONS, chosen) for question in group]
         cases = 2 * sum(len(question.cases) for question in questions)
         return timed, failed, counted(questions, both, folder, ticker(progress, "cases", cases))
 

@@ -68,7 +68,7 @@ class Place:
         """Run one container per node, whose agent starts the node's ranks, and wait for all."""
         environ = {"PET_RDZV_ENDPOINT": f"127.0.0.1:{free_port()}"}
         agents = [self.container(task, label=f"node-{n}", environ=environ, **options) for n in range(nodes)]
-        return [agent.wait(_LIMIT) for agent in agents]
+        return [agent.wait(2 * _LIMIT) for agent in agents]
 
     @property
     def variables(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +12,7 @@ from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer
 
 from ._arms import Arm
 from ._counted import RIGHT, Question
-from ._place import place
+from ._place import free_port, place
 
 _IDENTITY: Final[Mapping[str, str]] = {
     "one after the other": "a | b",
@@ -166,7 +168,29 @@ def _offline(arm: Arm, folder: Path, case: str) -> str:
         return f"{len(server.runs)} runs were uploaded" if server.runs else RIGHT
 
 
+_OUTAGES: Final[Mapping[str, dict[str, str]]] = {
+    "the server is down": {},
+}
+_PATIENCE: Final = 60.0
+_OUTAGE_LIMIT: Final = 120.0
+
+
+def _outage(arm: Arm, folder: Path, case: str) -> str:
+    from .programs import tasks
+
+    unreachable = {"WANDB_BASE_URL": f"http://127.0.0.1:{free_port()}", "WANDB_API_KEY": "0" * 40, "WANDB_MODE": ""}
+    started = time.monotonic()
+    try:
+        container = place(arm, folder, **unreachable).container(tasks.logs, context=_OUTAGES[case])
+        error = container.wait(_OUTAGE_LIMIT).error
+    except subprocess.TimeoutExpired:
+        return f"it had not ended after {_OUTAGE_LIMIT:.0f} s"
+    took = time.monotonic() - started
+    return RIGHT if took < _PATIENCE else f"it ended after {took:.0f} s, with {error or 'success'}"
+
+
 RUNNING: Final = (
+    Question(what=f"an outage costs less than {_PATIENCE:.0f} s", cases=(*_OUTAGES,), ask=_outage),
     Question(what="tasks in one process write to their own run, or to their parent's", cases=(*_IDENTITY,), ask=_whose),
     Question(
         what="`.override()` and registration keep run and link",

@@ -42,7 +42,7 @@ def _imports(task: Task, what: str, name: str) -> list[list[Import]]:
     arms = [partial(imported, what.format(package=arm.package), task.folder, str(arm.python)) for arm in task.arms]
     for warm_up in arms:
         warm_up()
-    rounds = task.times(15, 3)
+    rounds = task.times(9, 3)
     return alternated(rounds, arms, ticker(task.progress, name, rounds))
 
 
@@ -78,7 +78,7 @@ def _started(task: Task, what: Any, environ: Any, name: str, server: WandbServer
     arms = [partial(_start, arm, task.folder, what, environ, server) for arm in task.arms]
     for warm_up in arms:
         warm_up()
-    rounds = task.times(9)
+    rounds = task.times(7)
     found = alternated(rounds, arms, ticker(task.progress, name, rounds))
     return [(Samples([one[0] for one in arm]), Samples([one[1] for one in arm], "MiB", 1)) for arm in found]
 
@@ -99,7 +99,7 @@ def worlds(task: Task) -> list[Timed]:
 
     modes = {"new": ranked.new, "shared": ranked.shared}
     arms = [partial(_until_all, arm, task.folder, what) for what in modes.values() for arm in task.arms]
-    rounds = task.times(5, 1)
+    rounds = task.times(4, 1)
     found = alternated(rounds, arms, ticker(task.progress, "2 x 2 ranks", rounds))
     times = [Samples(values, "s", 1) for values in found]
     return [

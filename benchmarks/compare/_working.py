@@ -34,7 +34,7 @@ def overhead(task: Task) -> list[Timed]:
 
 def _overhead(task: Task, kind: str) -> list[Timed]:
     calls = str(task.times(40, 10))
-    found = _alternated(task, task.times(7), f"overhead, {kind}", partial(_program, task, "overhead", kind, calls))
+    found = _alternated(task, task.times(5), f"overhead, {kind}", partial(_program, task, "overhead", kind, calls))
     bare = [Samples([median(one for one, _ in pairs) for pairs in arm]) for arm in found]
     more = [Samples([median(other - one for one, other in pairs) for pairs in arm]) for arm in found]
     name = f"a decorated {kind} task beyond the bare one and W&B's own init and finish"
@@ -47,7 +47,7 @@ def _overhead(task: Task, kind: str) -> list[Timed]:
 def crowds(task: Task) -> list[Timed]:
     """Measure many children that have runs of their own at once, offline."""
     measure = partial(_program, task, "crowd", str(_CHILDREN))
-    found = _alternated(task, task.times(7), "concurrent children", measure)
+    found = _alternated(task, task.times(5), "concurrent children", measure)
     walls, blocks = ([Samples([one[column] for one in arm]) for arm in found] for column in (0, 1))
     name = f"{_CHILDREN} concurrent children with runs of their own"
     return [
@@ -58,7 +58,7 @@ def crowds(task: Task) -> list[Timed]:
 
 def declarations(task: Task) -> list[Timed]:
     """Measure the decoration of a large task, and the rendering of its links beyond that of the task."""
-    found = _alternated(task, task.times(9), "1,000 nodes", partial(_program, task, "decorated"))
+    found = _alternated(task, task.times(5), "1,000 nodes", partial(_program, task, "decorated"))
     took, rendered = ([Samples([one[column] for one in arm]) for arm in found] for column in (0, 1))
     theirs, ours = (int(arm[0][2]) for arm in found)
     note = f"{_LARGE}: the existing plugin has {theirs:,} links; ours {ours:,}, one of them to what all share."

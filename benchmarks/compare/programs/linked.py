@@ -19,6 +19,7 @@ from typing import Any, Final
 import flyte
 from flyteplugins.pytorch import Elastic
 
+from benchmarks._local import local_runner
 from tests.links.rendering import filled, log_links
 from tests.remote import run_action
 
@@ -92,20 +93,22 @@ def _decorated(case: Case) -> Any:
 
     task.__name__ = task.__qualname__ = f"{case.project.replace('-', '_')}_task"
     settings = case.settings if case.source == "decorator" else {}
-    return wandb_init(**settings)(ENVIRONMENTS[WORLDS[case.world]].task(task))
+    decorated = wandb_init(**settings)(ENVIRONMENTS[WORLDS[case.world]].task(task))
+    globals()[task.__name__] = decorated  # where Flyte looks for it
+    return decorated
 
 
 TASKS: Final = {name: _decorated(case) for name, case in CASES.items()}
 
 
 @ENVIRONMENTS[1].task
-def one() -> str:
+def one() -> str | None:
     """Run every case of one node with two ranks."""
     return _by_turns("1 x 2")
 
 
 @ENVIRONMENTS[2].task
-def two() -> str:
+def two() -> str | None:
     """Run every case of two nodes with two ranks."""
     return _by_turns("2 x 2")
 
@@ -122,8 +125,16 @@ def _by_turns(world: str) -> str:
                     TASKS[name].func()
                 except Exception as error:
                     Path(f"failed-{case.project}-{os.environ['RANK']}").write_text(f"{type(error).__name__}: {error}")
+            _end_as_the_process()
     dist.destroy_process_group()
     return world
+
+
+def _end_as_the_process() -> None:
+    """Finish a run that the task has left open for the end of its process, which comes after one case elsewhere."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.run.finish()
 
 
 @wandb_init(run_mode="new")
@@ -132,7 +143,7 @@ async def parent(child: str) -> None:
     """Render the link of a child as its submitter, and call it."""
     case = CASES[child]
     with wandb_config(**case.settings) if case.source == "context" else nullcontext():
-        links = _links(child, dict(flyte.get_custom_context()), flyte.ctx().action.run_name)  # type: ignore[union-attr]
+        links = _links(child, dict(flyte.get_custom_context()), flyte.ctx().action.run_name)
         action = await TASKS[child].aio()
     Path(f"child-{case.project}").write_text(json.dumps([filled(link, action_name=action) for link in links]))
 
@@ -145,11 +156,18 @@ def links() -> dict[str, list[str]]:
     """Return the addresses of the links of every case whose submitter is no task, with their names filled in."""
     cases = {name: case for name, case in CASES.items() if case.world != "child"}
     rendered = {name: _links(name, case.context) for name, case in cases.items()}
-    return {name: [uri for link in found for uri in filled(link).values()] for name, found in rendered.items()}
+    return {name: [uri for link in found for uri in _named(name, link)] for name, found in rendered.items()}
+
+
+def _named(name: str, link: dict[str, str]) -> list[str]:
+    """Fill in the names; an action in this process is of a run that is called otherwise."""
+    run = "run1" if WORLDS[CASES[name].world] else "r1"
+    return list(filled({text: uri.replace("{{.runName}}", run) for text, uri in link.items()}).values())
 
 
 def alone() -> None:
     """Run the cases of one process, and those of a child with its parent."""
+    run_local = local_runner(Path.cwd())
     for name, case in CASES.items():
         try:
             if case.world == "1":
@@ -157,7 +175,7 @@ def alone() -> None:
                 asyncio.run(run_action(TASKS[name], folder=folder, context=case.context))
             elif case.world == "child":
                 context = dict(wandb_config(project=case.project, entity="local").items())
-                asyncio.run(run_action(parent, folder=Path.cwd() / case.project, context=context, child=name))
+                run_local(parent, name, context=context)
         except Exception as error:
             Path(f"failed-{case.project}-0").write_text(f"{type(error).__name__}: {error}")
 

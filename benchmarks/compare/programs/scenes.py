@@ -246,9 +246,9 @@ def run(task: Any, *arguments: Any, **context: str) -> Any:
     return local_runner(Path.cwd())(task, *arguments, context=context)
 
 
-def value(case: str) -> None:
+def value(case: str) -> Any:
     """Run a task with settings in the context."""
-    run(configured, **dict(wandb_config(**{"project": "p", **VALUES[case]}).items()))
+    return run(configured, **dict(wandb_config(**{"project": "p", **VALUES[case]}).items()))
 
 
 def foreign() -> None:
@@ -285,8 +285,16 @@ SCENES: Final[dict[str, Callable[[], Any]]] = {
     "foreign": foreign,
 }
 
+
+def main(name: str) -> Any:
+    """Return what the scene says, or end with its error in one line: Flyte's tracebacks put it first."""
+    try:
+        return value(name) if name in VALUES else SCENES[name]()
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
 if __name__ == "__main__":
-    name = sys.argv[1]
-    said = value(name) if name in VALUES else SCENES[name]()
+    said = main(sys.argv[1])
     print()
     print(json.dumps(said))
