@@ -181,7 +181,7 @@ def _outage(arm: Arm, folder: Path, case: str) -> str:
     unreachable = {"WANDB_BASE_URL": f"http://127.0.0.1:{free_port()}", "WANDB_API_KEY": "0" * 40, "WANDB_MODE": ""}
     started = time.monotonic()
     try:
-        container = place(arm, folder, **unreachable).container(tasks.logs, context=_OUTAGES[case])
+        container = place(arm, folder, None, **unreachable).container(tasks.logs, context=_OUTAGES[case])
         error = container.wait(_OUTAGE_LIMIT).error
     except subprocess.TimeoutExpired:
         return f"it had not ended after {_OUTAGE_LIMIT:.0f} s"
