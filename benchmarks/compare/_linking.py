@@ -125,6 +125,8 @@ def _reached(arm: Arm, folder: Path, name: str) -> str:
 
 _PLAIN: Final = tuple(name for name, case in CASES.items() if not case.with_id)
 _RANKS: Final = tuple(name for name in _PLAIN if WORLDS[CASES[name].world])
+_OWN_LINK: Final = tuple(name for name in _PLAIN if CASES[name].world != "child")
+"""Cases in which every run is of the task whose links were rendered; a child's project has its parent's, too."""
 _WITH_ID: Final = tuple(name for name, case in CASES.items() if case.with_id)
 _COUNT_WHY: Final = (
     "Flyte fixes the number of links when a task is decorated, so a rank scope from the context gets one link, which "
@@ -136,5 +138,7 @@ LINKING: Final = (
     Question(what="the same with a user's `id=`", cases=_WITH_ID, ask=_opened),
     Question(what="every link is the page of a run or group that is opened", cases=_PLAIN, ask=_matching),
     Question(what="the same with a user's `id=`: every link", cases=_WITH_ID, ask=_matching),
-    Question(what="every run that is opened has a link to it or its group", cases=_PLAIN, ask=_reached, why=_COUNT_WHY),
+    Question(
+        what="every run that is opened has a link to it or its group", cases=_OWN_LINK, ask=_reached, why=_COUNT_WHY
+    ),
 )
