@@ -30,7 +30,8 @@ _METHOD: Final = (
     "Times are medians with the whole range, over n fresh processes; the overhead of a task is the median within each. "
     "Less is better. Other processes may have used the cores meanwhile: compare ratios, not milliseconds.",
     "A case that is counted is right where W&B ends up with what the task did and asked for; each has processes of its "
-    "own. A program that raises, hangs or says nothing is a wrong one, with what happened beside it.",
+    "own, but those of ranks, links and ids, which take turns in one launch for each world. "
+    "A program that raises, hangs or says nothing is a wrong one, with what happened beside it.",
     "The double is our reading of W&B, whose server is not public: what shared mode and a second attempt do to a run, "
     "say, is as the double has it.",
 )
