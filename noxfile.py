@@ -24,7 +24,7 @@ ROWS: Final = [
     for turn, flyte in enumerate(FLYTES)
 ]
 PACKAGES: Final = ("flyte", "wandb", "pluggy")
-TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis", "build", "hatchling")
+TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "build", "hatchling")
 TESTS: Final = (
     "tests/pure",
     "tests/structure/test_imports.py",
@@ -90,7 +90,8 @@ def _test(session: nox.Session, *pinned: str) -> None:
     session.install("--quiet", "--editable", ".", *TOOLS, *pinned)
     told = session.run("python", "-c", INSTALLED, silent=True)
     results.with_suffix(".json").write_text(str(told))
-    session.run("python", "-m", "pytest", "-q", f"--junitxml={results.resolve()}", *(session.posargs or TESTS))
+    options = ("-q", "-n", "2", "--dist", "worksteal", f"--junitxml={results.resolve()}")
+    session.run("python", "-m", "pytest", *options, *(session.posargs or TESTS))
 
 
 def _lines() -> Iterator[str]:

@@ -35,8 +35,8 @@ MEANINGS: Final = {
     "task of many ranks.",
     "flyte_identity": "Have the run's configuration name the "
     "[Flyte action](links-and-plans.md#the-way-back) that opened it.",
-    "report": "A tab of [the task's report](report.md) in Flyte's UI. Set on the decorator: in the context it adds the tab "
-    "to tasks only that make a report anyway.",
+    "report": "A tab of [the task's report](report.md) in Flyte's UI. Set it on the decorator: in the context it adds "
+    "the tab to tasks only that make a report anyway.",
     "on_error": "Where W&B does not open the run: `raise`, go on `offline`, or `ignore` it. See "
     "[Reliability](reliability.md#when-wb-gives-trouble).",
     "on_retry": "Another attempt of an action goes on with the run (`resume`) or has a `new` one. See "

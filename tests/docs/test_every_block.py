@@ -200,6 +200,18 @@ RUNS: Final = [
         words="pip install -e",
         same_as=f"{PLUGIN_PAGES}::test_no_other_command_goes_untried",
     ),
+    Run(
+        page="docs/integrations.md",
+        kind="python",
+        words="WandbLogger",
+        by="tests/integrations/test_lightning.py::test_its_logger_writes_to_the_run_of_the_task",
+    ),
+    Run(
+        page="docs/integrations.md",
+        kind="python",
+        words="TrainingArguments",
+        by="tests/integrations/test_transformers.py::test_it_writes_to_the_run_of_the_task",
+    ),
     Run(page="docs/report.md", kind="python", by="tests/docs/test_report_page.py::test_the_code_has_the_tab"),
     Run(
         page="docs/write-a-rank-scope.md",
