@@ -25,8 +25,8 @@ _OVERHEAD_WHY: Final = (
 _THREADS_WHY: Final = "ours opens and finishes runs in threads, which take turns with the event loop for Python's lock."
 _FIRST_WHY: Final = "the first one in a process loads the plugins, which are then asked for the parts of the world."
 _CHECK_WHY: Final = (
-    "ours plans the first 256 ranks for each link that Flyte asks for, to see that no two own one run, and tries out "
-    "whether the plugins leave Flyte's placeholders alone; theirs puts a text together."
+    "the first link of a process loads W&B's client, which theirs has loaded at its import; then ours plans the first "
+    "256 ranks again for each link, to see that no two own one run, where theirs puts a text together."
 )
 _LARGE: Final = "Elastic(nnodes=1000, nproc_per_node=8)"
 
