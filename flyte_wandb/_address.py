@@ -61,9 +61,18 @@ def link_of(request: Request, *, of_group: bool = False) -> Made:
     return _made_for_rank(request, installed(), _without_id if of_group else _itself)
 
 
-def sweep_link(spec: Spec, action: Action, strategies: StrategyManager | None = None) -> Made:
-    """Return the link to the sweep above this action, or to all sweeps of the project, or to the best page above."""
-    return transparent(partial(_made_for_sweep, spec, strategies or installed()), action)
+def sweep_link(
+    spec: Spec, action: Action, strategies: StrategyManager | None = None, *, sweep_id: str | None = None
+) -> Made:
+    """Return the link to a sweep, or to the one above this action, or to all of the project, or to the best page above.
+
+    Args:
+        spec: What is known of the task.
+        action: The action.
+        strategies: The plugins to ask; those installed where not given.
+        sweep_id: A sweep where `spec` and context say that sweeps are; None for the one that the context names.
+    """
+    return transparent(partial(_made_for_sweep, spec, strategies or installed(), sweep_id), action)
 
 
 def best_link(spec: Spec, action: Action) -> Made:
@@ -127,13 +136,14 @@ def _common_group(request: Request, ask: StrategyManager) -> str | None:
     return groups.pop() if len(groups) == 1 else None
 
 
-def _made_for_sweep(spec: Spec, ask: StrategyManager, action: Action) -> Made:
+def _made_for_sweep(spec: Spec, ask: StrategyManager, sweep_id: str | None, action: Action) -> Made:
     request = request_of_link(spec, replace(action, context=_sweep_context(action.context)))
-    sweep = read_sweep(action.context)
+    sweep = read_sweep(action.context) if sweep_id is None else None
     pages = pages_of(sweep.place if sweep and sweep.project else asked_place(request))
     if pages.project is None:
         return Made(url=pages.best, pages=pages)
-    asked = {"request": request, "sweep_id": sweep and sweep.sweep_id, "project_url": pages.project}
+    known = sweep.sweep_id if sweep else sweep_id
+    asked = {"request": request, "sweep_id": known, "project_url": pages.project}
     step = ask.decide("build_sweep_link", _url_fault, **asked)
     return Made(url=step.value, pages=pages, steps=(step,))
 

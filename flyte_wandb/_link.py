@@ -168,9 +168,12 @@ class Wandb(PlannedLink):
 
 @dataclass(frozen=True, kw_only=True, init=False)
 class WandbSweep(PlannedLink):
-    """A link to the W&B page of the sweep that Flyte's context names, else to all sweeps of the project.
+    """A link to the W&B page of a sweep: of a known one, or the one that Flyte's context names, else of all.
 
     W&B gives a sweep its id when it is created, so the link of the task that creates it cannot know it yet.
+
+    Attributes:
+        id: W&B's id of a sweep that is there already, or None.
 
     Example::
 
@@ -178,12 +181,15 @@ class WandbSweep(PlannedLink):
         def search(): ...
     """
 
+    id: str | None
+
     def __init__(
         self,
         *,
         name: str = f"{NAME} sweep",
         icon_uri: str | None = _ICON,
         spec: Spec | None = None,
+        id: str | None = None,
         **settings: Unpack[PlaceArguments],
     ) -> None:
         """Make a link.
@@ -192,17 +198,19 @@ class WandbSweep(PlannedLink):
             name: What Flyte's UI shows.
             icon_uri: An icon for it.
             spec: What a decorator knows of its task, in the place of settings.
+            id: See the attribute.
             settings: See `PlaceArguments`; those that Flyte's context sets count as well.
 
         Raises:
             SettingError: A setting is unknown or cannot be used.
         """
-        _set(self, name=name, icon_uri=icon_uri, spec=spec or Spec(settings=checked(settings, "WandbSweep")))
+        given = spec or Spec(settings=checked(settings, "WandbSweep"))
+        _set(self, name=name, icon_uri=icon_uri, spec=given, id=id)
 
     def made(self, action: Action) -> Made:
         from ._address import sweep_link
 
-        return sweep_link(self.spec, action)
+        return sweep_link(self.spec, action, sweep_id=self.id)
 
 
 def _set(link: PlannedLink, **values: Any) -> None:

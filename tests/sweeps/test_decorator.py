@@ -85,6 +85,15 @@ def test_the_sweep_above_says_where_its_page_is_whatever_the_decorator_of_the_ch
     }
 
 
+def test_a_link_to_a_known_sweep_leads_there_whatever_sweep_is_above() -> None:
+    asked = {"run_name": "r1", "project": "p", "domain": "d", "parent_action_name": "", "action_name": "a0"}
+    above_it = written_sweep(SweepRef(sweep_id="s1", project="theirs", entity="others", host="https://w.other"))
+    link = WandbSweep(id="ab/1", **PLACE)
+    assert [link.get_link(**asked, context=context, pod_name="") for context in ({}, above_it)] == [
+        f"{TEAM}/vision/sweeps/ab%2F1"
+    ] * 2
+
+
 def test_a_trial_is_linked_by_the_run_that_the_controller_asked_for() -> None:
     trial = Trial(run_id="x7k2", sweep_id="s1", project="theirs", entity="others", host="https://w.other")
     context = {**wandb_config(**PLACE), **written_trial(trial)}
