@@ -39,7 +39,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
 
 growth: $(VENV)/.dev
-	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/growth.py --markdown docs/growth.md
 
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/compare/run.py --markdown docs/comparison.md
