@@ -142,7 +142,7 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
 
 
 def test_the_readme_lists_the_pages() -> None:
-    _, _, section = (ROOT / "README.md").read_text().partition("## Extend it\n")
+    _, _, section = (ROOT / "README.md").read_text().partition("## Documentation\n")
     linked = re.findall(r"\(docs/([\w-]+)\.md\)", section.partition("\n## ")[0])
     assert {*PAGES, "hooks", "test-your-plugin"} <= set(linked)
 

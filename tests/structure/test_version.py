@@ -49,7 +49,7 @@ def sources() -> Iterator[tuple[str, str]]:
 
 def own_words(page: str) -> str:
     """Return a page without its code, which other tests compare with what runs, and without the notes of tables."""
-    return re.sub(r"^```.*?^```|^- Python \d.*?$", "", page, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^```.*?^```|^- [^\n]*\bPython \d[^\n]*$", "", page, flags=re.MULTILINE | re.DOTALL)
 
 
 def saying(version: str, texts: Iterator[tuple[str, str]]) -> list[str]:
