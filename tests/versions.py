@@ -10,9 +10,11 @@ import pytest
 import wandb
 from packaging.version import Version
 
-HANGS: Final = pytest.mark.skipif(
-    Version(flyte.__version__) < Version("2.8"), reason="flyte before 2.8 hangs where a sync task leaves its process"
-)
+LEAVES: Final = Version(flyte.__version__) >= Version("2.8")
+"""Whether a sync task can leave its process."""
+
+HANGS: Final = pytest.mark.skipif(not LEAVES, reason="flyte before 2.8 hangs where a sync task leaves its process")
+WANDB_BEFORE_0_30: Final = Version(wandb.__version__) < Version("0.30")
 FLUSHES: Final = "x_transaction_log_flush_interval" in wandb.Settings.model_fields
 """Whether W&B's log of a run can be had on the disk within a second."""
 

@@ -11,7 +11,10 @@ from urllib.request import urlopen
 import pytest
 import wandb
 
-pytest.importorskip("wandb.sdk.sweeps", reason="wandb before 0.30 asks for the state of a sweep by other means")
+from tests.versions import WANDB_BEFORE_0_30
+
+if WANDB_BEFORE_0_30:
+    pytest.skip("wandb before 0.30 asks for the state of a sweep by other means", allow_module_level=True)
 
 from wandb.apis.public.sweeps import _get_sweep_state, _set_sweep_state
 from wandb.sdk.sweeps import SweepNotFoundError

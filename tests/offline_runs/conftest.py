@@ -16,6 +16,9 @@ from flyte_wandb import wandb_config
 from flyte_wandb.testing import Container, start_container, start_ranks
 from tests.container import tasks
 from tests.ranks.tasks import ranked
+from tests.versions import LEAVES
+
+LEAVING = tasks.fails if LEAVES else tasks.fails_async
 
 KEY = "5ec2e7" + "k" * 34
 """What no file and no message may hold."""
@@ -46,7 +49,13 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     options: dict[str, Any] = {"folder": folder, "environ": OFFLINE}
     containers: list[Container] = [
         start_container(tasks.leaf, inputs={"x": 3}, context=SETTINGS, run_name="good", **options),
-        start_container(tasks.fails_async, inputs={"how": "exit"}, context=SETTINGS, run_name="bad", **options),
+        start_container(
+            tasks.fails if LEAVES else tasks.fails_async,
+            inputs={"how": "exit"},
+            context=SETTINGS,
+            run_name="bad",
+            **options,
+        ),
         *start_ranks(
             ranked, inputs={"steps": 2}, context=wandb_config(project="p", run_mode="new"), run_name="two", **options
         ),
