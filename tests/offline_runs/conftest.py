@@ -50,7 +50,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     containers: list[Container] = [
         start_container(tasks.leaf, inputs={"x": 3}, context=SETTINGS, run_name="good", **options),
         start_container(
-            tasks.fails if LEAVES else tasks.fails_async,
+            LEAVING,
             inputs={"how": "exit"},
             context=SETTINGS,
             run_name="bad",
