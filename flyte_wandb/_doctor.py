@@ -108,9 +108,12 @@ def _launcher(manager: StrategyManager) -> Finding:
     if topology.distributed:
         place = f"rank {topology.rank} of {topology.world_size}, node {topology.worker_index} of {topology.num_workers}"
         return _ok("launcher", f"{topology.launcher}: {place}")
-    if stray := [name for name in _RANK_VARIABLES if name in os.environ]:
-        said = f"this process is no rank; {', '.join(stray)} without a launcher's marker means nothing"
-        return _note("launcher", said, "start ranks with torchrun, Elastic or a clustered environment")
+    if stray := [name for name in _RANK_VARIABLES if os.environ.get(name)]:
+        said = f"this process is no rank: it has {', '.join(stray)} only, and no launcher's marker"
+        remedy = (
+            f"start ranks with torchrun, Elastic or a clustered environment, or set all of {', '.join(_RANK_VARIABLES)}"
+        )
+        return _note("launcher", said, remedy)
     return _ok("launcher", "this process is no rank")
 
 

@@ -1,4 +1,5 @@
-"""Which launcher started this process: torch elastic (torchrun, Flyte's Elastic) or a Flyte clustered environment.
+"""Which launcher started this process: torch elastic (torchrun, Flyte's Elastic), a Flyte clustered environment, or
+whoever set all that torchrun sets of a rank's place.
 
 Variables: torch's "Environment Variables" page of torchrun for the former; flyte's `clustered` launcher (JobSet) for
 the latter, whose jax runtime has no launcher binary and sets RANK and NODE_RANK itself.
@@ -12,42 +13,62 @@ from flyte_wandb_hookspecs import PlanRefusedError, Topology, hookimpl
 
 _TORCH_MARKER = "TORCHELASTIC_RUN_ID"
 _CLUSTERED_MARKER = "FLYTE_CLUSTERED_WORKER"
+_UNNAMED_LAUNCHER = "environment"
+_RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 _NODE_VARIABLES = ("NODE_RANK", "GROUP_RANK")
 _NODE_COUNT_VARIABLES = ("GROUP_WORLD_SIZE", "NNODES")
 
 
 @hookimpl
 def detect_topology(environ: Mapping[str, str]) -> Topology | None:
-    """Read the rank from the environment, if a launcher that we know left its marker there.
+    """Read the rank from the environment, if a launcher left its marker there or every variable of a rank's place.
 
-    A pod may have a RANK of its own around the launcher; without a marker it is not a rank's.
+    A pod may have a RANK and WORLD_SIZE of its own around the launcher; these alone are not a rank's.
     """
     launcher = _launcher(environ)
     if launcher is None:
         return None
+    try:
+        return _topology(environ, launcher)
+    except PlanRefusedError as error:
+        if launcher != _UNNAMED_LAUNCHER:
+            raise
+        names = ", ".join(_RANK_VARIABLES)
+        raise PlanRefusedError(f"{error}; {names} are all set, as for a rank: unset them if it is none") from None
+
+
+def _launcher(environ: Mapping[str, str]) -> str | None:
+    if environ.get(_CLUSTERED_MARKER):
+        return "clustered"
+    if environ.get(_TORCH_MARKER):
+        return "torch-elastic"
+    return _UNNAMED_LAUNCHER if all(environ.get(name) for name in _RANK_VARIABLES) else None
+
+
+def _topology(environ: Mapping[str, str], launcher: str) -> Topology:
     world_size = _number(environ, "WORLD_SIZE", at_least=1)
     rank = _number(environ, "RANK", below=world_size)
     local_world_size = _number(environ, "LOCAL_WORLD_SIZE", at_least=1)
     local_rank = _number(environ, "LOCAL_RANK", below=local_world_size)
     worker_index = _first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
-    num_workers = _first_number(environ, _NODE_COUNT_VARIABLES, default=-(-world_size // local_world_size))
+    # Nodes may differ: a large one may come after more nodes than there would be if all were as large.
+    fewest_nodes = max(worker_index + 1, -(-world_size // local_world_size))
+    num_workers = _first_number(environ, _NODE_COUNT_VARIABLES, default=fewest_nodes)
     return _checked(
         environ,
         rank=rank,
         world_size=world_size,
         local_rank=local_rank,
         local_world_size=local_world_size,
-        worker_index=worker_index,
+        worker_index=worker_index if _names_node(environ) else min(worker_index, num_workers - 1),
         num_workers=num_workers,
         launcher=launcher,
         restart_count=_restarts(environ),
     )
 
 
-def _launcher(environ: Mapping[str, str]) -> str | None:
-    if environ.get(_CLUSTERED_MARKER):
-        return "clustered"
-    return "torch-elastic" if environ.get(_TORCH_MARKER) else None
+def _names_node(environ: Mapping[str, str]) -> bool:
+    return any(name in environ for name in _NODE_VARIABLES)
 
 
 def _restarts(environ: Mapping[str, str]) -> int:
@@ -74,7 +95,7 @@ def _number(environ: Mapping[str, str], name: str, *, at_least: int = 0, below: 
 def _checked(environ: Mapping[str, str], **fields: int | str) -> Topology:
     try:
         topology = Topology(**fields)  # type: ignore[arg-type]
-        fault = _contradiction(topology)
+        fault = _contradiction(topology) or _unknown_node(environ, topology)
     except ValueError as error:
         fault = str(error)
     if fault:
@@ -90,9 +111,23 @@ def _contradiction(of: Topology) -> str | None:
         return f"one node has all {of.world_size} ranks, but there are {of.num_workers} nodes"
     if before < of.worker_index:
         return f"before node {of.worker_index} come {of.worker_index} or more ranks, not {before}"
+    if before + of.local_world_size > of.world_size:
+        return f"{before} ranks before this node and {of.local_world_size} on it are more than the whole world"
     return None
 
 
+def _unknown_node(environ: Mapping[str, str], of: Topology) -> str | None:
+    """Say why the node, where no variable names it, does not follow from the ranks: only equal nodes can be counted."""
+    before = of.rank - of.local_rank
+    even = of.num_workers * of.local_world_size == of.world_size and before % of.local_world_size == 0
+    if even or _names_node(environ):
+        return None
+    return (
+        f"neither {' nor '.join(_NODE_VARIABLES)} names this node, and the others give it only where every node has "
+        "as many ranks; set GROUP_RANK to its index, 0 for the first"
+    )
+
+
 def _told(environ: Mapping[str, str]) -> str:
-    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", *_NODE_VARIABLES, *_NODE_COUNT_VARIABLES)
+    names = (*_RANK_VARIABLES, *_NODE_VARIABLES, *_NODE_COUNT_VARIABLES)
     return ", ".join(f"{name}={environ[name]!r}" for name in names if name in environ)

@@ -24,6 +24,9 @@ class HookSpecs:
     def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:
         """Say which launcher started this process and which rank it is, or None where it was not this launcher.
 
+        The built-in answer knows torch elastic, Flyte's clustered environments, and whoever set all of `RANK`,
+        `WORLD_SIZE`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`. A pod's own `RANK` and `WORLD_SIZE` alone are no rank.
+
         Args:
             environ: The process's environment, read-only.
 

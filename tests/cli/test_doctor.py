@@ -219,7 +219,12 @@ MARKER = {"FLYTE_CLUSTERED_WORKER": "1"}
     ("environ", "state", "words"),
     [
         (RANK | MARKER, "ok", "clustered: rank 2 of 4, node 1 of 2"),
-        (RANK, "note", "this process is no rank; RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE without a launcher's"),
+        (RANK, "ok", "environment: rank 2 of 4, node 1 of 2"),
+        (
+            {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": ""},
+            "note",
+            "this process is no rank: it has RANK, WORLD_SIZE only, and no launcher's marker -> start ranks with",
+        ),
         (
             RANK | MARKER | {"RANK": "4"},
             "problem",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from flyte_wandb import HookError, RefusedError, Topology
 from flyte_wandb._plan import detect_topology
+from flyte_wandb.testing import world_of
 from tests.pure.worlds import manager
 
 TORCHRUN = {
@@ -42,9 +47,16 @@ CLUSTERED_JAX = {
     "JOBSET_RESTART_ATTEMPT": "1",
 }
 
+PLACE = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+UNNAMED = {name: TORCHRUN[name] for name in (*PLACE, "GROUP_RANK")}
+"""What the documentation of the existing plugin names, and no launcher's marker."""
+
+
+BUILT_IN = manager()
+
 
 def detect(environ: Mapping[str, str]) -> Topology:
-    return detect_topology(environ, manager())
+    return detect_topology(environ, BUILT_IN)
 
 
 def without(environ: Mapping[str, str], *names: str) -> dict[str, str]:
@@ -97,6 +109,86 @@ def test_a_pods_own_rank_without_a_launchers_marker_is_ignored(marker: dict[str,
     assert not detect(environ).distributed
 
 
+@pytest.mark.parametrize("absent", [None, ""])
+@pytest.mark.parametrize("names", [names for count in range(4) for names in combinations(PLACE, count)])
+def test_fewer_than_all_four_variables_without_a_marker_are_no_rank(names: tuple[str, ...], absent: str | None) -> None:
+    others = {} if absent is None else dict.fromkeys(PLACE, absent)
+    assert detect({**others, **{name: UNNAMED[name] for name in names}, "GROUP_RANK": "none"}) == Topology()
+
+
+@pytest.mark.parametrize("marker", [{}, {"TORCHELASTIC_RUN_ID": ""}, {"FLYTE_CLUSTERED_WORKER": ""}])
+@pytest.mark.parametrize("node", [{}, {"GROUP_RANK": "1"}, {"NODE_RANK": "1"}, {"GROUP_RANK": "1", "NNODES": "2"}])
+def test_all_four_variables_are_a_rank_whoever_set_them(node: dict[str, str], marker: dict[str, str]) -> None:
+    environ = without(UNNAMED, "GROUP_RANK") | node | marker
+    assert detect(environ) == Topology(
+        rank=5,
+        world_size=8,
+        local_rank=1,
+        local_world_size=4,
+        worker_index=1,
+        num_workers=2,
+        launcher="environment",
+    )
+
+
+def places(sizes: Sequence[int], *names: str) -> list[dict[str, str]]:
+    """The variables of every rank of nodes with so many ranks each, of which `names` are left out."""
+    return [
+        without(
+            {
+                "RANK": str(place.rank),
+                "WORLD_SIZE": str(place.world_size),
+                "LOCAL_RANK": str(place.local_rank),
+                "LOCAL_WORLD_SIZE": str(place.local_world_size),
+                "GROUP_RANK": str(place.worker_index),
+                "GROUP_WORLD_SIZE": str(place.num_workers),
+            },
+            *names,
+        )
+        for place in world_of(*sizes)
+    ]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.sets(st.sampled_from(["GROUP_RANK", "GROUP_WORLD_SIZE"])))
+def test_every_rank_of_an_even_world_is_found_with_and_without_its_nodes(
+    nodes: int, ranks: int, absent: set[str]
+) -> None:
+    found = [detect(environ) for environ in places([ranks] * nodes, *absent)]
+    assert found == world_of(*[ranks] * nodes, launcher="environment")
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6))
+def test_every_rank_of_a_ragged_world_is_found_where_its_node_is_named(sizes: list[int]) -> None:
+    world = world_of(*sizes, launcher="environment")
+    assert [detect(environ) for environ in places(sizes)] == world
+    found = [detect(environ) for environ in places(sizes, "GROUP_WORLD_SIZE")]
+    assert [replace(topology, num_workers=len(sizes)) for topology in found] == world
+    assert {topology.num_workers > 1 for topology in found} == {len(sizes) > 1}
+
+
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=6).filter(lambda sizes: len(set(sizes)) > 1))
+@example([2, 2, 1, 3])  # the rank that is alone on node 2 would be on node 4 if all were as small
+def test_a_ragged_world_whose_nodes_are_not_named_is_refused(sizes: list[int]) -> None:
+    environs = places(sizes, "GROUP_RANK")
+    with pytest.raises(RefusedError, match=r"neither NODE_RANK nor GROUP_RANK names this node, .*; set GROUP_RANK to"):
+        [detect(environ) for environ in environs]
+
+
+def test_ranks_that_are_dealt_out_to_the_nodes_in_turn_need_the_node_named() -> None:
+    dealt = UNNAMED | {"RANK": "3", "LOCAL_RANK": "1", "GROUP_RANK": "1"}
+    assert (detect(dealt).worker_index, detect(dealt).num_workers) == (1, 2)
+    with pytest.raises(RefusedError, match=r"set GROUP_RANK to its index, 0 for the first \(RANK='3', LOCAL_RANK='1'"):
+        detect(without(dealt, "GROUP_RANK"))
+
+
+@given(st.sampled_from(PLACE), st.text(min_size=1, max_size=9).filter(lambda text: not text.strip().isdecimal()))
+def test_a_value_that_is_no_number_is_named_and_says_why_it_was_read(name: str, text: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        detect(UNNAMED | {name: text})
+    assert f"{name} is {text!r} in this process's environment; a whole number, " in str(caught.value)
+    assert "RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE are all set, as for a rank: unset" in str(caught.value)
+
+
 def test_a_launched_world_of_one_rank_is_distributed() -> None:
     place = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
     found = detect({"TORCHELASTIC_RUN_ID": "job", **place})
@@ -109,7 +201,8 @@ def test_a_launched_world_of_one_rank_is_distributed() -> None:
     [
         ({"NODE_RANK": "2", "GROUP_RANK": "1", "GROUP_WORLD_SIZE": "3"}, 2),
         ({"GROUP_RANK": "2", "GROUP_WORLD_SIZE": "3"}, 2),
-        ({"GROUP_WORLD_SIZE": "3"}, 1),
+        ({"GROUP_WORLD_SIZE": "2"}, 1),
+        ({}, 1),
     ],
 )
 def test_the_node_is_that_of_node_rank_then_group_rank_then_the_ranks_own(changed: dict[str, str], worker: int) -> None:
@@ -213,6 +306,7 @@ def test_a_topology_outside_its_world_is_an_error_that_names_field_and_range(
         ({"RANK": "0"}, "before node 1 come 1 or more ranks, not -1 (RANK='0', LOCAL_RANK='1'"),
         ({"RANK": "1"}, "before node 1 come 1 or more ranks, not 0 (RANK='1', LOCAL_RANK='1'"),
         ({"LOCAL_WORLD_SIZE": "8"}, "one node has all 8 ranks, but there are 2 nodes"),
+        ({"LOCAL_RANK": "0", "RANK": "7"}, "7 ranks before this node and 4 on it are more than the whole world"),
         ({"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1"}, "on a single node the local rank and the local world size are"),
         (
             {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "RANK": "1"},

@@ -169,6 +169,11 @@ def test_offline_ranks_keep_runs_of_their_own_in_one_group(server: WandbServer, 
         ({"RANK": "two"}, "RANK is 'two' in this process's environment; a whole number, 0 to 1, would fit"),
         ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0' in this process's environment; a whole number, 1 or more, would fit"),
         ({"LOCAL_RANK": "2"}, "LOCAL_RANK is '2' in this process's environment; a whole number, 0 to 1, would fit"),
+        (
+            {"LOCAL_RANK": "2", "FLYTE_CLUSTERED_WORKER": ""},
+            "LOCAL_RANK is '2' in this process's environment; a whole number, 0 to 1, would fit; RANK, LOCAL_RANK, "
+            "WORLD_SIZE, LOCAL_WORLD_SIZE are all set, as for a rank: unset them if it is none",
+        ),
         ({"NODE_RANK": "1"}, "the launcher's variables contradict each other"),
     ],
 )
@@ -190,9 +195,54 @@ def test_variables_that_cannot_be_right_stop_a_rank_before_its_run(
 
 
 def test_a_pods_own_rank_is_not_taken_for_a_launchers(server: WandbServer, tmp_path: Path) -> None:
-    environ = server.environ | {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "3", "LOCAL_WORLD_SIZE": "4"}
+    environ = server.environ | {"RANK": "3", "WORLD_SIZE": "4"}
     result = run_container(leaf, folder=tmp_path, inputs={"x": 1}, environ=environ)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
+
+
+FIVE = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "1"}
+PLACE_OF_FIVE = {
+    "rank": 3,
+    "local_rank": 1,
+    "world_size": 4,
+    "local_world_size": 2,
+    "worker_index": 1,
+    "num_workers": 2,
+}
+
+
+def test_the_five_variables_of_torchrun_are_a_rank_whoever_set_them(server: WandbServer, tmp_path: Path) -> None:
+    context = wandb_config(run_mode="new", rank_scope="worker")
+    options: dict[str, Any] = {"folder": tmp_path, "inputs": {"steps": 1}, "context": context}
+    result = run_container(tasks.ranked, environ=server.environ | FIVE, **options)
+    assert (result.error, result.exit_code) == (None, 0), result.log
+    assert seen(tmp_path, 3) == {"info": PLACE_OF_FIVE, "run": "run1-a0-worker-1-rank-1", "loaded": ["wandb"]}
+    assert [(record.id, record.group) for record in server.runs] == [("run1-a0-worker-1-rank-1", "run1-a0-worker-1")]
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("variables", "suffix", "info"),
+    [
+        (tuple(FIVE), "-worker-1-rank-1", PLACE_OF_FIVE),
+        (("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"), "-worker-1-rank-1", PLACE_OF_FIVE),
+        (("RANK", "WORLD_SIZE", "GROUP_RANK"), "", None),
+    ],
+)
+def test_they_are_a_rank_in_local_mode_too(
+    variables: tuple[str, ...],
+    suffix: str,
+    info: dict[str, int] | None,
+    run_local: LocalRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in variables:
+        monkeypatch.setenv(name, FIVE[name])
+    base, found = run_local(undeclared, context=wandb_config(run_mode="new", rank_scope="worker"))
+    (log,) = by_id(tmp_path).values()
+    assert (log.id, log.group) == (f"{base}{suffix}", f"{base}-worker-1" if suffix else "")
+    assert found == (info or {})
 
 
 @pytest.mark.usefixtures("offline")
@@ -222,9 +272,19 @@ def test_in_local_mode_the_one_process_is_rank_0_of_the_declared_world(
     }
 
 
-@wandb_init
-@tasks.clustered.task
-async def in_local_mode() -> tuple[str, dict[str, int]]:
+def base_and_info() -> tuple[str, dict[str, int]]:
     context = flyte.ctx()
     assert context
     return f"{context.action.run_name}-{context.action.name}", get_distributed_info() or {}
+
+
+@wandb_init
+@tasks.clustered.task
+async def in_local_mode() -> tuple[str, dict[str, int]]:
+    return base_and_info()
+
+
+@wandb_init
+@tasks.plain.task
+async def undeclared() -> tuple[str, dict[str, int]]:
+    return base_and_info()
