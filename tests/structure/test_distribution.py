@@ -62,7 +62,7 @@ def test_the_wheel_registers_the_built_ins_like_any_plugin(built: Path) -> None:
 def test_the_metadata_says_what_it_is_and_needs(metadata: Message) -> None:
     assert metadata["Name"] == "flyte-wandb"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert metadata["Requires-Python"] == "<3.14,>=3.10"
+    assert metadata["Requires-Python"] == ">=3.10"
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
     needed = {re.split(r"[^\w-]", line)[0] for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
     assert {"flyte", "pluggy", "wandb"} <= needed

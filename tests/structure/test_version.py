@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from packaging.specifiers import SpecifierSet
 
 import flyte_wandb
 
@@ -87,12 +86,23 @@ def test_no_module_assigns_a_version(root: str) -> None:
 
 
 def test_all_say_the_same_of_python() -> None:
-    (said,) = re.findall(r'^requires-python = "(.+)"$', PROJECT, re.MULTILINE)
-    allowed = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in SpecifierSet(said)]
-    assert re.findall(r"Python :: (3\.\d+)", PROJECT) == allowed
-    assert re.search(r"Python (3\.\d+) to (3\.\d+)", (ROOT / "README.md").read_text()).groups() == (  # type: ignore[union-attr]
-        allowed[0],
-        allowed[-1],
-    )
-    assert f'python_version = "{allowed[0]}"' in PROJECT
-    assert f'target-version = "py{allowed[0].replace(".", "")}"' in PROJECT
+    """Without an upper bound: pip would take an older release of the package instead of saying so."""
+    (lowest,) = re.findall(r'^requires-python = ">=(3\.\d+)"$', PROJECT, re.MULTILINE)
+    assert re.findall(r"Python :: (3\.\d+)", PROJECT) == [f"3.{minor}" for minor in range(10, 16)]
+    assert lowest == "3.10"
+    assert f'python_version = "{lowest}"' in PROJECT
+    assert f'target-version = "py{lowest.replace(".", "")}"' in PROJECT
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("README.md", "Python 3.10 or newer"),
+        ("CONTRIBUTING.md", "Python 3.10 or newer"),
+        ("docs/compatibility.md", "Python from 3.10"),
+    ],
+)
+def test_the_pages_name_the_lowest_python_and_no_highest(page: str, words: str) -> None:
+    text = (ROOT / page).read_text()
+    assert words in text
+    assert re.findall(r"Python 3\.\d+ to 3\.\d+", text) == []

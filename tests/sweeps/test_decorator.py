@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -56,8 +57,8 @@ def train(lr: float, batch: int, depth: int = 3) -> float:
 
 def test_the_task_stays_the_object_that_flyte_knows_and_keeps_being_async_or_not() -> None:
     assert env.tasks["decorated_sweeps.alone"] is alone
-    assert asyncio.iscoroutinefunction(alone.func)
-    assert not asyncio.iscoroutinefunction(above.func)
+    assert inspect.iscoroutinefunction(alone.func)
+    assert not inspect.iscoroutinefunction(above.func)
 
 
 @pytest.mark.parametrize("task", [above, below], ids=["above", "below"])
