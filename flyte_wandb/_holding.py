@@ -15,6 +15,7 @@ from ._interruption import PREEMPTED
 from ._loader import installed
 from ._notices import say_once
 from ._opening import Mode, Opening, has_run_of_its_own, opening, place, writer_label
+from ._outcomes import exit_code
 from ._runs import OPEN_RUNS, Lease
 from ._tracked import Ended, Tracked
 
@@ -124,14 +125,3 @@ def _say_what_differs(planned: Tracked, wanted: Opening) -> None:
             f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
             f"opens {chosen.run_id!r} of its own in the group {chosen.group!r}"
         )
-
-
-def exit_code(error: BaseException | None) -> int:
-    """Return what W&B is told of an outcome: 0 for a result, the code of a SystemExit, 1 for any other exception.
-
-    >>> exit_code(None), exit_code(ValueError()), exit_code(SystemExit(3)), exit_code(SystemExit("bad"))
-    (0, 1, 3, 1)
-    """
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
-    return 0 if error is None else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -110,6 +111,7 @@ class _Term:
     def __init__(self) -> None:
         self._watched: dict[Interruption, Callable[[], None]] = {}
         self._before: Any = None
+        self._forking = threading.local()
 
     @contextmanager
     def watched(self, interruption: Interruption, tell: Callable[[], None]) -> Iterator[None]:
@@ -121,8 +123,26 @@ class _Term:
             yield
         finally:
             del self._watched[interruption]
-            if not self._watched and signal.getsignal(signal.SIGTERM) == self._on_term:
-                signal.signal(signal.SIGTERM, self._before)
+            if not self._watched:
+                self._give_back()
+
+    def before_fork(self) -> None:
+        """Hold SIGTERM back: a child that it reached before `in_child` would take it for its parent's, and lose it."""
+        self._forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def in_parent(self) -> None:
+        """Let through what was held back."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._forking.mask)
+
+    def in_child(self) -> None:
+        """Watch nothing any more, with the handler of before: a forked child is nobody's task."""
+        self._watched.clear()
+        self._give_back()
+        self.in_parent()
+
+    def _give_back(self) -> None:
+        if signal.getsignal(signal.SIGTERM) == self._on_term:
+            signal.signal(signal.SIGTERM, self._before)
 
     def _handles(self) -> bool:
         """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
@@ -146,6 +166,7 @@ class _Term:
 
 
 _TERM: Final = _Term()
+os.register_at_fork(before=_TERM.before_fork, after_in_parent=_TERM.in_parent, after_in_child=_TERM.in_child)
 
 
 def preemptible(interruption: Interruption, tell: Callable[[], None]) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,6 +55,10 @@ class OpenRuns:
     """All open runs of one process, by id. W&B allows one writer per id and process, so children borrow."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Hold no run: at first, and in a forked child, where the runs are its parent's and a lock may be taken."""
         self._lock = threading.Lock()
         self._globals_lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
@@ -118,12 +123,14 @@ class OpenRuns:
         Args:
             environ: Where an agent finds its sweep: variables of W&B.
         """
+        process = os.getpid()
         with _client.room_for_agents(environ):
             self._count_agents(1)
             try:
                 yield
             finally:
-                self._count_agents(-1)
+                if process == os.getpid():  # a forked child has left its parent's behind
+                    self._count_agents(-1)
 
     def only(self, *, in_flyte: bool = False) -> wandb.Run | None:
         """Return the only open run, or None where there is none or more than one.
@@ -207,3 +214,5 @@ class OpenRuns:
 
 OPEN_RUNS = OpenRuns()
 """The open runs of this process."""
+
+os.register_at_fork(after_in_child=OPEN_RUNS.forget)

@@ -30,7 +30,7 @@ from ._provenance import check_plugins, written_plugins
 from ._requests import request_of_task, request_outside_flyte
 from ._runs import OPEN_RUNS
 from ._spec import Spec
-from ._threads import uninterrupted
+from ._threads import end_fork, uninterrupted
 from ._tracked import CURRENT, Tracked, in_bare_thread, tracked_here
 from ._trial import NO_TRIAL, agents_run_id
 
@@ -70,7 +70,8 @@ def _result(tracked: Tracked, call: Callable[[], Any]) -> Any:
         error = failure
         raise
     finally:
-        closed(tracked, error)
+        if not tracked.in_fork:
+            closed(tracked, error)
 
 
 async def call_async(
@@ -100,6 +101,8 @@ async def _result_async(
         error = failure
         raise
     finally:
+        if tracked.in_fork:
+            end_fork(error)
         _, late = await uninterrupted(closed, tracked, error)
         if late and error is None:
             raise late
@@ -141,7 +144,7 @@ def _nothing() -> None: ...
 
 def _to_download(tracked: Tracked) -> Reference | None:
     lease = tracked.lease
-    return run_to_download(tracked.request, tracked.plan, lease.run) if lease else None
+    return run_to_download(tracked.request, tracked.plan, lease.run) if lease and not tracked.in_fork else None
 
 
 @contextmanager

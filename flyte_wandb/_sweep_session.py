@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from ._runs import OPEN_RUNS
 from ._spec import Spec
 from ._sweep_fields import SWEEP_CONFIG
 from ._sweep_ref import SweepRef, read_sweep, written_sweep
-from ._threads import uninterrupted
+from ._threads import end_fork, uninterrupted
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 _PLACE: Final = ("project", "entity", "host")
@@ -58,7 +60,7 @@ async def call_async(
     function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     """Call the coroutine function `function` inside the right sweep, and keep the event loop free meanwhile."""
-    stack = ExitStack()
+    stack, process = ExitStack(), os.getpid()
     sweep, cancelled = await uninterrupted(stack.enter_context, open_sweep(spec))
     try:
         if cancelled:
@@ -66,6 +68,8 @@ async def call_async(
         with flyte.custom_context(**written_sweep(sweep)):
             result = await function(*arguments, **named)
     finally:
+        if process != os.getpid():
+            end_fork(sys.exc_info()[1])
         _, late = await uninterrupted(stack.close)
     if late:
         raise late

@@ -6,9 +6,14 @@ import asyncio
 import contextvars
 import functools
 import os
+import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TypeVar
+
+from ._outcomes import exit_code
 
 T = TypeVar("T")
 
@@ -52,7 +57,23 @@ def _wake(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
+def end_fork(error: BaseException | None) -> NoReturn:
+    """End a forked child that leaves its parent's coroutine, as `multiprocessing` ends its own.
+
+    It shares the descriptors of its parent's event loop; going on in it, it would deafen the parent (bpo-21998).
+    """
+    if error and not (isinstance(error, SystemExit) and isinstance(error.code, int | None)):
+        traceback.print_exception(error)
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(exit_code(error))
+
+
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     """Threads of our own: in the loop's default executor a task's blocking calls could keep its children waiting."""
     return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="flyte-wandb")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked child has none of its parent's threads

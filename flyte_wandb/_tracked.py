@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class Tracked:
         lease: The run it holds, or None for a rank that skips.
         fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
         interruption: What can end the function from outside.
+        process: Id of the process that called the function.
     """
 
     action: Action | None
@@ -33,6 +35,12 @@ class Tracked:
     lease: Lease | None = None
     fell_back: bool = False
     interruption: Interruption = field(default_factory=Interruption, compare=False)
+    process: int = field(default_factory=os.getpid, compare=False)
+
+    @property
+    def in_fork(self) -> bool:
+        """Whether this is a forked child of the process that called the function; what was opened is its parent's."""
+        return self.process != os.getpid()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ So while it may run, this package's client is set aside: the agent finds none, a
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,23 @@ class _SetAside:
     """
 
     def __init__(self) -> None:
+        self._set_nothing_aside()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: set nothing aside any more, and put back and end nothing that is its parent's."""
+        if "wandb" not in sys.modules:
+            return
+        import wandb
+        from wandb.sdk import wandb_setup
+
+        for client in (self._own, self._agents, wandb_setup._singleton):
+            if client and client._connection and client._connection._cleanup:
+                client._connection._cleanup()  # W&B's exit hook, which fails in a fork with a traceback
+        for name, function in self._functions.items():
+            setattr(wandb, name, function)
+        self._set_nothing_aside()
+
+    def _set_nothing_aside(self) -> None:
         self._changed = threading.Condition()
         self._turn = threading.Lock()
         self._here = threading.local()
@@ -56,6 +74,7 @@ class _SetAside:
 
     @contextmanager
     def room(self, environ: Mapping[str, str], *, brief: bool) -> Iterator[None]:
+        process = os.getpid()
         with self._changed:
             self._changed.wait_for(lambda: not self._brief)
             if not self._rooms:
@@ -66,12 +85,16 @@ class _SetAside:
         try:
             yield
         finally:
-            with self._changed:
-                self._brief = False
-                self._rooms -= 1
-                if not self._rooms:
-                    self._put_back()
-                self._changed.notify_all()
+            if process == os.getpid():
+                self._leave_room()
+
+    def _leave_room(self) -> None:
+        with self._changed:
+            self._brief = False
+            self._rooms -= 1
+            if not self._rooms:
+                self._put_back()
+            self._changed.notify_all()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -156,6 +179,7 @@ class _SetAside:
 
 
 _SET_ASIDE: Final = _SetAside()
+os.register_at_fork(after_in_child=_SET_ASIDE.leave_to_parent)
 
 
 def room_for_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
