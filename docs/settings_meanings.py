@@ -45,6 +45,9 @@ MEANINGS: Final = {
     "a function that finds it. In the context it is a number only.",
     "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
     "dir": "In the context it is a text only.",
+    "resume": "Not set: `allow`. Another attempt of a task goes on with its run in any case.",
+    "resume_from": "`<run id>?_step=<step>`: see [Reliability](reliability.md#from-another-run).",
+    "fork_from": "As `resume_from`.",
     "settings": "A `wandb.Settings`, or a dict of its fields. In the context it is a dict only.",
 }
 """Settings of runs. Of those that are handed to `wandb.init` only what this package adds."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from . import _codec, _hosts, _limits
 from ._errors import SettingError
+from ._start import moment_fault, start_fault
 
 if TYPE_CHECKING:
     import os
@@ -85,13 +86,16 @@ def checked(arguments: Mapping[str, Any], function: str, fields: Mapping[str, Fi
     """Return the arguments that are set, each checked. They are settings of runs where no other `fields` are given.
 
     Raises:
-        SettingError: A name is unknown or a value cannot be used; the message names `function`, name and value.
+        SettingError: A name is unknown, a value cannot be used, or two contradict each other; the message names
+            `function`, names and values.
     """
     known = FIELDS if fields is None else fields
     given = {name: value for name, value in arguments.items() if value is not None}
     for name, value in given.items():
         if fault := known[name].check(value) if name in known else _unknown(name, known):
             raise SettingError(f"{function}({name}={value!r}): {fault}")
+    if fields is None and (fault := start_fault(given)):
+        raise SettingError(f"{function}(...): {fault}")
     return given
 
 
@@ -184,8 +188,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     "allow_val_change": _FLAG,
     "force": _FLAG,
     "resume": Field(check=_anything),
-    "resume_from": _TEXT,
-    "fork_from": _TEXT,
+    "resume_from": Field(check=moment_fault, text=True),
+    "fork_from": Field(check=moment_fault, text=True),
     "save_code": _FLAG,
     "tensorboard": _FLAG,
     "sync_tensorboard": _FLAG,

@@ -17,6 +17,7 @@ from ._notices import say_once
 from ._opening import Mode, Opening, has_run_of_its_own, opening, place, writer_label
 from ._outcomes import exit_code
 from ._runs import OPEN_RUNS, Lease
+from ._start import has_run_before
 from ._tracked import Ended, Tracked
 
 
@@ -66,8 +67,7 @@ def _holding(planned: Tracked) -> Tracked:
 
 def _rewind(request: Request) -> int | None:
     """Return the step after which another attempt or restart goes on with its run, or None for the run's end."""
-    again = request.attempt > 1 or request.topology.restart_count > 0
-    step = request.settings.checkpoint_step if again and request.settings.on_retry == "resume" else None
+    step = request.settings.checkpoint_step if has_run_before(request) else None
     return step() if callable(step) else step
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
 from ._contributions import NOTHING_ADDED, Contribution
+from ._errors import SettingError
+from ._start import BRANCHES, START, has_run_before, run_of, start_arguments
 
 Mode = Literal["online", "offline", "disabled"]
 """How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
@@ -41,6 +43,7 @@ class Opening:
         shared: Whether W&B's shared mode is used.
         alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
         rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
+        fork_from: The moment at which the run is to start where an earlier attempt has not opened it, or None.
     """
 
     run_id: str
@@ -51,6 +54,7 @@ class Opening:
     shared: bool = False
     alone: bool = False
     rewind: int | None = None
+    fork_from: str | None = None
 
 
 def opening(
@@ -70,11 +74,16 @@ def opening(
         mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
             of tasks runs in this process, which then shares the run object itself.
         rewind: The step after which another attempt goes on, or None.
+
+    Raises:
+        SettingError: The run is to start at a step, which a run of this id, or of several processes, cannot.
     """
     assert plan.run_id is not None
     shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
     label = writer_label(request)
     owns, own = plan.role.owns, has_run_of_its_own(plan, mode)
+    if owns:
+        _refuse_branch(plan, request, shared=shared)
     return Opening(
         run_id=plan.run_id if owns or not own else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
@@ -84,6 +93,7 @@ def opening(
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
         rewind=rewind if own else None,
+        fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
     )
 
 
@@ -126,13 +136,34 @@ def _arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, 
     given = {**added.once, **plain_copy(settings.init)}
     given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
     given |= {"config": _config(request, added), "tags": _tags(request, added), "mode": settings.mode}
+    given = {name: value for name, value in given.items() if name not in START}
     if own:
-        given.setdefault("resume", "allow")
+        given |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
     else:
         given = {name: value for name, value in given.items() if name not in _OF_THE_OWNER}
     if alone and plan.group is None:
         given["group"] = plan.run_id
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
+    """Refuse to start a run at a step where W&B cannot: it would open another run, or one without the rows."""
+    branch = next((name for name in BRANCHES if request.settings.init.get(name)), None)
+    if branch is None:
+        return
+    moment = request.settings.init[branch]
+    if shared:
+        raise SettingError(
+            f"{branch}={moment!r} cannot be used for the run {plan.run_id!r}, to which several processes write: W&B's "
+            "shared mode has no steps; use a run mode in which one rank writes to each run"
+        )
+    if branch == "resume_from" and run_of(moment) != plan.run_id:
+        raise SettingError(
+            f"resume_from={moment!r} goes back in another run than the one of this rank, {plan.run_id!r}; use "
+            "fork_from, or a run mode that adds no rank or node to the id"
+        )
+    if branch == "fork_from" and run_of(moment) == plan.run_id:
+        raise SettingError(f"fork_from={moment!r} forks from the run that it opens; use resume_from, or another id")
 
 
 def _config(request: Request, added: Contribution) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .. import _hosts
 from .._errors import OpenRunError
 from .._notices import one_line, say_once
+from .._start import START, moment_in
 from ._agents import own_client, own_client_in_use
 from ._own import HOSTS, own_settings
 from ._patience import bounds
@@ -44,7 +45,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         # W&B refuses a second writer of one run id behind the same service process.
         os.environ.pop(_SERVICE_VARIABLE, None)
     try:
-        run = _rewound(opening, stop) or _init(opening, opening.arguments, stop)
+        run = _rewound(opening, stop) or _started(opening, stop)
     except Exception as error:
         _forget(opening.run_id, error)
         raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {one_line(error)}; {_REMEDY}") from error
@@ -73,16 +74,32 @@ def _init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] |
             return init()
 
 
+def _started(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+    """Open the run; one that an earlier attempt was to fork, but has not opened, is forked now."""
+    from wandb.errors import UsageError
+
+    try:
+        return _init(opening, opening.arguments, stop)
+    except UsageError as error:  # what W&B raises where resume="must" finds no run
+        if opening.fork_from is None:
+            raise
+        _forget(opening.run_id, error)
+        return _init(opening, {**_without_start(opening), "fork_from": opening.fork_from}, stop)
+
+
+def _without_start(opening: Opening) -> dict[str, Any]:
+    return {name: value for name, value in opening.arguments.items() if name not in START}
+
+
 def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
     """Open the run behind an earlier step, or return None where that is not asked for, or W&B cannot do it."""
     if opening.rewind is None:
         return None
-    arguments = {name: value for name, value in opening.arguments.items() if name != "resume"}
-    point = f"{opening.run_id}?_step={opening.rewind}"
+    point = moment_in(opening.run_id, opening.rewind)
     try:
         if opening.shared:
             raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
-        return _init(opening, {**arguments, "resume_from": point}, stop)
+        return _init(opening, {**_without_start(opening), "resume_from": point}, stop)
     except Exception as error:
         _forget(opening.run_id, error)
         say_once(

@@ -28,8 +28,6 @@ TEXT_FIELDS = [
     "group",
     "notes",
     "job_type",
-    "resume_from",
-    "fork_from",
 ]
 LOOK_ALIKES = [
     "true",

@@ -52,6 +52,7 @@ BAD: list[tuple[str, object, str]] = [
     ("notes", 1, "expected a text, got int"),
     ("save_code", 0, "expected True or False, got int"),
     ("resume_from", 1, "expected a text, got int"),
+    ("fork_from", "old", "expected '<run id>?_step=<step>', such as 'ans3bsax?_step=123'"),
     ("config_exclude_keys", "a", "expected a list of texts, got str"),
     ("config_include_keys", [1], "expected a list of texts"),
 ]
