@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from flyte_wandb import Settings
-from flyte_wandb._fields import _MANAGED, FIELDS, OWN_FIELDS, SettingArguments
+from flyte_wandb._client_settings import REFUSED_FIELDS, SETTING_OF
+from flyte_wandb._fields import FIELDS, OWN_FIELDS, SettingArguments
 from flyte_wandb._sweep_fields import SWEEP_FIELDS, SweepArguments
 
 from .settings_meanings import MEANINGS, SWEEP_MEANINGS, VARIABLES
@@ -19,6 +20,16 @@ from .settings_meanings import MEANINGS, SWEEP_MEANINGS, VARIABLES
 PAGE: Final = Path(__file__).with_name("settings.md")
 _DEFAULTS: Final = {field.name: field.default for field in dataclasses.fields(Settings)}
 _HEAD: Final = "| setting | type | default | meaning |\n|---|---|---|---|"
+_VARIABLES: Final = {
+    "root_dir": "dir",
+    "run_job_type": "job_type",
+    "run_name": "name",
+    "run_notes": "notes",
+    "run_tags": "tags",
+}
+"""What W&B calls a field in its variables, where that is another name (`Settings.update_from_env_vars`)."""
+_DECIDED: Final = ("run_id", "resume", "resume_from", "fork_from")
+"""Fields that every run of a task is given, so that a variable of W&B never holds."""
 _TEXT: Final = """\
 # Settings
 
@@ -27,9 +38,31 @@ _TEXT: Final = """\
 ## Where a setting stands
 
 Every setting of a run is an argument of `wandb_init`, for the task that it decorates, and of `wandb_config`, for all
-tasks below. Per setting the decorator goes over the context, the context over the environment variable where there is
-one, and that over the default. `None` counts as not set. [Concepts](concepts.md#settings) has more. An unknown name,
-a value of another type, and a name that W&B would refuse are a `SettingError` where they are written.
+tasks below. `None` counts as not set. [Concepts](concepts.md#settings) has more. An unknown name, a value of another
+type, and a name that W&B would refuse are a `SettingError` where they are written. Per setting the first match wins:
+
+1. the argument of `wandb_init`
+2. the field of its `settings=`
+3. the argument of `wandb_config`
+4. the field of its `settings=`
+5. the environment variable
+6. W&B's settings files
+7. the default
+
+`settings=` is a `wandb.Settings` or a dict of its fields. A field that says what a setting says counts as that setting,
+so `settings={{"mode": "offline"}}` is `mode="offline"` in containers, ranks, links and sweeps too:
+
+| setting | field of `settings=` | environment variable |
+|---|---|---|
+{fields}
+
+These fields, and arguments of these names, are refused, for they follow from other settings:
+
+| field | what to do |
+|---|---|
+{refused}
+
+Every other field goes to W&B as it is, and is merged with the outer ones field by field.
 
 What stands in the context travels as text, so it has to be text, numbers, booleans, `None`, or lists, tuples and
 dicts of these; each comes back as what it was. Where a setting can be more than that, its row says so.
@@ -43,10 +76,6 @@ dicts of these; each comes back as what it was. Where a setting can be more than
 These are handed to `wandb.init` as they are; its documentation says what they mean.
 
 {init}
-
-| refused | what to do |
-|---|---|
-{managed}
 
 ## Of a sweep
 
@@ -73,7 +102,8 @@ def page() -> str:
     return _TEXT.format(
         own="\n".join([_HEAD, *_rows(OWN_FIELDS, types, MEANINGS)]),
         init="\n".join(["| setting | type | |", "|---|---|---|", *_plain_rows(init, types)]),
-        managed="\n".join(f"| `{name}` | {why} |" for name, why in _MANAGED.items()),
+        fields="\n".join(f"| `{name}` | `{field}` | {_variable(field)} |" for field, name in SETTING_OF.items()),
+        refused="\n".join(f"| `{field}` | {why} |" for field, why in REFUSED_FIELDS.items()),
         sweep="\n".join([_HEAD, *_rows(SWEEP_FIELDS, SweepArguments.__annotations__, SWEEP_MEANINGS)]),
         variables="\n".join(f"| `{name}` | {default} | {meaning} |" for name, (default, meaning) in VARIABLES.items()),
     )
@@ -85,6 +115,13 @@ def _rows(names: Iterable[str], types: Mapping[str, Any], meanings: Mapping[str,
 
 def _plain_rows(names: Iterable[str], types: Mapping[str, Any]) -> list[str]:
     return [f"| `{name}` | {_type(types[name])} | {MEANINGS.get(name, '')} |" for name in names]
+
+
+def _variable(field: str) -> str:
+    """Return the variable that holds where no setting says otherwise, if there is one."""
+    if field in _DECIDED:
+        return ""
+    return f"`WANDB_{_VARIABLES.get(field, field).upper()}`"
 
 
 def _meaning(name: str, meanings: Mapping[str, str]) -> str:

@@ -48,7 +48,7 @@ MEANINGS: Final = {
     "resume": "Not set: `allow`. Another attempt of a task goes on with its run in any case.",
     "resume_from": "`<run id>?_step=<step>`: see [Reliability](reliability.md#from-another-run).",
     "fork_from": "As `resume_from`.",
-    "settings": "A `wandb.Settings`, or a dict of its fields. In the context it is a dict only.",
+    "settings": "See [above](#where-a-setting-stands). In the context its values have to be able to travel.",
 }
 """Settings of runs. Of those that are handed to `wandb.init` only what this package adds."""
 

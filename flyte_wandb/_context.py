@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ._errors import SettingError
-from ._fields import FIELDS, Field
+from ._fields import FIELDS, Field, with_client_settings
 from ._notices import say_once
 from ._sweep_fields import SWEEP_FIELDS
 
@@ -59,7 +59,8 @@ def read_settings(context: Mapping[str, str], words: Vocabulary = RUNS) -> dict[
     found = {key.removeprefix(words.prefix): text for key, text in context.items() if words.owns(key)}
     for name in found.keys() - words.fields.keys():
         say_once(f"the key '{words.prefix}{name}' in Flyte's context is none of flyte-wandb's settings and is ignored")
-    return {name: _read(words, name, found[name]) for name in words.fields if name in found}
+    settings = {name: _read(words, name, found[name]) for name in words.fields if name in found}
+    return with_client_settings(settings, "wandb_settings in Flyte's context") if words is RUNS else settings
 
 
 def _read(words: Vocabulary, name: str, text: str) -> Any:

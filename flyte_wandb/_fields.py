@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from . import _codec, _hosts, _limits
+from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
 from ._errors import SettingError
 from ._start import moment_fault, start_fault
 
@@ -62,13 +63,22 @@ class SettingArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One setting: how its value is checked and whether it travels as it is (text) or encoded."""
+    """One setting: how its value is checked, and whether it travels as it is (text) or encoded.
+
+    Attributes:
+        check: Says why a value cannot be used, or None.
+        text: Whether the value is a text that travels as it is.
+        travel: Says why a value cannot travel, or None.
+    """
 
     check: Check
     text: bool = False
+    travel: Check = lambda value: None
 
     def encode(self, name: str, value: Any) -> str:
         """Write a value for Flyte's context."""
+        if fault := self.travel(value):
+            raise SettingError(f"{name} cannot travel in Flyte's context: {fault}")
         if not self.text:
             return _codec.encode(value, name)
         try:
@@ -94,14 +104,46 @@ def checked(arguments: Mapping[str, Any], function: str, fields: Mapping[str, Fi
     for name, value in given.items():
         if fault := known[name].check(value) if name in known else _unknown(name, known):
             raise SettingError(f"{function}({name}={value!r}): {fault}")
-    if fields is None and (fault := start_fault(given)):
+    if fields is not None:
+        return given
+    given = with_client_settings(given, f"{function}(settings=...)")
+    if fault := start_fault(given):
         raise SettingError(f"{function}(...): {fault}")
     return given
 
 
+def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return settings of runs with the fields of `settings` as the settings that they count as, below these.
+
+    Args:
+        given: Settings of one place, each checked.
+        source: Where `settings` stands, for messages.
+
+    Raises:
+        SettingError: A field is none that a user can set, or its value cannot be used; the message names both.
+
+    >>> with_client_settings({"project": "a", "settings": {"mode": "offline", "quiet": True}}, "")
+    {'mode': 'offline', 'settings': {'quiet': True}, 'project': 'a'}
+    """
+    if "settings" not in given:
+        return dict(given)
+    client = fields_that_are_set(given["settings"])
+    same: dict[str, Any] = {}
+    for field, value in client.items():
+        if fault := REFUSED_FIELDS.get(field):
+            raise SettingError(f"{source}: the field {field}={value!r} cannot be set: {fault}")
+        if field in SETTING_OF:
+            name, same_value = as_setting(field, value)
+            if fault := FIELDS[name].check(same_value):
+                raise SettingError(f"{source}: the field {field}={value!r} counts as {name}=: {fault}")
+            same[name] = same_value
+    rest = {field: value for field, value in client.items() if field not in SETTING_OF}
+    return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
+
+
 def _unknown(name: str, known: Mapping[str, Field]) -> str:
-    if name in _MANAGED:
-        return _MANAGED[name]
+    if name in REFUSED_FIELDS:
+        return REFUSED_FIELDS[name]
     import difflib
 
     close = difflib.get_close_matches(name, known, n=1)
@@ -147,10 +189,12 @@ def _anything(value: object) -> None:
     return None
 
 
-_MANAGED: Final = {
-    "reinit": "every task opens a run of its own, beside those that are open; remove reinit",
-    "anonymous": "W&B has removed anonymous runs; remove it",
-}
+def _without_key(settings: Mapping[str, Any]) -> str | None:
+    if "api_key" not in settings:
+        return None
+    return "everybody who sees the run in Flyte would see the key; give it to the tasks as WANDB_API_KEY, by a secret"
+
+
 _FLAG: Final = Field(check=is_("True or False", bool))
 _TEXT: Final = Field(check=is_("a text", str), text=True)
 _LIST: Final = Field(check=texts)
@@ -194,7 +238,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "tensorboard": _FLAG,
     "sync_tensorboard": _FLAG,
     "monitor_gym": _FLAG,
-    "settings": Field(check=_anything),
+    "settings": Field(check=settings_fault, travel=_without_key),
 }
 """Every setting by name."""
 

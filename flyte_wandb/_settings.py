@@ -32,6 +32,8 @@ def merged(
     if fault := start_fault(given):
         raise SettingError(f"the settings of wandb_config and wandb_init for {action_name!r} contradict: {fault}")
     given = {**_of_start(given), **given}
+    if "settings" in given:
+        given["settings"] = {**context.get("settings", {}), **decorator.get("settings", {})}
     own = {name: frozen_copy(given.pop(name)) for name in OWN_FIELDS if name in given}
     return Settings(**own, init=frozen_copy(given))
 

@@ -59,7 +59,7 @@ def _init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] |
     import wandb
 
     arguments = dict(given)
-    settings = _settings(arguments.pop("settings", None), opening, stop)
+    settings = _settings(arguments.pop("settings", {}), opening, stop)
     if opening.shared:
         arguments.pop("mode", None)
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
@@ -144,20 +144,11 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
             _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
 
 
-def _settings(
-    given: wandb.Settings | dict[str, Any] | None, opening: Opening, stop: Callable[[], None] | None
-) -> wandb.Settings | dict[str, Any] | None:
-    set_by_user = given.keys() if isinstance(given, dict) else given.model_fields_set if given else ()
-    ours = {"stop_fn": stop, **bounds(set_by_user, own_settings().model_fields_set)}
-    wanted = {name: value for name, value in ours.items() if name not in set_by_user} | dict(opening.settings)
-    if opening.host:
-        wanted["base_url"] = _hosts.api_url(opening.host)
-    if given is None or isinstance(given, dict):
-        return {**(given or {}), **wanted} or None
-    settings = given.model_copy()
-    for name, value in wanted.items():
-        setattr(settings, name, value)
-    return settings
+def _settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
+    """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
+    ours = {"stop_fn": stop, **bounds(given.keys(), own_settings().model_fields_set)}
+    host = {"base_url": _hosts.api_url(opening.host)} if opening.host else {}
+    return {**ours, **given, **opening.settings, **host}
 
 
 def _not_opened(opening: Opening) -> str:

@@ -42,6 +42,13 @@ async def closed(x: int) -> int:
     return run.step
 
 
+@wandb_init(settings=wandb.Settings(mode="offline"))
+@env.task
+def says_offline(x: int) -> int:
+    this_run().log({"x": x})
+    return x
+
+
 @wandb_init
 @env.task
 async def auto_child(x: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 
 from flyte_wandb import wandb_config
 from flyte_wandb.testing import ContainerResult, WandbServer, run_container
@@ -119,9 +120,18 @@ def test_a_second_attempt_continues_the_run_of_the_first(server: WandbServer, tm
     ]
 
 
-@pytest.mark.parametrize("task", [tasks.leaf, tasks.closed])
-def test_offline_holds_in_a_container_too(task: Any, server: WandbServer, tmp_path: Path) -> None:
-    result = run(server, tmp_path, task, inputs={"x": 2}, environ=server.environ | {"WANDB_MODE": "offline"})
+@pytest.mark.parametrize(
+    ("task", "environ", "context"),
+    [
+        (tasks.leaf, {"WANDB_MODE": "offline"}, {}),
+        (tasks.closed, {}, wandb_config(settings={"mode": "offline"})),
+        (tasks.says_offline, {"WANDB_MODE": "online"}, {}),
+    ],
+)
+def test_offline_holds_in_a_container_too(
+    task: Any, environ: dict[str, str], context: dict[str, str], server: WandbServer, tmp_path: Path
+) -> None:
+    result = run(server, tmp_path, task, inputs={"x": 2}, environ=server.environ | environ, context=context)
     assert result.error is None, result.log
     assert server.runs == ()
     assert by_id(tmp_path)["run1-a0"].exit_code == 0
@@ -140,7 +150,8 @@ def test_offline_a_child_in_another_process_keeps_a_run_of_its_own_in_one_group(
 
 
 def test_disabled_holds_in_a_container_too(server: WandbServer, tmp_path: Path) -> None:
-    result = run(server, tmp_path, tasks.leaf, inputs={"x": 2}, environ=server.environ | {"WANDB_MODE": "disabled"})
+    context = wandb_config(settings=wandb.Settings(mode="disabled"))
+    result = run(server, tmp_path, tasks.leaf, inputs={"x": 2}, context=context)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
     assert server.runs == ()
     assert logs(tmp_path) == []

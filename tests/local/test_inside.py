@@ -169,7 +169,7 @@ def test_below_the_task_decorator_the_run_is_right_and_one_warning_tells_of_link
     ]
 
 
-@wandb_init(notes="n", job_type="train", name="shown", group="g", settings={"x_label": "l"})
+@wandb_init(notes="n", job_type="train", name="shown", group="g", settings={"x_disable_meta": True})
 @env.task
 def with_other_arguments() -> str | None:
     return run_id()

@@ -152,8 +152,8 @@ def test_ranks_that_inherit_a_service_share_a_run(
 
 
 def test_offline_ranks_keep_runs_of_their_own_in_one_group(server: WandbServer, tmp_path: Path) -> None:
-    context, environ = wandb_config(run_mode="shared"), {"WANDB_MODE": "offline"}
-    assert errors(ranks(server, tmp_path, context=context, environ=environ)) == []
+    context = wandb_config(run_mode="shared", settings={"mode": "offline"})
+    assert errors(ranks(server, tmp_path, context=context)) == []
     found = by_id(tmp_path)
     assert {log.id: (log.group, log.exit_code) for log in found.values()} == {
         "run1-a0": ("run1-a0", 0),

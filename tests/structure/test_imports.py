@@ -90,8 +90,9 @@ def third_party(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_importing_the_package_loads_no_wandb_no_torch_and_no_plugin(third_party: Path) -> None:
-    added = loaded_by("import flyte_wandb", third_party) - loaded_by("import flyte", third_party)
+def test_importing_the_package_and_decorating_loads_no_wandb_no_torch_and_no_plugin(third_party: Path) -> None:
+    statement = "import flyte_wandb; flyte_wandb.wandb_init(settings={'mode': 'offline'})(lambda: None)"
+    added = loaded_by(statement, third_party) - loaded_by("import flyte", third_party)
     packages = {name.partition(".")[0] for name in added}
     assert packages & {"wandb", "torch", "rich", "pluggy", "broken_plugin", "flyte_wandb_builtin_strategies"} == set()
     assert "flyte_wandb" in packages

@@ -132,7 +132,7 @@ def test_there_are_no_sweeps_without_a_server(
         "WANDB_MODE=online (or mode='online')"
     )
     with pytest.raises(flyte.errors.RuntimeUserError) as refused:
-        run_local(task, context={**HERE, **wandb_config(mode=mode)})
+        run_local(task, context={**HERE, **wandb_config(settings={"mode": mode})})
     assert str(refused.value) == message
     monkeypatch.setenv("WANDB_MODE", mode)
     with pytest.raises(flyte.errors.RuntimeUserError) as refused:
