@@ -12,9 +12,9 @@ from flyte.clustered import ClusteredTaskEnvironment
 from rich.progress import Progress
 
 from flyte_wandb import Request, Settings, plan, preview, wandb_init
-from flyte_wandb._links import links_of
-from flyte_wandb._spec import Spec
-from flyte_wandb._world import even_world, rank_of
+from flyte_wandb.links._per_part import links_of
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.plans._world import even_world, rank_of
 
 from ._growth_rows import CONSTANT, LINEAR, Cost, least
 from ._progress import ticker

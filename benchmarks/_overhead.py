@@ -22,7 +22,8 @@ import flyte
 import wandb
 from rich.progress import Progress
 
-from flyte_wandb import _session, wandb_init
+from flyte_wandb import wandb_init
+from flyte_wandb.tasks import _call as _session
 
 from ._counts import Counts
 from ._local import local_runner

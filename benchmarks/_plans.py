@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 import flyte_wandb_builtin_strategies as builtin
 from flyte_wandb import Request, Settings, StrategyManager, Topology, plan
-from flyte_wandb._world import world
+from flyte_wandb.plans._world import world
 
 from ._counts import Counts
 from ._progress import ticker

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from flyte_wandb._report._history import read_history
-from flyte_wandb._report._run_section import logged
+from flyte_wandb.results.report._history import read_history
+from flyte_wandb.results.report._run_section import logged
 
 
 def _peak() -> float:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from flyte_wandb import Settings
-from flyte_wandb._client_settings import REFUSED_FIELDS, SETTING_OF
-from flyte_wandb._fields import FIELDS, OWN_FIELDS, SettingArguments
-from flyte_wandb._sweep_fields import SWEEP_FIELDS, SweepArguments
+from flyte_wandb.settings._client_settings import REFUSED_FIELDS, SETTING_OF
+from flyte_wandb.settings._schema import FIELDS, OWN_FIELDS, SettingArguments
+from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS, SweepArguments
 
 from .settings_meanings import MEANINGS, SWEEP_MEANINGS, VARIABLES
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from flyte_wandb._downloads._tuning import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, Tuning
-from flyte_wandb._identity import CONSOLE_VARIABLE
-from flyte_wandb._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
-from flyte_wandb._requests import ON_ERROR_VARIABLE
-from flyte_wandb._sweep_fields import METHODS
+from flyte_wandb.plans._request import ON_ERROR_VARIABLE
+from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, Tuning
+from flyte_wandb.runs._flyte_identity import CONSOLE_VARIABLE
+from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
+from flyte_wandb.settings._sweep_schema import METHODS
 
 
 def _limit(limit: Limit) -> str:

@@ -7,15 +7,6 @@ asked for: a task's module pays for `wandb_init`, not for the contract.
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from ._config import (
-    WandbConfig,
-    WandbSweepConfig,
-    get_wandb_context,
-    get_wandb_sweep_context,
-    wandb_config,
-    wandb_sweep_config,
-)
-from ._decorator import wandb_init
 from ._errors import (
     DownloadError,
     FlyteWandbError,
@@ -29,9 +20,18 @@ from ._errors import (
     SweepError,
     UnansweredError,
 )
-from ._inside import get_distributed_info, get_wandb_run, get_wandb_run_dir, get_wandb_sweep_id
-from ._link import Wandb, WandbSweep
-from ._sweep_decorator import wandb_sweep
+from .links._link import Wandb, WandbSweep
+from .runs._getters import get_distributed_info, get_wandb_run, get_wandb_run_dir, get_wandb_sweep_id
+from .settings._config import (
+    WandbConfig,
+    WandbSweepConfig,
+    get_wandb_context,
+    get_wandb_sweep_context,
+    wandb_config,
+    wandb_sweep_config,
+)
+from .sweeps._decorator import wandb_sweep
+from .tasks._decorator import wandb_init
 
 if TYPE_CHECKING:
     from flyte_wandb_hookspecs import (
@@ -54,16 +54,16 @@ if TYPE_CHECKING:
         strategy_name,
     )
 
-    from ._downloads._blocking import download_wandb_run_dir, download_wandb_sweep_dirs
-    from ._downloads._logs import download_wandb_run_logs, download_wandb_sweep_logs
-    from ._loader import use_plugin
-    from ._manager import StrategyManager
-    from ._offline._calls import sync_wandb_runs, sync_wandb_runs_async
-    from ._offline._outcome import SyncOutcome
-    from ._plan import plan
-    from ._preview import LinkPreview, Preview, preview
-    from ._run_sweep import run_sweep
-    from ._trials import TrialOutcome
+    from ._outcomes import TrialOutcome
+    from .plans._plan import plan
+    from .plugins._loading import use_plugin
+    from .plugins._manager import StrategyManager
+    from .results.downloads._to_folder import download_wandb_run_dir, download_wandb_sweep_dirs
+    from .results.downloads._to_storage import download_wandb_run_logs, download_wandb_sweep_logs
+    from .results.offline._outcome import SyncOutcome
+    from .results.offline._sync import sync_wandb_runs, sync_wandb_runs_async
+    from .sweeps._run_sweep import run_sweep
+    from .tasks._preview import LinkPreview, Preview, preview
 
     __version__: str
 
@@ -136,21 +136,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "download_wandb_run_dir": "flyte_wandb._downloads._blocking",
-    "download_wandb_run_logs": "flyte_wandb._downloads._logs",
-    "download_wandb_sweep_dirs": "flyte_wandb._downloads._blocking",
-    "download_wandb_sweep_logs": "flyte_wandb._downloads._logs",
-    "StrategyManager": "flyte_wandb._manager",
-    "SyncOutcome": "flyte_wandb._offline._outcome",
-    "sync_wandb_runs": "flyte_wandb._offline._calls",
-    "sync_wandb_runs_async": "flyte_wandb._offline._calls",
-    "plan": "flyte_wandb._plan",
-    "LinkPreview": "flyte_wandb._preview",
-    "Preview": "flyte_wandb._preview",
-    "preview": "flyte_wandb._preview",
-    "run_sweep": "flyte_wandb._run_sweep",
-    "TrialOutcome": "flyte_wandb._trials",
-    "use_plugin": "flyte_wandb._loader",
+    "download_wandb_run_dir": "flyte_wandb.results.downloads._to_folder",
+    "download_wandb_run_logs": "flyte_wandb.results.downloads._to_storage",
+    "download_wandb_sweep_dirs": "flyte_wandb.results.downloads._to_folder",
+    "download_wandb_sweep_logs": "flyte_wandb.results.downloads._to_storage",
+    "StrategyManager": "flyte_wandb.plugins._manager",
+    "SyncOutcome": "flyte_wandb.results.offline._outcome",
+    "sync_wandb_runs": "flyte_wandb.results.offline._sync",
+    "sync_wandb_runs_async": "flyte_wandb.results.offline._sync",
+    "plan": "flyte_wandb.plans._plan",
+    "LinkPreview": "flyte_wandb.tasks._preview",
+    "Preview": "flyte_wandb.tasks._preview",
+    "preview": "flyte_wandb.tasks._preview",
+    "run_sweep": "flyte_wandb.sweeps._run_sweep",
+    "TrialOutcome": "flyte_wandb._outcomes",
+    "use_plugin": "flyte_wandb.plugins._loading",
 }
 
 if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._trials import TrialOutcome
+    from ._outcomes import TrialOutcome
 
 
 class FlyteWandbError(Exception):

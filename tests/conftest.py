@@ -11,7 +11,7 @@ import flyte
 import pytest
 import wandb
 
-from flyte_wandb import _notices
+from flyte_wandb import _logging as _notices
 from flyte_wandb.testing import WandbServer
 from tests.services import leftover_services
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 import wandb
 
 from flyte_wandb import use_plugin
-from flyte_wandb._client import end_client
-from flyte_wandb._runs import OPEN_RUNS
+from flyte_wandb.runs._registry import OPEN_RUNS
+from flyte_wandb.wandb_client import end_client
 
 from .._local import local_runner
 from . import kept, vitals

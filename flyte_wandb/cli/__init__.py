@@ -118,7 +118,7 @@ def doctor(context: click.RichContext, /, **asked: Any) -> None:
 
     Every line has a remedy where one is needed. The exit code is 1 where a run could not start. The key is never shown.
     """
-    from flyte_wandb._doctor import Asked
+    from flyte_wandb.cli._checks import Asked
 
     from ._doctor import show_findings
 

@@ -9,7 +9,7 @@ import click
 from click.exceptions import Exit
 from rich_click import RichCommand
 
-from flyte_wandb._notices import one_line
+from flyte_wandb._logging import one_line
 
 
 class OneLineErrors(RichCommand):

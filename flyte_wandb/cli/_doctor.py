@@ -7,7 +7,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from flyte_wandb._doctor import Asked, Finding, examine
+from flyte_wandb.cli._checks import Asked, Finding, examine
 from flyte_wandb.cli._screen import plain, screen
 
 _COLOURS: Final = {"ok": "green", "note": "yellow", "problem": "red"}

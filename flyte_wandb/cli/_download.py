@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flyte_wandb._downloads._blocking import download
-from flyte_wandb._downloads._names import local_paths
-from flyte_wandb._downloads._places import resolve
-from flyte_wandb._downloads._reference import read_reference
 from flyte_wandb.cli._screen import plain, screen
+from flyte_wandb.results._file_names import local_paths
+from flyte_wandb.results.downloads._reference import read_reference
+from flyte_wandb.results.downloads._resolve import resolve
+from flyte_wandb.results.downloads._to_folder import download
 
 
 def run_download(target: str, *, to: str | None, sweep: bool, no_history: bool, **place: str | None) -> None:

@@ -12,15 +12,15 @@ import click
 from rich.console import Console
 
 from flyte_wandb import Plan, Preview, SettingError, preview, wandb_config
-from flyte_wandb._fields import checked
-from flyte_wandb._links import links_of
-from flyte_wandb._parent import written_run
-from flyte_wandb._parts import parts_of
-from flyte_wandb._preview import NAMES, preview_of
-from flyte_wandb._spec import Spec
-from flyte_wandb._world import even_world
+from flyte_wandb.cli._load_task import load_task
 from flyte_wandb.cli._screen import plain, screen, table
-from flyte_wandb.cli._targets import load_task
+from flyte_wandb.links._per_part import links_of
+from flyte_wandb.plans._parent import written_run
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.plans._summary import parts_of
+from flyte_wandb.plans._world import even_world
+from flyte_wandb.settings._schema import checked
+from flyte_wandb.tasks._preview import NAMES, preview_of
 from flyte_wandb_hookspecs import ParentRun
 
 MOST_LISTED: Final = 32

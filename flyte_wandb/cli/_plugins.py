@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from flyte_wandb import StrategyManager
-from flyte_wandb._loader import Found, survey
-from flyte_wandb._notices import one_line
+from flyte_wandb._logging import one_line
 from flyte_wandb.cli._screen import plain, screen, table
+from flyte_wandb.plugins._loading import Found, survey
 
 _COLOURS = {"ok": "green", "blocked": "yellow", "broken": "red"}
 

@@ -18,13 +18,13 @@ import cloudpickle
 from flyte_wandb_hookspecs import Part, Plan, Request, Settings
 
 from .._action import NAMELESS
-from .._address import run_link
 from .._errors import RefusedError
-from .._loader import built_in
-from .._manager import StrategyManager
-from .._plan import plan
-from .._spec import Spec
-from .._world import check_owners
+from ..links._build import run_link
+from ..plans._plan import plan
+from ..plans._spec import Spec
+from ..plans._world import check_owners
+from ..plugins._loading import built_in
+from ..plugins._manager import StrategyManager
 from ._worlds import SHAPES, world_of
 
 _SHORT: Final[Any] = {"run_name": "r1", "action_name": "a0", "flyte_project": "p1", "flyte_domain": "d1"}

@@ -72,7 +72,7 @@ def shared_child(x: int) -> str:
 
 def in_a_container(child: Any) -> str:
     """Run a child as the control plane would: in another process, with the context in force here."""
-    from flyte_wandb.testing import run_container  # here, for every container imports this module
+    from flyte_wandb.testing import run_container
 
     names = ("WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_MODE")
     environ = {name: os.environ[name] for name in names if name in os.environ}

@@ -11,9 +11,9 @@ import pytest
 
 from examples.results import main
 from flyte_wandb import wandb_config
-from flyte_wandb._client._reading import _MOST_METRICS
-from flyte_wandb._downloads._tuning import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, Tuning
+from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, Tuning
 from flyte_wandb.testing import WandbServer
+from flyte_wandb.wandb_client._reader import _MOST_METRICS
 from tests.cli.running import run
 from tests.conftest import LocalRun
 from tests.docs.consoles import ROOT, consoles

@@ -33,8 +33,8 @@ from flyte_wandb import (
     use_plugin,
     wandb_init,
 )
-from flyte_wandb._contributions import Contribution, contributed
-from flyte_wandb._plan import detect_topology
+from flyte_wandb.plans._plan import detect_topology
+from flyte_wandb.runs._run_hooks import Contribution, contributed
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.docs.consoles import ROOT

@@ -10,9 +10,9 @@ import pytest
 
 from examples.jobs import finetune
 from flyte_wandb import Wandb, WandbSweep
-from flyte_wandb._address import MOST_CHECKED
-from flyte_wandb._links import MOST_LINKS
 from flyte_wandb.cli._plan import MOST_LISTED
+from flyte_wandb.links._build import MOST_CHECKED
+from flyte_wandb.links._per_part import MOST_LINKS
 from flyte_wandb.testing import WandbServer, run_ranks
 from tests.docs.consoles import ROOT, Console, consoles
 

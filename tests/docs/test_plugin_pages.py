@@ -30,16 +30,16 @@ from flyte_wandb import (
     Request,
     SettingError,
     Wandb,
-    _notices,
     hookimpl,
     plan,
     use_plugin,
     wandb_config,
     wandb_init,
 )
-from flyte_wandb._contributions import OBSERVER_SECONDS, contributed
-from flyte_wandb._limits import RUN_ID
-from flyte_wandb._probe import _SAMPLES
+from flyte_wandb import _logging as _notices
+from flyte_wandb.links._placeholders import _SAMPLES
+from flyte_wandb.runs._run_hooks import OBSERVER_SECONDS, contributed
+from flyte_wandb.settings._limits import RUN_ID
 from flyte_wandb.testing import PluginConformance, WandbServer, run_container, run_ranks
 from tests.cli.running import PLACE, SCRIPTS, environment, run
 from tests.conftest import LocalRun, own_config

@@ -12,7 +12,7 @@ import flyte
 import pytest
 
 from flyte_wandb import wandb_init
-from flyte_wandb._tracking import is_tracked
+from flyte_wandb.tasks._wrapper import is_tracked
 from tests.docs.consoles import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flyte_wandb._report._history import MOST_BYTES, MOST_PLOTS
-from flyte_wandb._report._series import MOST_BUCKETS
+from flyte_wandb.results.report._history import MOST_BYTES, MOST_PLOTS
+from flyte_wandb.results.report._series import MOST_BUCKETS
 from tests.conftest import LocalRun
 from tests.docs.consoles import ROOT
 

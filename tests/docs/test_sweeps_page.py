@@ -16,8 +16,8 @@ from wandb.agents.pyagent import Agent
 
 import flyte_wandb
 from flyte_wandb import wandb_config, wandb_sweep_config
-from flyte_wandb._run_sweep import MOST_AGENTS, MOST_MISSED
-from flyte_wandb._sweep_fields import SWEEP_FIELDS
+from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS
+from flyte_wandb.sweeps._run_sweep import MOST_AGENTS, MOST_MISSED
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.docs.consoles import ROOT

@@ -10,8 +10,8 @@ import pytest
 
 from docs import make_cli, make_pictures, make_settings
 from docs.settings_meanings import MEANINGS, SWEEP_MEANINGS, VARIABLES
-from flyte_wandb._fields import FIELDS
-from flyte_wandb._sweep_fields import SWEEP_FIELDS
+from flyte_wandb.settings._schema import FIELDS
+from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS
 from tests.docs.pages import ROOT
 
 PACKAGES = ("flyte_wandb", "hookspecs", "builtin_strategies")

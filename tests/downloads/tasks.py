@@ -5,8 +5,8 @@ from __future__ import annotations
 import flyte
 import flyte.io
 
-from flyte_wandb._bring_home import bring_home
-from flyte_wandb._downloads._reference import Reference
+from flyte_wandb.results.downloads._after_task_call import bring_home
+from flyte_wandb.results.downloads._reference import Reference
 
 env = flyte.TaskEnvironment(name="apart")
 

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from flyte_wandb import SettingError
-from flyte_wandb._client._reading import page_size
-from flyte_wandb._downloads._tuning import Tuning, tuning
-from flyte_wandb._downloads._workers import Stop, StoppedError, Workers
+from flyte_wandb.results._workers import Stop, StoppedError, Workers
+from flyte_wandb.results.downloads._limits import Tuning, tuning
+from flyte_wandb.wandb_client._reader import page_size
 
 
 def test_what_is_not_set_is_the_default() -> None:

@@ -12,7 +12,7 @@ import pytest
 import wandb
 
 from flyte_wandb import DownloadError, download_wandb_run_dir
-from flyte_wandb._downloads._names import local_paths
+from flyte_wandb.results._file_names import local_paths
 from flyte_wandb.testing import WandbServer
 from tests.downloads.runs import BIG, document, files_here, large_run, rows, small_run, whole
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb import DownloadError
-from flyte_wandb._downloads._folder import Folder
-from flyte_wandb._downloads._journal import Journal
+from flyte_wandb.results.downloads._folder import Folder
+from flyte_wandb.results.downloads._journal import Journal
 
 
 @pytest.fixture

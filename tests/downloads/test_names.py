@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flyte_wandb._downloads._names import MOST_BYTES, local_paths
+from flyte_wandb.results._file_names import MOST_BYTES, local_paths
 
 COMPONENTS = st.one_of(
     st.sampled_from(["..", ".", "", "a", "b", "C:", "con", "~", "a~1", "\x00", "\ud800", "é" * 200, "x" * 300]),

@@ -9,7 +9,7 @@ import pytest
 import wandb
 
 from flyte_wandb import DownloadError, download_wandb_run_dir, get_wandb_run, wandb_config, wandb_init
-from flyte_wandb._downloads._reference import Reference, read_reference
+from flyte_wandb.results.downloads._reference import Reference, read_reference
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.downloads.runs import document, rows, small_run

@@ -12,10 +12,10 @@ from io import BytesIO
 
 import pytest
 
-from flyte_wandb._client import Access, RemoteFile
-from flyte_wandb._downloads._transfers import TransferError, Transfers
-from flyte_wandb._downloads._tuning import Tuning
-from flyte_wandb._downloads._workers import Stop
+from flyte_wandb.results._workers import Stop
+from flyte_wandb.results.downloads._limits import Tuning
+from flyte_wandb.results.downloads._transfer import TransferError, Transfers
+from flyte_wandb.wandb_client import Access, RemoteFile
 
 ACCESS = Access(server="http://127.0.0.1:9", login="Basic secret", headers={"X-Team": "a"}, proxies={}, verify=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import RunStoppedError
-from flyte_wandb._interruption import PREEMPTED, Interruption, preemptible
+from flyte_wandb.runs._termination import PREEMPTED, Interruption, preemptible
 
 
 def term() -> None:

@@ -78,7 +78,7 @@ def shared() -> str:
 @env.task
 def parent(child: str, run_mode: str) -> str:
     """Submit a child as the control plane would: with the links that are rendered here, in another process."""
-    from flyte_wandb.testing import run_container  # here, for every rank imports this module
+    from flyte_wandb.testing import run_container
     from tests.links.rendering import wire_links
 
     names = ("WANDB_BASE_URL", "WANDB_API_KEY")

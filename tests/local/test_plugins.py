@@ -12,17 +12,8 @@ from typing import Any
 import flyte
 import pytest
 
-from flyte_wandb import (
-    Plan,
-    PluginError,
-    Request,
-    _contributions,
-    get_wandb_run,
-    hookimpl,
-    plan,
-    use_plugin,
-    wandb_init,
-)
+from flyte_wandb import Plan, PluginError, Request, get_wandb_run, hookimpl, plan, use_plugin, wandb_init
+from flyte_wandb.runs import _run_hooks as _contributions
 from tests.conftest import LocalRun, own_config
 from tests.distributions import install
 from tests.offline import by_id
@@ -260,7 +251,7 @@ def test_a_plugin_that_only_the_container_has_is_told_where_the_submitter_could_
     context: dict[str, str], warned: bool, tmp_path: Path
 ) -> None:
     install(tmp_path, "acme-names", "")
-    code = f"from flyte_wandb._provenance import check_plugins; check_plugins({context!r})"
+    code = f"from flyte_wandb.plugins._versions import check_plugins; check_plugins({context!r})"
     environ = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
     expected = (

@@ -80,11 +80,11 @@ def test_the_fixtures_cost_a_pytest_that_does_not_use_them_the_import_of_the_pac
     code = (
         "import sys, pytest, flyte_wandb\n"
         "before = set(sys.modules)\n"
-        "import flyte_wandb._pytest_fixtures\n"
+        "import flyte_wandb._pytest_plugin\n"
         "print(sorted(set(sys.modules) - before))"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert result.stdout == "['flyte_wandb._pytest_fixtures']\n", result.stderr
+    assert result.stdout == "['flyte_wandb._pytest_plugin']\n", result.stderr
 
 
 def test_a_plan_is_said_in_words(wandb_strategies: StrategyManager) -> None:

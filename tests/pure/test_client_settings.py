@@ -10,12 +10,12 @@ import pytest
 import wandb
 
 from flyte_wandb import SettingError, wandb_config, wandb_init
-from flyte_wandb._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting
-from flyte_wandb._context import read_settings
-from flyte_wandb._fields import FIELDS, checked
-from flyte_wandb._requests import placeholder_request
-from flyte_wandb._settings import merged
-from flyte_wandb._spec import Spec
+from flyte_wandb.plans._request import placeholder_request
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.settings._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting
+from flyte_wandb.settings._context import read_settings
+from flyte_wandb.settings._merge import merged
+from flyte_wandb.settings._schema import FIELDS, checked
 
 VALUES: dict[str, Any] = {
     "mode": "offline",

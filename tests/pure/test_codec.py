@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import SettingError
-from flyte_wandb._codec import decode, encode
+from flyte_wandb.settings._encoding import decode, encode
 
 LOOK_ALIKES = st.sampled_from(
     ["", "true", "null", "None", "1", "1e3", "-0", "NaN", "[1]", '{"a": 1}', '"x"', "$tuple", "$dict", "\ud800", "\x00"]

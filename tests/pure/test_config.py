@@ -14,9 +14,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import ParentRun, SettingError, WandbConfig, get_wandb_context, wandb_config
-from flyte_wandb._context import read_settings
-from flyte_wandb._fields import FIELDS
-from flyte_wandb._parent import read_run, written_run
+from flyte_wandb.plans._parent import read_run, written_run
+from flyte_wandb.settings._context import read_settings
+from flyte_wandb.settings._schema import FIELDS
 
 TEXT_FIELDS = [
     "run_mode",

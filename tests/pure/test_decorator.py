@@ -20,7 +20,7 @@ from flyte.extras import ContainerTask, Sleep
 from flyte.models import NativeInterface
 
 from flyte_wandb import SettingError, Topology, Wandb, wandb_init
-from flyte_wandb._spec import Spec
+from flyte_wandb.plans._spec import Spec
 
 env = flyte.TaskEnvironment(name="decorated")
 
@@ -286,7 +286,7 @@ def test_a_known_strategy_may_carry_an_argument(setting: str) -> None:
 @pytest.mark.parametrize("function", [twice, twice_async])
 def test_the_wrapper_holds_the_function_the_spec_and_a_modules_name_only(function: Any) -> None:
     task = wandb_init(project="p")(task_of(function))
-    held = {"function": function, "spec": spec_of(task), "session": "flyte_wandb._session"}
+    held = {"function": function, "spec": spec_of(task), "session": "flyte_wandb.tasks._call"}
     assert inspect.getclosurevars(task.func).nonlocals == held
 
 

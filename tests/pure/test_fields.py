@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from flyte_wandb import SettingError, wandb_config, wandb_init
-from flyte_wandb._fields import FIELDS, OWN_FIELDS, SettingArguments, checked
+from flyte_wandb.settings._schema import FIELDS, OWN_FIELDS, SettingArguments, checked
 
 NO_SUCH = "there is no such setting"
 WORDS = "neither empty nor starts or ends with white space"

@@ -10,7 +10,7 @@ import pytest
 from flyte_wandb import Request, Topology
 from flyte_wandb._action import Action
 from flyte_wandb._attempts import _told
-from flyte_wandb._identity import _for_people, identity
+from flyte_wandb.runs._flyte_identity import _for_people, identity
 
 REQUEST = Request(run_name="r1", action_name="a1", task_name="env.train")
 REMOTE = Action(run_name="r1", name="a1", project="p", domain="d", local=False)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import HookError, RefusedError, Topology
-from flyte_wandb._plan import detect_topology
+from flyte_wandb.plans._plan import detect_topology
 from flyte_wandb.testing import world_of
 from tests.pure.worlds import manager
 

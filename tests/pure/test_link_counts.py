@@ -11,10 +11,10 @@ import pytest
 
 from flyte_wandb import Part, Request, SettingError, Topology, Wandb, WandbSweep, hookimpl
 from flyte_wandb._action import Action
-from flyte_wandb._address import MOST_CHECKED, sweep_link
-from flyte_wandb._links import MOST_LINKS, MOST_SCANNED, links_of
-from flyte_wandb._loader import installed
-from flyte_wandb._spec import Spec
+from flyte_wandb.links._build import MOST_CHECKED, sweep_link
+from flyte_wandb.links._per_part import MOST_LINKS, MOST_SCANNED, links_of
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.plugins._loading import installed
 from tests.pure.worlds import manager, said
 
 PROJECT = "https://w.example/team/vision"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
-from flyte_wandb._parent import written_run
-from flyte_wandb._spec import Spec
+from flyte_wandb.plans._parent import written_run
+from flyte_wandb.plans._spec import Spec
 from tests.pure.worlds import launched, manager, request, said
 
 PROJECT = "https://wandb.ai/team/vision"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb import PluginError, plan
-from flyte_wandb._loader import disabled_names, installed, load
+from flyte_wandb.plugins._loading import disabled_names, installed, load
 from tests.pure.worlds import request
 
 BUILTIN = EntryPoint(name="builtin", value="flyte_wandb_builtin_strategies", group="flyte_wandb")

@@ -27,7 +27,7 @@ from flyte_wandb import (
     plan,
     strategy_argument,
 )
-from flyte_wandb._plan import detect_topology
+from flyte_wandb.plans._plan import detect_topology
 from tests.pure.worlds import ALONE, launched, manager, plans, request, told
 
 

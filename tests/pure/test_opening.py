@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, plan
-from flyte_wandb._contributions import Contribution
-from flyte_wandb._fields import checked
-from flyte_wandb._opening import Mode, Opening, Place, opening, place, rank_label, writer_label
-from flyte_wandb._settings import merged
+from flyte_wandb._place import Place
+from flyte_wandb.plans._place import place
+from flyte_wandb.runs._opening import opening, rank_label, writer_label
+from flyte_wandb.runs._run_hooks import Contribution
+from flyte_wandb.settings._merge import merged
+from flyte_wandb.settings._schema import checked
+from flyte_wandb.wandb_client._opening import Mode, Opening
 from tests.pure.worlds import ALONE, launched, manager, request
 
 ABOVE = ParentRun(run_id="r1-top", group="g", project="theirs", entity="team", host="https://wandb.example.com")

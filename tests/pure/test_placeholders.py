@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from flyte_wandb import Group, Part, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
 from flyte_wandb._action import Action
-from flyte_wandb._address import run_link
-from flyte_wandb._loader import installed
-from flyte_wandb._requests import request_of_link
-from flyte_wandb._spec import Spec
-from flyte_wandb._world import even_world
+from flyte_wandb.links._build import run_link
+from flyte_wandb.plans._request import request_of_link
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.plans._world import even_world
+from flyte_wandb.plugins._loading import installed
 from tests.pure.worlds import manager, said
 
 ASKED = Action(

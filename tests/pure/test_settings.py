@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Settings, wandb_config
-from flyte_wandb._context import read_settings
-from flyte_wandb._fields import checked
-from flyte_wandb._settings import merged
+from flyte_wandb.settings._context import read_settings
+from flyte_wandb.settings._merge import merged
+from flyte_wandb.settings._schema import checked
 
 ABOVE = ParentRun(run_id="exp")
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Request, SettingError, Topology, plan, wandb_config, wandb_init
-from flyte_wandb._fields import checked
-from flyte_wandb._opening import Mode, Opening, opening
-from flyte_wandb._settings import merged
-from flyte_wandb._start import BRANCHES, START
+from flyte_wandb.runs._opening import opening
+from flyte_wandb.settings._merge import merged
+from flyte_wandb.settings._schema import checked
+from flyte_wandb.settings._start import BRANCHES, START
+from flyte_wandb.wandb_client._opening import Mode, Opening
 from tests.pure.worlds import ALONE, launched, manager
 
 FORK: dict[str, Any] = {"fork_from": "old?_step=3"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte_wandb import HookError, Part, Plan, Request, Role, Settings, Topology, hookimpl, plan
-from flyte_wandb._world import check_owners, world
+from flyte_wandb.plans._world import check_owners, world
 from tests.pure.worlds import launched, manager, plans, request
 
 BUILTIN = manager()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Settings, StrategyManager, Topology, plan
-from flyte_wandb._loader import built_in
+from flyte_wandb.plugins._loading import built_in
 from flyte_wandb.testing import world_of as launched
 
 ALONE = Topology()

@@ -60,7 +60,7 @@ def fails(which: int, how: str) -> str | None:
 @plain.task
 def parent(run_mode: str) -> str:
     """Call a task of two ranks as the control plane would."""
-    from flyte_wandb.testing import run_ranks  # here, for every rank imports this module
+    from flyte_wandb.testing import run_ranks
 
     run = get_wandb_run()
     assert run is not None

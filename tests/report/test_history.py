@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import wandb
 
-from flyte_wandb._client import _logged_values
-from flyte_wandb._client._logged_values import stretches
-from flyte_wandb._report._history import MOST_NAMES, MOST_PLOTS, read_history
+from flyte_wandb.results.report._history import MOST_NAMES, MOST_PLOTS, read_history
+from flyte_wandb.wandb_client import _log_values as _logged_values
+from flyte_wandb.wandb_client._log_values import stretches
 
 Write = Callable[..., Path]
 

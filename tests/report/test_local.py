@@ -198,8 +198,8 @@ def test_outside_of_flyte_there_is_no_report(reports: Reports) -> None:
 
 @pytest.mark.usefixtures("offline")
 def test_without_the_setting_nothing_of_it_is_imported(run_local: LocalRun, reports: Reports) -> None:
-    for name in [name for name in sys.modules if name.startswith("flyte_wandb._report")]:
+    for name in [name for name in sys.modules if name.startswith("flyte_wandb.results.report")]:
         del sys.modules[name]
     run_local(tasks.by_context, 1)
-    assert [name for name in sys.modules if name.startswith("flyte_wandb._report")] == []
+    assert [name for name in sys.modules if name.startswith("flyte_wandb.results.report")] == []
     assert reports() == {}

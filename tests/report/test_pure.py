@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte_wandb._report._html import clean, tag
-from flyte_wandb._report._numbers import labels, number, place, ticks
-from flyte_wandb._report._plot import HEIGHT, WIDTH, plot
-from flyte_wandb._report._series import MOST_BUCKETS, Series
-from flyte_wandb._report._tables import values
+from flyte_wandb.results.report._html import clean, tag
+from flyte_wandb.results.report._numbers import labels, number, place, ticks
+from flyte_wandb.results.report._plot import HEIGHT, WIDTH, plot
+from flyte_wandb.results.report._series import MOST_BUCKETS, Series
+from flyte_wandb.results.report._tables import values
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

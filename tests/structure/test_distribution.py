@@ -55,7 +55,7 @@ def test_the_wheel_registers_the_built_ins_like_any_plugin(built: Path) -> None:
         "console_scripts": "flyte-wandb = flyte_wandb.cli:main",
         "flyte.plugins.cli.commands": "wandb = flyte_wandb.cli:main",
         "flyte_wandb": "builtin = flyte_wandb_builtin_strategies",
-        "pytest11": "flyte_wandb = flyte_wandb._pytest_fixtures",
+        "pytest11": "flyte_wandb = flyte_wandb._pytest_plugin",
     }
 
 

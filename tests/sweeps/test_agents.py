@@ -15,7 +15,7 @@ import pytest
 import wandb
 
 from flyte_wandb import get_wandb_run, get_wandb_sweep_id, wandb_config, wandb_init, wandb_sweep, wandb_sweep_config
-from flyte_wandb._runs import OPEN_RUNS
+from flyte_wandb.runs._registry import OPEN_RUNS
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.remote import run_action

@@ -17,8 +17,8 @@ import wandb
 from wandb.sdk import wandb_setup
 
 from flyte_wandb import SweepError, wandb_sweep
-from flyte_wandb._client import room_for_agents
-from flyte_wandb._client._agents import _SET_ASIDE, own_client, own_client_in_use
+from flyte_wandb.wandb_client import room_for_agents
+from flyte_wandb.wandb_client._agent_room import _SET_ASIDE, own_client, own_client_in_use
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="rooms")

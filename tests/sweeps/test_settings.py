@@ -21,9 +21,9 @@ from flyte_wandb import (
     wandb_sweep_config,
 )
 from flyte_wandb._action import Action
-from flyte_wandb._context import SWEEPS, read_settings
-from flyte_wandb._spec import Spec
-from flyte_wandb._sweep_session import settings_of
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.settings._context import SWEEPS, read_settings
+from flyte_wandb.sweeps._call import settings_of
 
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans())
 PARAMETERS = st.dictionaries(st.text(), st.fixed_dictionaries({"values": st.lists(NUMBERS)}), min_size=1, max_size=3)

@@ -1,5 +1,0 @@
-"""Offline runs come home: kept in Flyte's storage when their task ends, and uploaded to W&B later."""
-
-from ._keeping import keep_offline_run
-
-__all__ = ["keep_offline_run"]

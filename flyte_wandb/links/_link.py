@@ -1,0 +1,226 @@
+"""The links in Flyte's UI. Light: what plans the runs that they lead to is imported when Flyte asks for an address."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+import flyte
+
+from .._action import Action
+from .._errors import FlyteWandbError
+from .._logging import say_once
+from ..plans._spec import Spec
+from ..settings._schema import checked
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._placeholders import Made
+
+_LOG = logging.getLogger("flyte_wandb")
+NAME: Final = "Weights & Biases"
+"""What Flyte's UI shows of a link; links to a part add its label."""
+
+_ICON: Final = "https://wandb.ai/favicon.ico"
+_LOCAL_POD: Final = "localhost"
+"""What Flyte's local controller calls the pod."""
+
+
+class PlaceArguments(TypedDict, total=False):
+    """Settings that say where runs and sweeps live. None counts as not set."""
+
+    project: str | None
+    entity: str | None
+    host: str | None
+
+
+class LinkArguments(PlaceArguments, total=False):
+    """Settings that say to which runs a link leads; see `SettingArguments`. None counts as not set."""
+
+    run_mode: str | None
+    rank_scope: str | None
+    id: str | None
+    group: str | None
+    mode: str | None
+    joinable: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, init=False)
+class PlannedLink(flyte.Link):
+    """A link whose address is planned when Flyte asks for it. Stateless, for Flyte uses one object for all calls.
+
+    Attributes:
+        name: What Flyte's UI shows.
+        icon_uri: An icon for it.
+        spec: The settings of the task, and the world that it declares.
+    """
+
+    name: str
+    icon_uri: str | None
+    spec: Spec
+
+    @abstractmethod
+    def made(self, action: Action) -> Made:
+        """Return the link for an action, with the decisions behind it.
+
+        Raises:
+            FlyteWandbError: No run can be planned.
+        """
+
+    def get_link(
+        self,
+        run_name: str,
+        project: str,
+        domain: str,
+        context: dict[str, str],
+        parent_action_name: str,
+        action_name: str,
+        pod_name: str,
+        **kwargs: Any,
+    ) -> str:
+        """Return the URL of the page; names may be Flyte's placeholders. Asks no server.
+
+        Never raises, for submitting the task would fail: where no run can be planned, this is the best page that
+        exists, and a logged message says why.
+        """
+        try:
+            local = pod_name == _LOCAL_POD
+            names = {"run_name": run_name, "name": action_name, "project": project, "domain": domain}
+            action = Action(**names, local=local, context=context)
+            made = self._made_or_best(action)
+            if made.fault:
+                say_once(made.fault)
+            return made.url
+        except Exception:
+            _LOG.warning("no W&B link for %s: its address cannot be found here", self._of, exc_info=True)
+            return ""
+
+    def _made_or_best(self, action: Action) -> Made:
+        from ._build import best_link
+
+        try:
+            return self.made(action)
+        except FlyteWandbError as error:
+            say_once(f"the W&B link of {self._of} does not lead to a run: {error}", logging.ERROR)
+            return best_link(self.spec, action)
+
+    @property
+    def _of(self) -> str:
+        return self.spec.task_name or "a task"
+
+
+@dataclass(frozen=True, kw_only=True, init=False)
+class Wandb(PlannedLink):
+    """A link to the W&B page of a task's run, or of the group where every rank has a run of its own.
+
+    `wandb_init` adds the links of its task. Write one by hand where it cannot: above a function that is decorated below
+    ``@env.task``, or beside other links in ``.override(links=...)``.
+
+    Attributes:
+        rank: The rank of the declared world whose run or group is meant; None for what all of them have in common,
+            which is their group or else the project.
+
+    Example::
+
+        @env.task(links=(Wandb(project="vision", entity="team"),))
+        @wandb_init(project="vision", entity="team")
+        def train(): ...
+    """
+
+    rank: int | None
+
+    def __init__(
+        self,
+        *,
+        name: str = NAME,
+        icon_uri: str | None = _ICON,
+        spec: Spec | None = None,
+        rank: int | None = 0,
+        nodes: int | None = None,
+        per_node: int | None = None,
+        **settings: Unpack[LinkArguments],
+    ) -> None:
+        """Make a link.
+
+        Args:
+            name: What Flyte's UI shows.
+            icon_uri: An icon for it.
+            spec: What `wandb_init` knows of its task, in the place of all that follows but `rank`.
+            rank: See the attribute.
+            nodes: Nodes of a task of many ranks.
+            per_node: Ranks on each node.
+            settings: See `LinkArguments`; those that Flyte's context sets count as well, as for the task.
+
+        Raises:
+            SettingError: A setting is unknown or cannot be used.
+        """
+        given = spec or Spec(settings=checked(settings, "Wandb"), declared=_declared(nodes, per_node))
+        _set(self, name=name, icon_uri=icon_uri, spec=given, rank=rank)
+
+    def made(self, action: Action) -> Made:
+        from ._build import run_link
+
+        return run_link(self.spec, action, rank=self.rank)
+
+
+@dataclass(frozen=True, kw_only=True, init=False)
+class WandbSweep(PlannedLink):
+    """A link to the W&B page of a sweep: of a known one, or the one that Flyte's context names, else of all.
+
+    W&B gives a sweep its id when it is created, so the link of the task that creates it cannot know it yet.
+
+    Attributes:
+        id: W&B's id of a sweep that is there already, or None.
+
+    Example::
+
+        @env.task(links=(WandbSweep(project="vision", entity="team"),))
+        def search(): ...
+    """
+
+    id: str | None
+
+    def __init__(
+        self,
+        *,
+        name: str = f"{NAME} sweep",
+        icon_uri: str | None = _ICON,
+        spec: Spec | None = None,
+        id: str | None = None,
+        **settings: Unpack[PlaceArguments],
+    ) -> None:
+        """Make a link.
+
+        Args:
+            name: What Flyte's UI shows.
+            icon_uri: An icon for it.
+            spec: What a decorator knows of its task, in the place of settings.
+            id: See the attribute.
+            settings: See `PlaceArguments`; those that Flyte's context sets count as well.
+
+        Raises:
+            SettingError: A setting is unknown or cannot be used.
+        """
+        given = spec or Spec(settings=checked(settings, "WandbSweep"))
+        _set(self, name=name, icon_uri=icon_uri, spec=given, id=id)
+
+    def made(self, action: Action) -> Made:
+        from ._build import sweep_link
+
+        return sweep_link(self.spec, action, sweep_id=self.id)
+
+
+def _set(link: PlannedLink, **values: Any) -> None:
+    for field, value in values.items():
+        object.__setattr__(link, field, value)
+
+
+def _declared(nodes: int | None, per_node: int | None) -> Any:
+    if nodes is None and per_node is None:
+        return None
+    from ..plans._world import even_world
+
+    return even_world(nodes or 1, per_node or 1)

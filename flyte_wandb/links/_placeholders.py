@@ -1,0 +1,105 @@
+"""Trying out a link with names in the place of Flyte's placeholders, before it is given away.
+
+Flyte asks for links before a run exists and fills the names in afterwards. A plugin that cuts, hashes or changes what
+it is given would have the link lead to a run that never exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from flyte_wandb_hookspecs import Group, Step
+
+from .._action import Action
+from .._errors import HookError
+from ..plugins._manager import authors
+from ._pages import Pages
+
+_SAMPLES: Final = (
+    {"run_name": "r1", "name": "a0", "project": "p1", "domain": "d1"},
+    {
+        "run_name": "0qwertyuiopasdfghjklzxcvbnm-12",
+        "name": "3m9n8b7v6c5x4z2l1k0j-hgfdsap10",
+        "project": "the-quick-brown-fox_jumps-over",
+        "domain": "Lazy-Dogs_And.9876543210-zyxwv",
+    },
+)
+"""Names that Flyte may fill in: the shortest, and the longest (30 characters) with every character that it allows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One link as the plugins make it.
+
+    Attributes:
+        url: Where it leads.
+        pages: The pages above.
+        steps: The decisions behind it, in their order.
+        fault: Why it leads to a page above although the run's is known, or None.
+    """
+
+    url: str
+    pages: Pages
+    steps: tuple[Step, ...] = ()
+    fault: str | None = None
+
+
+def transparent(make: Callable[[Action], Made], action: Action) -> Made:
+    """Return the link of `action` if its names can be filled in later, else that to the best page above.
+
+    Args:
+        make: Makes the link of an action; is asked with names in the place of placeholders, too.
+        action: The action, some of whose names may be placeholders such as ``{{.actionName}}``.
+    """
+    made = make(action)
+    changed = (_changed(made, make, _known(action, names), names) for names in _fillings(action))
+    if step := next(filter(None, changed), None):
+        return replace(made, url=made.pages.best, fault=_fault(step))
+    return made
+
+
+def _fault(step: Step) -> str:
+    return (
+        f"{step.hook} of {authors(step)} changes the names that Flyte fills into links later ({_text(step)!r}), so "
+        "links lead to the project's page; compose names from request.base as it is, without cutting or hashing it"
+    )
+
+
+def filled(text: str, names: Mapping[str, str]) -> str:
+    """Fill in names as Flyte does.
+
+    >>> filled("{{.runName}}-{{.actionName}}", {"{{.runName}}": "r1", "{{.actionName}}": "a0"})
+    'r1-a0'
+    """
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return text
+
+
+def _fillings(action: Action) -> Iterator[dict[str, str]]:
+    """Yield what Flyte might fill in, by placeholder; nothing where it knows all names."""
+    for sample in _SAMPLES:
+        given = {getattr(action, field): name for field, name in sample.items()}
+        if names := {text: name for text, name in given.items() if text and "{{." in text}:
+            yield names
+
+
+def _known(action: Action, names: Mapping[str, str]) -> Action:
+    given = {field: getattr(action, field) for field in _SAMPLES[0]}
+    return replace(action, **{field: names.get(text, text) for field, text in given.items()})
+
+
+def _changed(made: Made, make: Callable[[Action], Made], known: Action, names: Mapping[str, str]) -> Step | None:
+    """Return the first decision that does not hand the placeholders on as they are."""
+    try:
+        expected = make(known)
+    except HookError:
+        return None  # such as an id that is too long with the longest names: the task is told when it has them
+    pairs = zip(made.steps, expected.steps, strict=False)
+    return next((step for step, other in pairs if filled(_text(step), names) != _text(other)), None)
+
+
+def _text(step: Step) -> str:
+    return step.value.name or "" if isinstance(step.value, Group) else str(step.value)

@@ -1,0 +1,90 @@
+"""A declared world: the request of each of its ranks, and the check that its runs have one owner each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from flyte_wandb_hookspecs import Plan, Request, Role, Topology
+
+from .._errors import HookError
+from ..plugins._manager import authors
+
+
+def even_world(nodes: int, per_node: int, *, launcher: str = "torch-elastic") -> Topology:
+    """Return rank 0 of a world of `nodes` nodes with `per_node` ranks each.
+
+    Args:
+        nodes: 1 or more.
+        per_node: 1 or more.
+        launcher: Who will start the ranks, by the name that `detect_topology` gives it.
+
+    >>> even_world(2, 8).world_size
+    16
+    """
+    return Topology(world_size=nodes * per_node, local_world_size=per_node, num_workers=nodes, launcher=launcher)
+
+
+def world(request: Request) -> Iterator[Request]:
+    """Yield the request of every rank of the declared world of `request`, in the order of ranks.
+
+    The declared world is even: each of its `num_workers` nodes has `local_world_size` ranks.
+    """
+    for rank in range(request.topology.world_size):
+        yield replace(request, topology=rank_of(request.topology, rank))
+
+
+def rank_of(declared: Topology, rank: int) -> Topology:
+    """Return another rank of a declared world, whose nodes are all of one size."""
+    worker, local_rank = divmod(rank, declared.local_world_size)
+    return replace(declared, rank=rank, local_rank=local_rank, worker_index=worker)
+
+
+def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
+    """Check the plans of a world: no run has two owners, and every SECONDARY has exactly one PRIMARY.
+
+    Args:
+        plans: The plans of the ranks from 0 on, in their order.
+        whole: Whether these are all ranks. Where they are only the first, a PRIMARY may be among the others.
+
+    Raises:
+        HookError: Two ranks own one id, or a SECONDARY's run has no PRIMARY; the message names the author of the id.
+    """
+    owners: dict[str, tuple[int, Plan]] = {}
+    joiners: dict[str, tuple[int, Plan]] = {}
+    for rank, one in enumerate(plans):
+        if one.run_id is None or one.role is Role.JOIN:
+            continue
+        if one.role is Role.SECONDARY:
+            joiners.setdefault(one.run_id, (rank, one))
+        elif one.run_id in owners:
+            raise HookError(_two_owners(one.run_id, owners[one.run_id], (rank, one)))
+        else:
+            owners[one.run_id] = (rank, one)
+    _check_joiners(joiners, owners, whole=whole)
+
+
+def _check_joiners(joiners: dict[str, tuple[int, Plan]], owners: dict[str, tuple[int, Plan]], *, whole: bool) -> None:
+    for run_id, (rank, joiner) in joiners.items():
+        owner = owners.get(run_id)
+        if (owner is None and whole) or (owner and owner[1].role is not Role.PRIMARY):
+            raise HookError(
+                f"{_place(rank, joiner)}, is to join the run {run_id!r}, which no rank opens as PRIMARY; its role is "
+                f"by {_author(joiner, 'choose_initializer')}, its id by {_author(joiner, 'compute_run_id')}"
+            )
+
+
+def _two_owners(run_id: str, first: tuple[int, Plan], second: tuple[int, Plan]) -> str:
+    return (
+        f"two ranks own the run {run_id!r}: {_place(*first)}, and {_place(*second)}; "
+        f"{_author(second[1], 'compute_run_id')} named it so: an id has to tell parts and ranks apart"
+    )
+
+
+def _place(rank: int, one: Plan) -> str:
+    inside = f" (rank {one.part.index} of {one.part.label})" if one.part.label else ""
+    return f"rank {rank}{inside}, {one.role.value}"
+
+
+def _author(one: Plan, hook: str) -> str:
+    return next((authors(step) for step in one.steps if step.hook == hook), "nobody")

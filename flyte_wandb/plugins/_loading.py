@@ -1,0 +1,184 @@
+"""The installed plugins: found through entry points, in an order that no file system decides."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from flyte_wandb_hookspecs import PROJECT_NAME
+
+from .._errors import PluginError
+from ._manager import StrategyManager
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+_BUILT_IN: Final = "builtin"
+
+DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
+"""Environment variable with the names of plugins to leave out, separated by commas."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One installed plugin, and what became of it.
+
+    Attributes:
+        name: Name of its entry point.
+        distribution: Name of the distribution that brings it, or its module where no distribution is known.
+        version: The distribution's version, or None.
+        disabled: Whether it is left out by `FLYTE_WANDB_DISABLE_PLUGINS`.
+        problem: Why it cannot be used, or None.
+    """
+
+    name: str
+    distribution: str
+    version: str | None = None
+    disabled: bool = False
+    problem: PluginError | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, for messages.
+
+        >>> Found(name="acme", distribution="acme-names", version="1.2").origin
+        'acme-names 1.2'
+        """
+        return f"{self.distribution} {self.version}" if self.version else self.distribution
+
+
+@functools.cache
+def installed() -> StrategyManager:
+    """Return the manager with every installed plugin, loaded once per process when it is first needed.
+
+    Raises:
+        PluginError: A plugin cannot be loaded or registered; the message names it, its distribution and the remedy.
+    """
+    return load(_entry_points(), disabled=disabled_names())
+
+
+def built_in() -> StrategyManager:
+    """Return a manager of its own with the built-in strategies only."""
+    return load(one for one in _entry_points() if one.name == _BUILT_IN)
+
+
+@contextmanager
+def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
+    """Use a plugin in this process until the block ends, beside those that are installed: for tests and notebooks.
+
+    Args:
+        plugin: A module or object with hook implementations.
+        name: Its name in messages; that of the module or class where not given.
+
+    Raises:
+        PluginError: It does not fit the contract, or its name or one of its strategies is taken.
+
+    >>> from flyte_wandb import Request, hookimpl, plan
+    >>> class Names:
+    ...     @hookimpl
+    ...     def compute_run_id(self, request):
+    ...         return f"acme-{request.base}"
+    >>> with use_plugin(Names()):
+    ...     plan(Request(run_name="r1", action_name="a0")).run_id
+    'acme-r1-a0'
+    """
+    label = name or str(getattr(plugin, "__name__", type(plugin).__name__))
+    manager = installed()
+    manager.register(plugin, name=label, origin="used in this process")
+    try:
+        yield
+    finally:
+        manager.unregister(label)
+
+
+def survey() -> tuple[StrategyManager, list[Found]]:
+    """Load every installed plugin anew, and tell of each what became of it, by name."""
+    manager, found = _surveyed(_entry_points(), disabled_names())
+    return manager, sorted(found, key=lambda one: one.name)
+
+
+def disabled_names() -> frozenset[str]:
+    """Return the plugin names that `FLYTE_WANDB_DISABLE_PLUGINS` leaves out."""
+    return frozenset(name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip())
+
+
+def installed_origins() -> dict[str, str]:
+    """Return where each plugin comes from that is not built in nor left out, by name, such as ``acme-names 1.2``.
+
+    Imports none of them.
+    """
+    if not _origins():
+        return {}
+    skipped = disabled_names()
+    return {name: origin for name, origin in _origins().items() if name not in skipped}
+
+
+@functools.cache
+def _origins() -> dict[str, str]:
+    return {one.name: _described(one).origin for one in _entry_points() if one.name != _BUILT_IN}
+
+
+def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
+    """Register the plugins behind `found`, so that they are asked in the order of their names, the built-ins last.
+
+    Args:
+        found: Entry points in any order.
+        disabled: Names of plugins to leave out.
+
+    Raises:
+        PluginError: A plugin cannot be loaded or registered.
+    """
+    manager, plugins = _surveyed(found, disabled)
+    for problem in (one.problem for one in plugins if one.problem):
+        raise problem
+    return manager
+
+
+@functools.cache
+def _entry_points() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=PROJECT_NAME))
+
+
+def _surveyed(found: Iterable[EntryPoint], disabled: frozenset[str]) -> tuple[StrategyManager, list[Found]]:
+    manager = StrategyManager()
+    in_order = sorted(found, key=_registration_order, reverse=True)
+    return manager, [_tried(manager, one, disabled=one.name in disabled) for one in in_order]
+
+
+def _tried(manager: StrategyManager, entry_point: EntryPoint, *, disabled: bool) -> Found:
+    plugin = _described(entry_point)
+    if disabled:
+        return replace(plugin, disabled=True)
+    try:
+        manager.register(_loaded(entry_point, plugin), name=plugin.name, origin=plugin.origin)
+    except PluginError as problem:
+        return replace(plugin, problem=problem)
+    return plugin
+
+
+def _described(entry_point: EntryPoint) -> Found:
+    distribution = entry_point.dist
+    if distribution is None:
+        return Found(name=entry_point.name, distribution=entry_point.value)
+    return Found(name=entry_point.name, distribution=distribution.name, version=distribution.version)
+
+
+def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
+    """Sort built-ins first and names in reverse: pluggy asks the plugin registered last before the others."""
+    return (entry_point.name == _BUILT_IN, entry_point.name, _described(entry_point).origin)
+
+
+def _loaded(entry_point: EntryPoint, plugin: Found) -> object:
+    try:
+        return entry_point.load()
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"plugin {plugin.name!r} ({plugin.origin}) cannot be loaded: {type(error).__name__}: {error}; "
+            f"repair or uninstall it, or leave it out with {DISABLE_VARIABLE}={plugin.name}"
+        ) from error

@@ -1,0 +1,284 @@
+"""Asking the plugins: who answered, who wrapped the answer, and errors that name both."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pluggy
+
+from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy, strategy_name
+
+from .._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
+from .._logging import say_once
+
+Check = Callable[[Any], str | None]
+"""Says what is wrong with a hook's answer, or None."""
+
+
+SLOW_SECONDS: Final = 1.0
+"""A hook that takes longer is worth a warning."""
+
+_LOST: Final = "the answer got lost in a wrapper, which has to return what it wants to be the answer"
+
+
+class _Answers(threading.local):
+    """The plugin that answered last, per thread: hooks are plain calls that finish where they began."""
+
+    plugin: str | None = None
+
+
+class StrategyManager:
+    """The installed plugins of one process, and the one way to ask them.
+
+    >>> manager = StrategyManager()
+    >>> import flyte_wandb_builtin_strategies as builtin
+    >>> manager.register(builtin, name="builtin")
+    >>> [strategy.name for strategy in manager.strategies("rank_scope")]
+    ['global', 'worker']
+    """
+
+    def __init__(self) -> None:
+        self._plugins = pluggy.PluginManager(PROJECT_NAME)
+        self._plugins.add_hookspecs(HookSpecs)
+        self._answers = _Answers()
+        self._origins: dict[str, str] = {}
+        self._wrapping: dict[str, tuple[str, ...]] = {}
+        self._asked_alone: dict[str, list[tuple[str, Callable[[Mapping[str, Any]], Any]]]] = {}
+        self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
+
+    def register(self, plugin: object, *, name: str, origin: str = "registered in this process") -> None:
+        """Add a plugin: a module or an object with hook implementations.
+
+        Args:
+            plugin: The module or object.
+            name: Its unique name, used in every message about it.
+            origin: Where it came from, such as its distribution and version.
+
+        Raises:
+            PluginError: The name or one of its strategies is taken, or a hook does not fit its specification.
+        """
+        if name in self._origins:
+            raise PluginError(f"two plugins are called {name!r}: {self._origins[name]} and {origin}")
+        try:
+            with _register_errors(name, origin):
+                _refuse_class(plugin)
+                self._plugins.register(plugin, name=name)
+                self._plugins.check_pending()
+                self._adopt(plugin, name)
+        except BaseException:
+            self.unregister(name)
+            raise
+        self._origins[name] = origin
+        self._wrapping.clear()
+        self._asked_alone.clear()
+
+    def unregister(self, name: str) -> None:
+        """Take the plugin called `name` out again; unknown names are ignored."""
+        if self._plugins.has_plugin(name):
+            self._plugins.unregister(name=name)
+        self._origins.pop(name, None)
+        self._wrapping.clear()
+        self._asked_alone.clear()
+        self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
+
+    def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
+        """Ask a decision hook and return its checked answer with its author, or None where nobody answered.
+
+        Raises:
+            RefusedError: A plugin raised `PlanRefusedError`.
+            HookError: A plugin failed, or its answer does not pass `check`.
+        """
+        outer, self._answers.plugin = self._answers.plugin, None
+        try:
+            value = getattr(self._plugins.hook, hook)(**arguments)
+            plugin = self._answers.plugin
+        finally:
+            self._answers.plugin = outer
+        if plugin is None and value is None:
+            return None
+        wrappers = self._wrappers(hook)
+        step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
+        if fault := _LOST if value is None else check(value):
+            raise HookError(f"{hook} of {authors(step)} answered {value!r}: {fault}")
+        return step
+
+    def each(self, hook: str) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
+        """Return every plugin that implements a hook with many answers, by name, and how to call it alone.
+
+        The call takes all arguments of the specification; the plugin is handed those that it names.
+        """
+        if hook not in self._asked_alone:
+            implementations = getattr(self._plugins.hook, hook).get_hookimpls()
+            in_order = sorted(implementations, key=lambda one: one.plugin_name)
+            self._asked_alone[hook] = [(one.plugin_name, functools.partial(_called, one)) for one in in_order]
+        return self._asked_alone[hook]
+
+    def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
+        """Ask a decision hook that somebody must answer.
+
+        Raises:
+            UnansweredError: Nobody did; the message lists the known strategies.
+        """
+        if step := self.ask(hook, check, **arguments):
+            return step
+        raise UnansweredError(f"no plugin answered {hook} for {self._question(arguments)}; {self.known()}")
+
+    def strategies(self, kind: str) -> list[Strategy]:
+        """Return the declared run modes (``"run_mode"``) or rank scopes (``"rank_scope"``), by name."""
+        return [strategy for (of, _), (_, strategy) in sorted(self._strategies.items()) if of == kind]
+
+    def strategies_of(self, name: str) -> list[Strategy]:
+        """Return the run modes and rank scopes that the plugin called `name` brings, by kind and name."""
+        return [strategy for _, (plugin, strategy) in sorted(self._strategies.items()) if plugin == name]
+
+    def hooks_of(self, name: str) -> list[str]:
+        """Return the names of the hooks that the plugin called `name` implements, sorted."""
+        callers = self._plugins.get_hookcallers(self._plugins.get_plugin(name)) or ()
+        return sorted(caller.name for caller in callers)
+
+    def known(self) -> str:
+        """List every run mode and rank scope with the plugin that brings it, for messages."""
+        return "; ".join(self._known(kind) for kind in ("run_mode", "rank_scope"))
+
+    def _known(self, kind: str) -> str:
+        names = [f"{name} ({plugin})" for (of, name), (plugin, _) in sorted(self._strategies.items()) if of == kind]
+        return f"known {kind}s: {', '.join(names) or 'none'}"
+
+    def knows(self, kind: str, setting: str) -> bool:
+        """Whether some plugin declares the run mode or rank scope that `setting` names, whatever its argument."""
+        return (kind, strategy_name(setting)) in self._strategies
+
+    def _question(self, arguments: dict[str, Any]) -> str:
+        settings = getattr(arguments.get("request"), "settings", None)
+        return f"run_mode {settings.run_mode!r}, rank_scope {settings.rank_scope!r}" if settings else repr(arguments)
+
+    def _wrappers(self, hook: str) -> tuple[str, ...]:
+        if hook not in self._wrapping:
+            implementations = getattr(self._plugins.hook, hook).get_hookimpls()
+            self._wrapping[hook] = tuple(one.plugin_name for one in implementations if one.wrapper or one.hookwrapper)
+        return self._wrapping[hook]
+
+    def _adopt(self, plugin: object, name: str) -> None:
+        for caller in self._plugins.get_hookcallers(plugin) or ():
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin:
+                    _refuse_unfit(implementation, caller)
+                    self._credit(implementation, caller.name)
+        self._claim(plugin, name)
+
+    def _credit(self, implementation: pluggy.HookImpl, hook: str) -> None:
+        """Make `implementation` note that it answered, and name itself where it fails."""
+        call, author = implementation.function, implementation.plugin_name
+        if implementation.wrapper or implementation.hookwrapper:
+            credited = _named_wrapper(call, hook, author)
+        else:
+            credited = self._named_answer(call, hook, author)
+        implementation.function = credited  # type: ignore[misc]
+
+    def _named_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def answer(*arguments: Any) -> Any:
+            started = time.monotonic()
+            try:
+                value = call(*arguments)
+            except (Exception, SystemExit):
+                with _hook_errors(hook, author):
+                    raise
+            if (took := time.monotonic() - started) > SLOW_SECONDS:
+                say_once(
+                    f"plugin {author!r} took {took:.0f} s in {hook}: every task and every rank waits for its hooks"
+                )
+            if value is not None:
+                self._answers.plugin = author
+            return value
+
+        return answer
+
+    def _claim(self, plugin: object, name: str) -> None:
+        declare = getattr(plugin, "list_strategies", None)
+        for strategy in declare() if declare else ():
+            if not isinstance(strategy, Strategy):
+                raise TypeError(f"list_strategies answered {strategy!r}, which is no Strategy")
+            key = (strategy.kind, strategy.name)
+            if key in self._strategies:
+                raise PluginError(
+                    f"two plugins bring the {strategy.kind} {strategy.name!r}: {self._strategies[key][0]!r} and "
+                    f"{name!r}; leave one out with FLYTE_WANDB_DISABLE_PLUGINS={name}"
+                )
+            self._strategies[key] = (name, strategy)
+
+
+def _called(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _refuse_class(plugin: object) -> None:
+    if inspect.isclass(plugin):
+        raise TypeError(
+            f"{plugin.__qualname__} is a class, whose hooks have no self; register an instance, or a module"
+        )
+
+
+def _refuse_unfit(implementation: pluggy.HookImpl, caller: pluggy.HookCaller) -> None:
+    """Refuse what pluggy accepts and what would go wrong when the hook is called, in a task's third hour perhaps."""
+    function, hook = implementation.function, caller.name
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{hook} is a coroutine function; hooks are called without being awaited: write `def`")
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY:
+            known = ", ".join(caller.spec.argnames) if caller.spec else "none"
+            raise TypeError(
+                f"the argument {name!r} of {hook} has a default or is keyword-only, so it is not handed over; what "
+                f"{hook} is given: {known}"
+            )
+    if (implementation.wrapper or implementation.hookwrapper) and not _first_answer_counts(caller):
+        raise TypeError(f"{hook} cannot be wrapped: all plugins answer it")
+
+
+def _first_answer_counts(caller: pluggy.HookCaller) -> bool:
+    return bool(caller.spec and caller.spec.opts.get("firstresult"))
+
+
+def _named_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
+    """Name the wrapper's author in errors of its own, and leave the answer and errors of those it wraps as they are."""
+
+    @functools.wraps(call)
+    def wrap(*arguments: Any) -> Generator[None, Any, Any]:
+        with _hook_errors(hook, author):
+            return (yield from call(*arguments))
+
+    return wrap if inspect.isgeneratorfunction(call) else call
+
+
+@contextmanager
+def _hook_errors(hook: str, author: str) -> Iterator[None]:
+    try:
+        yield
+    except FlyteWandbError:
+        raise
+    except PlanRefusedError as refusal:
+        raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})") from refusal
+    except (Exception, SystemExit) as error:
+        raise HookError(f"plugin {author!r} failed in {hook}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _register_errors(name: str, origin: str) -> Iterator[None]:
+    try:
+        yield
+    except FlyteWandbError:
+        raise
+    except Exception as error:
+        raise PluginError(f"plugin {name!r} ({origin}) does not fit the contract: {error}") from error
+
+
+def authors(step: Step) -> str:
+    """Name the plugin that answered, and those that wrapped its answer."""
+    wrapped = f", wrapped by {', '.join(map(repr, step.wrapped_by))}," if step.wrapped_by else ""
+    return f"plugin {step.plugin!r}{wrapped}"

@@ -1,0 +1,1 @@
+"""What becomes of the data of a run: fetched, kept, uploaded, shown."""

@@ -1,0 +1,65 @@
+"""How hard a server is asked: variables of the environment, for every way to download."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ..._errors import SettingError
+
+AT_ONCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_AT_ONCE"
+PATIENCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_PATIENCE"
+
+FIRST_WAIT: Final = 0.5
+LONGEST_WAIT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Bounds of a download.
+
+    Attributes:
+        at_once: Requests at a time, over all runs of a sweep.
+        patience: Seconds for which one request is tried again.
+    """
+
+    at_once: int = 16
+    patience: float = 300.0
+
+    def waits(self) -> Iterator[float]:
+        """Yield the seconds to wait after each failure, growing, for as long as their sum is within the patience.
+
+        >>> list(Tuning(patience=4).waits())
+        [0.5, 1.0, 2.0]
+        """
+        waited = 0.0
+        for number in itertools.count():
+            wait = min(FIRST_WAIT * 2**number, LONGEST_WAIT)
+            waited += wait
+            if waited > self.patience:
+                return
+            yield wait
+
+
+def tuning(environ: Mapping[str, str]) -> Tuning:
+    """Read the bounds; what is not set is as in `Tuning`.
+
+    Raises:
+        SettingError: A variable holds no number in its range.
+
+    >>> tuning({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
+    Tuning(at_once=4, patience=300.0)
+    """
+    at_once = _read(environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", Tuning().at_once)
+    patience = _read(environ, PATIENCE_VARIABLE, r"\d{1,6}(\.\d*)?", "seconds, such as 300", Tuning().patience)
+    return Tuning(at_once=int(at_once), patience=float(patience))
+
+
+def _read(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:
+    text = environ.get(variable) or str(default)
+    if not re.fullmatch(pattern, text):
+        raise SettingError(f"{variable}={text!r}: expected {expected}")
+    return text

@@ -1,0 +1,107 @@
+"""Where the run or sweep lives that somebody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ... import wandb_client as _client
+from ..._errors import DownloadError
+from ...plans._parent import read_run
+from ...plans._sweep_ref import read_sweep
+from ...runs._getters import get_wandb_run
+from ...settings._config import config_in_force
+from ...settings._context import _sweep_context, read_settings
+from ._reference import Kind, Reference, read_reference
+
+if TYPE_CHECKING:
+    import wandb
+
+_PLACE: Final = ("project", "entity", "host")
+
+
+def resolve(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Reference:
+    """Find what is meant, and its place: what is `given`, then what the text says, then where such an id is known.
+
+    Args:
+        text: What somebody wrote, or None for the run (or sweep) at hand: the current one, else the one above.
+        kind: What is wanted.
+        given: Arguments `project`, `entity` and `host`; None counts as not given.
+
+    Raises:
+        DownloadError: The text cannot be read, nothing is at hand, it was never sent to a server, or nobody says in
+            which project it is.
+    """
+    known = _at_hand(kind, config_in_force())
+    named = read_reference(text, kind) if text else _nearest(known, kind)
+    if named.kind != kind:
+        raise DownloadError(f"{text!r} is a {named.kind}; download it as one, or name a {kind}")
+    found = _filled(replace(named, **_set(given)), known)
+    if not found.project:
+        raise DownloadError(
+            f"nobody says in which project the {kind} {found.id!r} is; write ENTITY/PROJECT/ID, or set project= or "
+            "WANDB_PROJECT"
+        )
+    return found
+
+
+def reference_of(run: wandb.Run) -> Reference:
+    """Name a run that is or was open in this process.
+
+    Raises:
+        DownloadError: It is offline or disabled, so that no server has it.
+    """
+    if run.disabled:
+        raise DownloadError(f"the run {run.id} is disabled (WANDB_MODE or mode=), so W&B has nothing of it to download")
+    if run.offline:
+        raise DownloadError(
+            f"the run {run.id} is offline, so W&B does not have it yet; `wandb sync` uploads it, and "
+            "WANDB_MODE=online avoids that"
+        )
+    return read_reference(str(run.url))
+
+
+def _at_hand(kind: Kind, context: Mapping[str, str]) -> list[Reference]:
+    """Return what this code works for, the nearest first."""
+    if kind == "sweep":
+        sweep = read_sweep(context)
+        return [Reference(id=sweep.sweep_id, kind=kind, **_place_of(sweep))] if sweep else []
+    run, parent = get_wandb_run(), read_run(context)
+    own = [reference_of(run)] if run and not (run.offline or run.disabled) else []
+    return own + ([Reference(id=parent.run_id, **_place_of(parent))] if parent else [])
+
+
+def _nearest(known: list[Reference], kind: Kind) -> Reference:
+    if kind == "run" and (run := get_wandb_run()):
+        return reference_of(run)
+    mode = _client.effective_mode(read_settings(config_in_force()).get("mode"))
+    if known and mode == "online":
+        return known[0]
+    why = f"there is no {kind} here" if mode == "online" else f"W&B is {mode}, so no server has the {kind} of this task"
+    raise DownloadError(
+        f"{why}; name one to download, such as ENTITY/PROJECT/ID, or call it in or below a task that has one"
+    )
+
+
+def _filled(named: Reference, known: list[Reference]) -> Reference:
+    """Fill in what is not said: from the run at hand with this id, else from the settings, and W&B's configuration."""
+    same = [one for one in known if one.id == named.id and one.project and named.project in (None, one.project)]
+    others = same[0] if same else _by_settings(named)
+    _, entity, project = _client.client_place()
+    missing = {"project": others.project or project, "entity": others.entity or entity, "host": others.host}
+    return replace(named, **{**missing, **_set(_place_of(named))})
+
+
+def _by_settings(named: Reference) -> Reference:
+    context = config_in_force()
+    settings = read_settings(_sweep_context(context) if named.kind == "sweep" else context)
+    return Reference(id=named.id, kind=named.kind, **{name: settings.get(name) for name in _PLACE})
+
+
+def _place_of(one: object) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in _PLACE}
+
+
+def _set(given: Mapping[str, str | None]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}

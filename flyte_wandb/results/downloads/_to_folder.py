@@ -1,0 +1,112 @@
+"""Downloads into folders, for code that may block."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from .._progress import watching
+from .._workers import Stop, _mind_the_loop
+from ._job import Job, temporary_folder, work
+from ._reference import Reference
+from ._resolve import resolve
+from ._run import Fetched
+
+_LOG = logging.getLogger("flyte_wandb")
+
+
+def download_wandb_run_dir(
+    run_id: str | None = None,
+    path: str | os.PathLike[str] | None = None,
+    include_history: bool = True,
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    host: str | None = None,
+) -> str:
+    """Download all that W&B has of a run: what it is, config, summary, every row of its history, and every file.
+
+    What is complete in the folder is left as it is, so a call that was cut off can be made again. Blocks; on an event
+    loop use `download_wandb_run_logs`, or `asyncio.to_thread`.
+
+    Args:
+        run_id: The run's id, ``entity/project/id``, or the address of its page. None is the run of this task, else that
+            of the task above.
+        path: The folder to fill; a fresh temporary one that only its owner can read, where None.
+        include_history: Whether to fetch the history and the system metrics.
+        project: The run's project. None leaves it, like the entity and the host, to the text, to the run at hand with
+            this id, to the settings in Flyte's context, and to W&B's own configuration.
+        entity: The user or team that owns the project.
+        host: The server as people know it.
+
+    Returns:
+        The folder. It has ``run.json``, ``config.json``, ``summary.json``, ``history.jsonl``, ``system_metrics.jsonl``
+        and ``files/``.
+
+    Raises:
+        DownloadError: The run is unknown, offline or disabled, there is no key, or something could not be had; all else
+            has been fetched then.
+
+    Example::
+
+        folder = download_wandb_run_dir("team/vision/r1-a0", path="results")
+    """
+    _mind_the_loop("download_wandb_run_dir", "download_wandb_run_logs")
+    reference = resolve(run_id, "run", {"project": project, "entity": entity, "host": host})
+    (fetched,) = download(reference, path, history=include_history)
+    return str(fetched.folder)
+
+
+def download_wandb_sweep_dirs(
+    sweep_id: str | None = None,
+    base_path: str | os.PathLike[str] | None = None,
+    include_history: bool = True,
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    host: str | None = None,
+) -> list[str]:
+    """Download all that W&B has of the runs of a sweep, each as `download_wandb_run_dir` does, several at a time.
+
+    Args:
+        sweep_id: The sweep's id, ``entity/project/id``, or the address of its page. None is the sweep of this task, or
+            of one above.
+        base_path: The folder in which each run gets one, by its id; a fresh temporary one where None.
+        include_history: See `download_wandb_run_dir`.
+        project: See `download_wandb_run_dir`; settings of `wandb_sweep_config` go over those of `wandb_config`.
+        entity: The user or team that owns the project.
+        host: The server as people know it.
+
+    Returns:
+        The folders, in the order in which the runs were made.
+
+    Raises:
+        DownloadError: The sweep is unknown, there is no key, or something could not be had.
+
+    Example::
+
+        folders = download_wandb_sweep_dirs("https://wandb.example.com/team/vision/sweeps/s1")
+    """
+    _mind_the_loop("download_wandb_sweep_dirs", "download_wandb_sweep_logs")
+    reference = resolve(sweep_id, "sweep", {"project": project, "entity": entity, "host": host})
+    return [str(fetched.folder) for fetched in download(reference, base_path, history=include_history)]
+
+
+def download(reference: Reference, path: str | os.PathLike[str] | None, *, history: bool) -> list[Fetched]:
+    """Download a run or a sweep, with a bar in a terminal. Blocks.
+
+    Args:
+        reference: Which.
+        path: The folder, or None for a temporary one.
+        history: Whether to fetch histories and system metrics.
+
+    Raises:
+        DownloadError: See `download_wandb_run_dir`.
+    """
+    folder = temporary_folder(reference.kind) if path is None else Path(path).absolute()
+    _LOG.info("downloading %s to %s", reference, folder)
+    with watching(f"{reference.kind} {reference.id}") as watch:
+        fetched = work(Job(reference=reference, folder=folder, history=history), watch, Stop())
+    _LOG.info("downloaded %s: %d runs, %d files", reference, len(fetched), sum(one.files for one in fetched))
+    return fetched

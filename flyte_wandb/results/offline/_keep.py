@@ -1,0 +1,110 @@
+"""Keeping an offline run in Flyte's storage when its task is over: the disk of a pod goes with the pod."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import flyte
+
+from ... import wandb_client as _client
+from ..._action import Action
+from ..._logging import one_line
+from ._manifest import KEPT, Kept
+from ._storage import Storage, storage
+
+if TYPE_CHECKING:
+    import wandb
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+OFFLINE: Final = "wandb-offline"
+"""The folder below a task's raw data path in which offline runs are kept."""
+
+_FILES: Final = "files"
+
+
+def keep_offline_run(
+    action: Action, run: wandb.Run, *, rank: int | None = None, exit_code: int | None = None, host: str | None = None
+) -> str | None:
+    """Copy the folder of an offline run that was finished to the raw data path of its task. Blocks, and never raises.
+
+    Does nothing for a run that is online or disabled, or where Flyte runs the task on this machine in its local mode:
+    the folder is on the user's disk already. One line of log says where the run is kept and how it is uploaded; what
+    went wrong is one logged error.
+
+    Args:
+        action: The action that has opened the run.
+        run: The run, which was finished.
+        rank: The rank that has written it, where its action has several.
+        exit_code: With what it was finished.
+        host: The server that it is meant for; None for the one that W&B's client is set to.
+
+    Returns:
+        Where it is kept: ``{raw data path}/wandb-offline/{Flyte run}/{action}/{name of the folder}``, or None.
+
+    Example::
+
+        keep_offline_run(action, run, rank=0, exit_code=0)
+    """
+    if action.local or not run.offline or run.disabled:
+        return None
+    try:
+        folder = Path(run.settings.sync_dir)
+        kept = Kept(
+            run_id=run.id,
+            project=run.project or None,
+            entity=run.entity or None,
+            host=host or _own_host(),
+            flyte_run=action.run_name,
+            action=action.name,
+            rank=rank,
+            exit_code=exit_code,
+        )
+        place = _copied(folder, kept, _home(action, folder.name))
+    except Exception as error:
+        _LOG.error(
+            "the offline run %s was not kept in Flyte's storage: %s; it is in %s for as long as this machine is there",
+            run.id,
+            one_line(error),
+            run.settings.sync_dir,
+        )
+        return None
+    _LOG.warning("the offline run %s is kept; upload it with `flyte-wandb sync %s`", run.id, shlex.quote(place))
+    return place
+
+
+def _home(action: Action, name: str) -> Storage:
+    context = flyte.ctx()
+    if not context:
+        raise RuntimeError("no task of Flyte is running here, so there is no raw data path")
+    return storage("/".join((context.raw_data_path.path.rstrip("/"), OFFLINE, action.run_name, action.name, name)))
+
+
+def _own_host() -> str | None:
+    """Return the server that W&B's client is set to, or None where nobody has set one."""
+    address, source = _client.configured("base_url")
+    return None if source == "W&B's default" else str(address)
+
+
+def _copied(folder: Path, kept: Kept, home: Storage) -> str:
+    _wait_for_end(folder)
+    for path in _needed(folder):
+        home.put(path, path.relative_to(folder).as_posix())
+    home.write(KEPT, kept.write())
+    return home.place
+
+
+def _needed(folder: Path) -> Iterator[Path]:
+    """Yield what W&B uploads: the log, and the run's files, of which some are links to where the user has them."""
+    yield from folder.glob("*.wandb")
+    yield from (path for path in (folder / _FILES).rglob("*") if path.is_file())
+
+
+def _wait_for_end(folder: Path) -> None:
+    """Wait until the whole log is on the disk."""
+    if not all(map(_client.wait_for_end, folder.glob("*.wandb"))):
+        _LOG.warning("the log of the offline run in %s has no end: its last rows may be missing", folder)

@@ -1,0 +1,206 @@
+"""Uploading offline runs: what tasks and the command line call."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import flyte
+
+from ... import wandb_client as _client
+from ..._errors import SettingError
+from ..._logging import one_line
+from ..._place import Place
+from .._progress import Silent, Watch, watching
+from .._workers import Stop, Workers, _mind_the_loop
+from ._find import Found, NotSyncedError, find
+from ._manifest import Kept
+from ._outcome import Status, SyncOutcome
+from ._servers import Servers
+from ._upload import Tools, upload_run
+
+Target = tuple[str, str, str, str]
+
+_GRACE: Final = 5.0
+"""Seconds that uploads have to end in when they are stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be uploaded, and to where.
+
+    Attributes:
+        places: Paths and addresses; where empty, the folder in which offline runs are by default.
+        flyte_run: Only runs that this Flyte run has kept, or None for all.
+        where: Project, entity and host, which go over those of the runs.
+        at_once: Runs at a time.
+        dry_run: Whether to upload nothing.
+    """
+
+    places: tuple[str, ...] = ()
+    flyte_run: str | None = None
+    where: Place
+    at_once: int = 4
+    dry_run: bool = False
+
+
+def sync_wandb_runs(
+    *places: str | os.PathLike[str],
+    run: str | None = None,
+    project: str | None = None,
+    entity: str | None = None,
+    host: str | None = None,
+    at_once: int = 4,
+    dry_run: bool = False,
+) -> tuple[SyncOutcome, ...]:
+    """Upload offline runs to W&B: one, all of a Flyte run, or all below a folder or address. Blocks.
+
+    A run that the server has already is not uploaded again. One that cannot be uploaded keeps no other from it, and its
+    outcome has the reason.
+
+    Args:
+        places: Folders of offline runs, or folders above; paths, or addresses in a storage that Flyte knows. Without
+            any, the raw data path of the task, or outside of one W&B's folder, ``./wandb``.
+        run: Only what this Flyte run has kept.
+        project: The project that is to have them; None leaves it, like the entity and the host, to each run.
+        entity: The user or team that owns the project.
+        host: The server as people know it. Only the server that W&B's client is set to, and this one, is told the key.
+        at_once: Runs at a time, from 1 on.
+        dry_run: Whether to upload nothing, and only say what would be.
+
+    Returns:
+        An outcome for each folder, in the order of the places and of their names.
+
+    Raises:
+        SettingError: `at_once` is less than 1, or there is no offline run in one of the places.
+
+    Example::
+
+        for outcome in sync_wandb_runs("s3://bucket/raw", run="rx7k2"):
+            print(outcome.run_id, outcome.status, outcome.reason)
+    """
+    _mind_the_loop("sync_wandb_runs", "sync_wandb_runs_async")
+    where = Place(project=project, entity=entity, host=host)
+    texts = tuple(os.fspath(place) for place in places)
+    wanted = Wanted(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
+    with watching("offline runs") as watch:
+        return sync(wanted, watch, Stop())
+
+
+async def sync_wandb_runs_async(
+    *places: str | os.PathLike[str],
+    run: str | None = None,
+    project: str | None = None,
+    entity: str | None = None,
+    host: str | None = None,
+    at_once: int = 4,
+    dry_run: bool = False,
+) -> tuple[SyncOutcome, ...]:
+    """Upload offline runs as `sync_wandb_runs` does, and leave the event loop free. Cancelling it stops the uploads.
+
+    Args:
+        places: See `sync_wandb_runs`, like the others.
+        run: Only what this Flyte run has kept.
+        project: The project that is to have them.
+        entity: The user or team that owns the project.
+        host: The server as people know it.
+        at_once: Runs at a time, from 1 on.
+        dry_run: Whether to upload nothing.
+
+    Returns:
+        An outcome for each folder.
+
+    Raises:
+        SettingError: See `sync_wandb_runs`.
+    """
+    from .._workers import _beside_the_loop
+
+    where = Place(project=project, entity=entity, host=host)
+    texts = tuple(os.fspath(place) for place in places)
+    wanted = Wanted(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
+    outcomes: list[SyncOutcome] = []
+    await _beside_the_loop(lambda stop: outcomes.extend(sync(wanted, Silent(), stop)))
+    return tuple(outcomes)
+
+
+def sync(wanted: Wanted, watch: Watch, stop: Stop) -> tuple[SyncOutcome, ...]:
+    """Upload what is wanted. Blocks.
+
+    Raises:
+        SettingError: See `sync_wandb_runs`.
+        StoppedError: It was stopped.
+    """
+    if wanted.at_once < 1:
+        raise SettingError(f"at_once is a number of runs from 1 on, not {wanted.at_once}")
+    runs = _all(wanted)
+    outcomes, left = _sorted(runs, wanted)
+    for _, found in itertools.chain(*left.values()):
+        watch.expect(len(found.sizes), sum(found.sizes.values()))
+    tools = Tools(servers=Servers(wanted.where), watch=watch, stop=stop)
+    uploaded = _uploaded([partial(_upload, folders, tools) for folders in left.values()], wanted.at_once, stop)
+    outcomes |= {outcome.place: outcome for outcome in uploaded}
+    return tuple(outcomes[found.place] for found in runs)
+
+
+def _uploaded(calls: Iterable[Callable[[], list[SyncOutcome]]], at_once: int, stop: Stop) -> list[SyncOutcome]:
+    """Make the calls, so many at a time. None of them goes on when this one ends."""
+    with Workers(at_once, stop) as workers:
+        futures = [workers.submit(call) for call in calls]
+        try:
+            results = workers.results(futures)
+        except BaseException:
+            stop.tell()
+            wait(futures, timeout=_GRACE)
+            raise
+    failure = next((result for result in results if isinstance(result, Exception)), None)
+    if failure:
+        raise failure
+    return list(itertools.chain(*results))
+
+
+def _upload(folders: list[tuple[Kept, Found]], tools: Tools) -> list[SyncOutcome]:
+    return upload_run(folders[0][0], [found for _, found in folders], tools)
+
+
+def _all(wanted: Wanted) -> list[Found]:
+    """Find all runs, each once."""
+    runs: dict[str, Found] = {}
+    for place in wanted.places or (_default_place(),):
+        found = find(place, wanted.flyte_run)
+        if not found and wanted.places:
+            of = f" of the Flyte run {wanted.flyte_run!r}" if wanted.flyte_run else ""
+            raise SettingError(
+                f"there is no offline run{of} in or below {place!r}; name its folder, or a folder or address above it"
+            )
+        runs |= {one.place: one for one in found}
+    return list(runs.values())
+
+
+def _default_place() -> str:
+    context = flyte.ctx()
+    return context.raw_data_path.path if context else _client.own_wandb_dir()
+
+
+def _sorted(
+    runs: Iterable[Found], wanted: Wanted
+) -> tuple[dict[str, SyncOutcome], dict[Target, list[tuple[Kept, Found]]]]:
+    """Return the outcomes of those that are not uploaded, and those that are, by the W&B run to which they belong."""
+    outcomes: dict[str, SyncOutcome] = {}
+    left: dict[Target, list[tuple[Kept, Found]]] = {}
+    for found in runs:
+        try:
+            about, note = found.about(), found.note()
+        except (NotSyncedError, OSError) as error:
+            outcomes[found.place] = SyncOutcome(place=found.place, status="failed", reason=one_line(error))
+            continue
+        if wanted.dry_run or (note and note.synced):
+            status: Status = "skipped" if note and note.synced else "found"
+            outcomes[found.place] = SyncOutcome(place=found.place, status=status, run_id=about.run_id)
+        else:
+            left.setdefault(about.target, []).append((about, found))
+    return outcomes, left

@@ -1,0 +1,99 @@
+"""What a run has logged, read from its own log in bounded memory and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ... import wandb_client as _client
+from ._series import Series
+
+MOST_PLOTS: Final = 40
+"""Metrics of which there is a plot; of those that come later in the log only the last value is kept."""
+
+MOST_NAMES: Final = 1000
+"""Names that are kept of further metrics, of the summary and of the config."""
+
+MOST_BYTES: Final = 32 * 2**20
+"""Bytes of the log that are read; of a longer one, stretches of it are."""
+
+_INTERNAL: Final = "_"
+_OTHER: Final = frozenset('"{[tfn')
+"""What values begin with that are no numbers, in JSON."""
+
+
+@dataclass(slots=True, kw_only=True)
+class History:
+    """What a log says.
+
+    Attributes:
+        series: Metrics by name, in the order in which they were logged first.
+        others: The last value of the metrics behind these.
+        summary: Values as JSON, by name.
+        config: Values as JSON, by name.
+        rows: Rows that were read.
+        last_step: The step of the last one, or None where there is none.
+        share: Which part of the log was read, up to 1.
+        whole: Whether the end of the run is in it.
+    """
+
+    series: dict[str, Series] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
+    summary: dict[str, str] = field(default_factory=dict)
+    config: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+    last_step: int | None = None
+    share: float = 1.0
+    whole: bool = False
+
+    def take(self, entry: _client.Entry) -> None:
+        """Take in what the next record says."""
+        if entry.kind == "history":
+            self._take_row(entry)
+        elif entry.kind == "exit":
+            self.whole = True
+        else:
+            _update(self.summary if entry.kind == "summary" else self.config, entry)
+
+    def _take_row(self, entry: _client.Entry) -> None:
+        self.rows += 1
+        self.last_step = entry.step
+        for name, text in entry.values:
+            if name[:1] != _INTERNAL and text and text[0] not in _OTHER:
+                self._take_value(name, entry.step, float(text))
+
+    def _take_value(self, name: str, step: int, value: float) -> None:
+        series = self.series.get(name)
+        if series is None:
+            if len(self.series) == MOST_PLOTS:
+                if len(self.others) < MOST_NAMES or name in self.others:
+                    self.others[name] = value
+                return
+            series = self.series[name] = Series()
+        series.add(step, value)
+
+
+def read_history(path: Path, *, most: int = MOST_BYTES) -> History:
+    """Read the log of a run that was finished. Blocks.
+
+    Args:
+        path: A file ``run-ID.wandb``.
+        most: Bytes to read at most, about.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    _client.wait_for_end(path)
+    history = History(share=min(1.0, most / max(1, path.stat().st_size)))
+    for entry in _client.entries(path, most=most):
+        history.take(entry)
+    return history
+
+
+def _update(known: dict[str, str], entry: _client.Entry) -> None:
+    for name, text in entry.values:
+        if text is None:
+            known.pop(name, None)
+        elif name[:1] != _INTERNAL and (name in known or len(known) < MOST_NAMES):
+            known[name] = text

@@ -1,0 +1,72 @@
+"""What surrounds a piece of code: the tracked function that it belongs to."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+
+from flyte_wandb_hookspecs import Plan, Request
+
+from .._action import Action, current_action
+from ._registry import Lease
+from ._termination import Interruption
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracked:
+    """What is known inside a tracked function: whose it is, what was planned, and the run it holds.
+
+    Attributes:
+        action: The Flyte action, or None outside of Flyte.
+        request: The question that was planned.
+        plan: The answer.
+        lease: The run it holds, or None for a rank that skips.
+        fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
+        interruption: What can end the function from outside.
+        process: Id of the process that called the function.
+    """
+
+    action: Action | None
+    request: Request
+    plan: Plan
+    lease: Lease | None = None
+    fell_back: bool = False
+    interruption: Interruption = field(default_factory=Interruption, compare=False)
+    process: int = field(default_factory=os.getpid, compare=False)
+
+    @property
+    def in_fork(self) -> bool:
+        """Whether this is a forked child of the process that called the function; what was opened is its parent's."""
+        return self.process != os.getpid()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What became of the run that a tracked function held.
+
+    Attributes:
+        exit_code: With what the run was finished, or None where there is none, or where others still hold it.
+        kept: Where an offline run is kept, or None.
+    """
+
+    exit_code: int | None = None
+    kept: str | None = None
+
+
+CURRENT: Final[ContextVar[Tracked | None]] = ContextVar("flyte_wandb_tracked", default=None)
+
+
+def tracked_here() -> Tracked | None:
+    """Return what surrounds this code in the same action, its traces and the threads that copy its context."""
+    tracked = CURRENT.get()
+    return tracked if tracked is not None and tracked.action == current_action() else None
+
+
+def in_bare_thread() -> bool:
+    """Whether this is a thread that copied no context, so that it cannot know to which task it belongs."""
+    if threading.current_thread() is threading.main_thread():
+        return False
+    return CURRENT.get() is None and current_action() is None

@@ -1,0 +1,146 @@
+"""From a plan to the way in which W&B is asked for the run: plain, in W&B's shared mode, or alone because offline."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
+
+from .._errors import SettingError
+from ..plans._place import place
+from ..settings._start import BRANCHES, START, has_run_before, run_of, start_arguments
+from ..wandb_client._opening import Mode, Opening
+from ._run_hooks import NOTHING_ADDED, Contribution
+
+PARENT_KEY: Final = "flyte_parent_run_id"
+"""Where the configuration of a distributed task's run names the run of the task that called it."""
+
+_OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
+
+
+def opening(
+    plan: Plan,
+    request: Request,
+    *,
+    mode: Mode | None,
+    added: Contribution = NOTHING_ADDED,
+    rewind: int | None = None,
+) -> Opening:
+    """Say how the run of `plan` is opened.
+
+    Args:
+        plan: A plan whose role opens a run.
+        request: The request it was made for.
+        added: What is added to a run of its own.
+        mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
+            of tasks runs in this process, which then shares the run object itself.
+        rewind: The step after which another attempt goes on, or None.
+
+    Raises:
+        SettingError: The run is to start at a step, which a run of this id, or of several processes, cannot.
+    """
+    assert plan.run_id is not None
+    shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
+    label = writer_label(request)
+    owns, own = plan.role.owns, has_run_of_its_own(plan, mode)
+    if owns:
+        _refuse_branch(plan, request, shared=shared)
+    return Opening(
+        run_id=plan.run_id if owns or not own else f"{plan.run_id}-{label}",
+        joins=plan.run_id if plan.role is Role.JOIN else None,
+        host=place(request, plan).host,
+        arguments=_arguments(plan, request, added if own else NOTHING_ADDED, own=own, alone=alone),
+        settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
+        shared=shared,
+        alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
+        rewind=rewind if own else None,
+        fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
+    )
+
+
+def has_run_of_its_own(plan: Plan, mode: Mode | None) -> bool:
+    """Whether this writer opens a run rather than joins one: its owner does, and everybody offline."""
+    return plan.role.owns or (plan.role.opens and mode == "offline")
+
+
+def writer_label(request: Request) -> str:
+    """Return what a writer is called among the writers of one shared run.
+
+    >>> writer_label(Request(run_name="r1", action_name="a0"))
+    'a0'
+    """
+    if not request.topology.distributed:
+        return request.action_name
+    return rank_label(request.topology)
+
+
+def rank_label(topology: Topology) -> str:
+    """Return ``rank-{rank}`` on a single node, ``worker-{index}-rank-{local rank}`` on several."""
+    if topology.num_workers == 1:
+        return f"rank-{topology.rank}"
+    return f"worker-{topology.worker_index}-rank-{topology.local_rank}"
+
+
+def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
+    return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
+
+
+def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:
+    """Bind the trial's own run to its sweep; other ranks' runs are none that the controller asked for."""
+    trial = request.trial
+    return {"sweep_id": trial.sweep_id} if trial and plan.run_id == trial.run_id else {}
+
+
+def _arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
+    settings = request.settings
+    where = place(request, plan)
+    given = {**added.once, **plain_copy(settings.init)}
+    given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
+    given |= {"config": _config(request, added), "tags": _tags(request, added), "mode": settings.mode}
+    given = {name: value for name, value in given.items() if name not in START}
+    if own:
+        given |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
+    else:
+        given = {name: value for name, value in given.items() if name not in _OF_THE_OWNER}
+    if alone and plan.group is None:
+        given["group"] = plan.run_id
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
+    """Refuse to start a run at a step where W&B cannot: it would open another run, or one without the rows."""
+    branch = next((name for name in BRANCHES if request.settings.init.get(name)), None)
+    if branch is None:
+        return
+    moment = request.settings.init[branch]
+    if shared:
+        raise SettingError(
+            f"{branch}={moment!r} cannot be used for the run {plan.run_id!r}, to which several processes write: W&B's "
+            "shared mode has no steps; use a run mode in which one rank writes to each run"
+        )
+    if branch == "resume_from" and run_of(moment) != plan.run_id:
+        raise SettingError(
+            f"resume_from={moment!r} goes back in another run than the one of this rank, {plan.run_id!r}; use "
+            "fork_from, or a run mode that adds no rank or node to the id"
+        )
+    if branch == "fork_from" and run_of(moment) == plan.run_id:
+        raise SettingError(f"fork_from={moment!r} forks from the run that it opens; use resume_from, or another id")
+
+
+def _config(request: Request, added: Contribution) -> dict[str, Any] | None:
+    """Return a trial's parameters over the user's configuration over what is added.
+
+    Ranks below a tracked task never join its run, so it is named.
+    """
+    config = dict(added.config)
+    if request.parent and request.topology.distributed:
+        config[PARENT_KEY] = request.parent.run_id
+    parameters = request.trial.parameters if request.trial else {}
+    return {**config, **plain_copy(request.settings.config or {}), **plain_copy(parameters)} or None
+
+
+def _tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
+    again = (f"attempt-{request.attempt}",) if request.attempt > 1 and request.settings.flyte_identity else ()
+    if not added.tags and not again:
+        return request.settings.tags
+    return tuple(dict.fromkeys((*(request.settings.tags or ()), *added.tags, *again)))

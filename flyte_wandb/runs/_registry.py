@@ -1,0 +1,218 @@
+"""The runs that are open in this process: who opened which, who borrows it, and when it is finished."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .. import wandb_client as _client
+from .._errors import RunInUseError
+from .._logging import say_once
+from ..wandb_client._opening import Opening
+
+if TYPE_CHECKING:
+    import wandb
+
+
+@dataclass(kw_only=True, eq=False)
+class _Entry:
+    """One open run. It is finished when its last holder lets go, with the outcome that its opener told."""
+
+    opened_by: str
+    in_flyte: bool
+    trial: bool = False
+    ready: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
+    run: wandb.Run | None = None
+    holders: int = 1
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """One action's hold on an open run."""
+
+    run: wandb.Run
+    run_id: str
+    opener: bool = False
+
+
+def _held(entry: _Entry, run_id: str, opening: Opening, action: str) -> _Entry:
+    if run_id != opening.joins:
+        raise RunInUseError(
+            f"the run id {run_id!r} of action {action!r} is in use by action {entry.opened_by!r} in this process; "
+            "leave id= out, give each action its own, or set the id for the whole run with wandb_config(id=...)"
+        )
+    entry.holders += 1
+    return entry
+
+
+class OpenRuns:
+    """All open runs of one process, by id. W&B allows one writer per id and process, so children borrow."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Hold no run: at first, and in a forked child, where the runs are its parent's and a lock may be taken."""
+        self._lock = threading.Lock()
+        self._globals_lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._outer: dict[str, Any] | None = None
+        self._pointed_at: wandb.Run | None = None
+        self._agents = 0
+
+    def acquire(
+        self,
+        opening: Opening,
+        *,
+        action: str,
+        in_flyte: bool = True,
+        trial: bool = False,
+        stop: Callable[[], None] | None = None,
+    ) -> Lease:
+        """Borrow the run that `opening` joins if it is open here, else open the run. Blocks.
+
+        Args:
+            opening: How to open the run.
+            action: Who asks, for messages.
+            in_flyte: Whether it is an action of Flyte, or a plain function outside of it.
+            trial: Whether it is a trial of a sweep.
+            stop: What is called when somebody stops the run in W&B's UI.
+
+        Raises:
+            RunInUseError: Another action holds a run of this id, and this one does not join it.
+            OpenRunError: W&B did not open the run.
+        """
+        while True:
+            run_id, entry, fresh = self._claim(opening, _Entry(opened_by=action, in_flyte=in_flyte, trial=trial))
+            if fresh:
+                return self._opened(run_id, entry, opening, stop)
+            entry.ready.wait()
+            if entry.run is not None:
+                _client.add_config(entry.run, opening.arguments.get("config"))
+                return Lease(run=entry.run, run_id=run_id)
+
+    def release(self, lease: Lease, exit_code: int) -> int | None:
+        """Let go of a run; the last holder finishes it with the outcome of its opener. Blocks, and never raises.
+
+        Returns:
+            The exit code with which the run was finished, or None where others still hold it.
+        """
+        with self._lock:
+            entry = self._entries[lease.run_id]
+            entry.holders -= 1
+            if lease.opener:
+                entry.exit_code = exit_code
+            last = entry.holders == 0
+        if not last:
+            return None
+        self._finish(lease.run_id, entry)
+        return entry.exit_code
+
+    @contextmanager
+    def beside_agents(self, environ: Mapping[str, str]) -> Iterator[None]:
+        """Let `wandb.agent` run without harm to the runs that are open. Blocks for a moment when entered and left.
+
+        What the agent's trials and the agent itself take for "the" run is a trial's, or none.
+
+        Args:
+            environ: Where an agent finds its sweep: variables of W&B.
+        """
+        process = os.getpid()
+        with _client.room_for_agents(environ):
+            self._count_agents(1)
+            try:
+                yield
+            finally:
+                if process == os.getpid():  # a forked child has left its parent's behind
+                    self._count_agents(-1)
+
+    def only(self, *, in_flyte: bool = False) -> wandb.Run | None:
+        """Return the only open run, or None where there is none or more than one.
+
+        Args:
+            in_flyte: Count only runs that actions of Flyte have opened.
+        """
+        runs = self._ready(in_flyte=in_flyte)
+        return runs[0] if len(runs) == 1 else None
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _claim(self, opening: Opening, new: _Entry) -> tuple[str, _Entry, bool]:
+        """Hold the run to join, or register the run to open (True). Waits while a run of that id is being finished."""
+        while True:
+            with self._lock:
+                run_id = opening.joins if opening.joins in self._entries else opening.run_id
+                entry = self._entries.setdefault(run_id, new)
+                if entry is new:
+                    return run_id, new, True
+                if entry.holders:
+                    return run_id, _held(entry, run_id, opening, new.opened_by), False
+            entry.closed.wait()
+
+    def _opened(self, run_id: str, entry: _Entry, opening: Opening, stop: Callable[[], None] | None) -> Lease:
+        try:
+            entry.run = run = _client.open_run(opening, stop)
+        except BaseException:
+            self._remove(run_id, entry)
+            raise
+        finally:
+            entry.ready.set()
+        self._follow_only()
+        return Lease(run=run, run_id=run_id, opener=True)
+
+    def _finish(self, run_id: str, entry: _Entry) -> None:
+        assert entry.run is not None
+        self._follow_only(without=entry)
+        try:
+            _client.close_run(entry.run, entry.exit_code)
+        finally:
+            self._remove(run_id, entry)
+
+    def _remove(self, run_id: str, entry: _Entry) -> None:
+        with self._lock:
+            del self._entries[run_id]
+        entry.closed.set()
+
+    def _count_agents(self, more: int) -> None:
+        with self._globals_lock:
+            if not self._agents:
+                self._pointed_at = _client.global_names()["run"]  # whosever it is, an agent would finish it
+            self._agents += more
+        self._follow_only()
+
+    def _ready(self, *, without: _Entry | None = None, in_flyte: bool = False, trial: bool = False) -> list[wandb.Run]:
+        with self._lock:
+            entries = [entry for entry in self._entries.values() if entry is not without]
+        found = [entry for entry in entries if entry.in_flyte >= in_flyte and entry.trial >= trial]
+        return [entry.run for entry in found if entry.run is not None]
+
+    def _follow_only(self, without: _Entry | None = None) -> None:
+        """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
+        with self._globals_lock:
+            shown = self._ready(without=without, trial=self._agents > 0)
+            if self._outer is None:
+                self._outer = _client.global_names()
+            if shown or (self._agents and _client.global_names()["run"] is self._pointed_at):
+                self._pointed_at = shown[0] if len(shown) == 1 else None
+                _client.point_globals(self._pointed_at)
+            elif not self._agents:  # else it is a run that the agent's function has opened by itself
+                _client.set_global_names(self._outer)
+                self._outer = self._pointed_at = None
+        if len(shown) > 1:
+            say_once("several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()")
+
+
+OPEN_RUNS = OpenRuns()
+"""The open runs of this process."""
+
+os.register_at_fork(after_in_child=OPEN_RUNS.forget)

@@ -1,0 +1,118 @@
+"""What plugins add to a run, and what they observe of it. Nothing here fails a task; observers have a time limit."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from flyte_wandb_hookspecs import plain_copy
+
+from .._logging import one_line, say_once
+from ..plugins._manager import StrategyManager
+from ..settings._schema import FIELDS
+
+_LOG = logging.getLogger("flyte_wandb")
+_KEYS: Final = ("tags", "config", "notes", "job_type")
+
+OBSERVER_SECONDS: Final = 5.0
+"""How long a task waits for one observer; one that takes longer goes on in a thread of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contribution:
+    """Settings that are added to those of the user, who wins.
+
+    Attributes:
+        tags: Tags behind the user's.
+        config: Configuration below the user's keys.
+        once: `notes` and `job_type`, where the user set none.
+    """
+
+    tags: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    once: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_ADDED: Final = Contribution()
+
+
+def contributed(ask: StrategyManager, **about: Any) -> Contribution:
+    """Merge what all plugins add to the run of a plan. Of two that name one key, the first by name wins.
+
+    Args:
+        ask: The plugins.
+        about: Arguments of `contribute_run_settings`.
+    """
+    contributors = ask.each("contribute_run_settings")
+    if not contributors:
+        return NOTHING_ADDED
+    tags: dict[str, None] = {}
+    config: dict[str, Any] = {}
+    once: dict[str, str] = {}
+    for plugin, call in contributors:
+        given = _usable(plugin, call, about)
+        tags.update(dict.fromkeys(given.get("tags", ())))
+        config = {**plain_copy(given.get("config", {})), **config}
+        once = {**{name: given[name] for name in ("notes", "job_type") if name in given}, **once}
+    return Contribution(tags=tuple(tags), config=config, once=once)
+
+
+def observed(ask: StrategyManager, hook: str, **about: Any) -> None:
+    """Tell all observers, one after the other by name. What goes wrong in one is logged.
+
+    Args:
+        ask: The plugins.
+        hook: ``run_started`` or ``run_finished``.
+        about: Its arguments.
+    """
+    for plugin, call in ask.each(hook):
+        _bounded(partial(_logged, call, about), f"{hook} of plugin {plugin!r}")
+
+
+def _usable(plugin: str, call: Callable[..., Any], about: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = _logged(call, about)
+    if given is None:
+        return {}
+    if fault := _fault(given):
+        say_once(f"contribute_run_settings of plugin {plugin!r} answered {given!r}, which is left out: {fault}")
+        return {}
+    return given  # type: ignore[no-any-return]
+
+
+def _fault(given: Any) -> str | None:
+    if not isinstance(given, Mapping):
+        return f"expected a mapping with some of {', '.join(_KEYS)}, got {type(given).__name__}"
+    return next(_faults(given), None)
+
+
+def _faults(given: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in given.items():
+        fault = FIELDS[name].check(value) if name in _KEYS else f"only {', '.join(_KEYS)} can be added"
+        if fault:
+            yield f"{name}: {fault}"
+
+
+def _logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
+    try:
+        return call(about)
+    except Exception as error:
+        _LOG.error("the task goes on: %s", one_line(error), exc_info=error)
+        return None
+
+
+def _bounded(call: Callable[[], Any], what: str) -> None:
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(call,), name=what, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # such as a machine that has no more threads
+        say_once(f"{what} is not told: {one_line(error)}")
+        return
+    thread.join(OBSERVER_SECONDS)
+    if thread.is_alive():
+        say_once(f"{what} has not ended after {OBSERVER_SECONDS:g} s; the task does not wait for it any longer")

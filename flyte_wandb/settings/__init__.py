@@ -1,0 +1,1 @@
+"""What users may set: names, checks, texts, and which one wins."""

@@ -1,0 +1,60 @@
+"""One set of settings out of the three places where they can stand: defaults < context < decorator, per key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flyte_wandb_hookspecs import ParentRun, Settings, frozen_copy
+
+from .._errors import SettingError
+from ._schema import OWN_FIELDS
+from ._start import BRANCHES, START, run_of, start_fault
+
+
+def merged(
+    context: Mapping[str, Any], decorator: Mapping[str, Any], *, parent: ParentRun | None, action_name: str
+) -> Settings:
+    """Merge the settings of a context and a decorator, both checked; a key that is not set overrides nothing.
+
+    An id in the context names the first tracked action exactly; an action below it adds its own name to it. So does the
+    run to go back in (`resume_from`), which is no action's below.
+
+    Raises:
+        SettingError: Context and decorator contradict each other about where the run starts.
+
+    >>> merged({"project": "a", "id": "exp"}, {"tags": ["x"]}, parent=None, action_name="a0").project
+    'a'
+    >>> merged({"id": "exp"}, {}, parent=ParentRun(run_id="exp"), action_name="a1").id
+    'exp-a1'
+    """
+    given = {**_of_context(context, decorator, parent=parent, action_name=action_name), **decorator}
+    if fault := start_fault(given):
+        raise SettingError(f"the settings of wandb_config and wandb_init for {action_name!r} contradict: {fault}")
+    given = {**_of_start(given), **given}
+    if "settings" in given:
+        given["settings"] = {**context.get("settings", {}), **decorator.get("settings", {})}
+    own = {name: frozen_copy(given.pop(name)) for name in OWN_FIELDS if name in given}
+    return Settings(**own, init=frozen_copy(given))
+
+
+def _of_context(
+    context: Mapping[str, Any], decorator: Mapping[str, Any], *, parent: ParentRun | None, action_name: str
+) -> dict[str, Any]:
+    """Return what the context says to this action, below what its decorator says."""
+    given = dict(context)
+    if parent is not None:
+        given.pop("resume_from", None)
+        if "id" in given:
+            given["id"] = f"{given['id']}-{action_name}"
+    if any(name in decorator for name in START):  # one choice under three names
+        given = {name: value for name, value in given.items() if name not in START}
+    return given
+
+
+def _of_start(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what follows from a start at a step: one writer, and the id where it goes back in a run."""
+    if not any(given.get(name) for name in BRANCHES):
+        return {}
+    moment = given.get("resume_from")
+    return {"joinable": False} | ({"id": run_of(moment)} if moment else {})

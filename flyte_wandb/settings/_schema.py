@@ -1,0 +1,248 @@
+"""The settings of `wandb_init` and `wandb_config`: their types, their limits, and their text in Flyte's context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from .. import _hosts
+from .._errors import SettingError
+from . import _encoding as _codec
+from . import _limits
+from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
+from ._start import moment_fault, start_fault
+
+if TYPE_CHECKING:
+    import os
+
+    import wandb
+
+Check = Callable[[Any], "str | None"]
+
+
+class SettingArguments(TypedDict, total=False):
+    """Keyword arguments of `wandb_init` and `wandb_config`. None counts as not set.
+
+    The first block is this package's; the second one is handed to `wandb.init` as it is.
+    """
+
+    run_mode: str | None
+    rank_scope: str | None
+    project: str | None
+    entity: str | None
+    host: str | None
+    id: str | None
+    name: str | None
+    tags: Sequence[str] | None
+    config: Mapping[str, Any] | None
+    group: str | None
+    mode: str | None
+    joinable: bool | None
+    download_logs: bool | None
+    report: bool | None
+    flyte_identity: bool | None
+    on_error: str | None
+    on_retry: str | None
+    checkpoint_step: int | Callable[[], int | None] | None
+
+    notes: str | None
+    job_type: str | None
+    dir: str | os.PathLike[str] | None
+    config_exclude_keys: list[str] | None
+    config_include_keys: list[str] | None
+    allow_val_change: bool | None
+    force: bool | None
+    resume: bool | str | None
+    resume_from: str | None
+    fork_from: str | None
+    save_code: bool | None
+    tensorboard: bool | None
+    sync_tensorboard: bool | None
+    monitor_gym: bool | None
+    settings: wandb.Settings | dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One setting: how its value is checked, and whether it travels as it is (text) or encoded.
+
+    Attributes:
+        check: Says why a value cannot be used, or None.
+        text: Whether the value is a text that travels as it is.
+        travel: Says why a value cannot travel, or None.
+    """
+
+    check: Check
+    text: bool = False
+    travel: Check = lambda value: None
+
+    def encode(self, name: str, value: Any) -> str:
+        """Write a value for Flyte's context."""
+        if fault := self.travel(value):
+            raise SettingError(f"{name} cannot travel in Flyte's context: {fault}")
+        if not self.text:
+            return _codec.encode(value, name)
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise SettingError(f"{name}={value!r} cannot travel in Flyte's context: {error}") from None
+        return str(value)
+
+    def decode(self, text: str) -> Any:
+        """Read a value from Flyte's context; ValueError where it is not one."""
+        return text if self.text else _codec.decode(text)
+
+
+def checked(arguments: Mapping[str, Any], function: str, fields: Mapping[str, Field] | None = None) -> dict[str, Any]:
+    """Return the arguments that are set, each checked. They are settings of runs where no other `fields` are given.
+
+    Raises:
+        SettingError: A name is unknown, a value cannot be used, or two contradict each other; the message names
+            `function`, names and values.
+    """
+    known = FIELDS if fields is None else fields
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name, value in given.items():
+        if fault := known[name].check(value) if name in known else _unknown(name, known):
+            raise SettingError(f"{function}({name}={value!r}): {fault}")
+    if fields is not None:
+        return given
+    given = with_client_settings(given, f"{function}(settings=...)")
+    if fault := start_fault(given):
+        raise SettingError(f"{function}(...): {fault}")
+    return given
+
+
+def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return settings of runs with the fields of `settings` as the settings that they count as, below these.
+
+    Args:
+        given: Settings of one place, each checked.
+        source: Where `settings` stands, for messages.
+
+    Raises:
+        SettingError: A field is none that a user can set, or its value cannot be used; the message names both.
+
+    >>> with_client_settings({"project": "a", "settings": {"mode": "offline", "quiet": True}}, "")
+    {'mode': 'offline', 'settings': {'quiet': True}, 'project': 'a'}
+    """
+    if "settings" not in given:
+        return dict(given)
+    client = fields_that_are_set(given["settings"])
+    same: dict[str, Any] = {}
+    for field, value in client.items():
+        if fault := REFUSED_FIELDS.get(field):
+            raise SettingError(f"{source}: the field {field}={value!r} cannot be set: {fault}")
+        if field in SETTING_OF:
+            name, same_value = as_setting(field, value)
+            if fault := FIELDS[name].check(same_value):
+                raise SettingError(f"{source}: the field {field}={value!r} counts as {name}=: {fault}")
+            same[name] = same_value
+    rest = {field: value for field, value in client.items() if field not in SETTING_OF}
+    return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
+
+
+def _unknown(name: str, known: Mapping[str, Field]) -> str:
+    if name in REFUSED_FIELDS:
+        return REFUSED_FIELDS[name]
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
+
+
+def is_(kind: str, *types: type) -> Check:
+    """Return a check for values of exactly these types."""
+    return lambda value: None if type(value) in types else f"expected {kind}, got {type(value).__name__}"
+
+
+def one_of(*choices: str) -> Check:
+    """Return a check for one of these texts."""
+    return lambda value: None if value in choices else f"expected one of {', '.join(choices)}"
+
+
+def _tags(value: object) -> str | None:
+    if type(value) not in (list, tuple):
+        return f"expected a list or tuple of texts, got {type(value).__name__}"
+    return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
+
+
+def texts(value: object) -> str | None:
+    """Say why a value is no list of texts, or None where it is."""
+    if type(value) is not list:
+        return f"expected a list of texts, got {type(value).__name__}"
+    other = next((item for item in value if not isinstance(item, str)), None)
+    return None if other is None else f"expected a list of texts, got {type(other).__name__} in it"
+
+
+def mapping(value: object) -> str | None:
+    """Say why a value is no mapping, or None where it is."""
+    return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
+
+
+def _step(value: object) -> str | None:
+    if callable(value) or (type(value) is int and value >= 0):
+        return None
+    return f"expected a step, 0 or more, or a function that finds it, not {value!r}"
+
+
+def _anything(value: object) -> None:
+    return None
+
+
+def _without_key(settings: Mapping[str, Any]) -> str | None:
+    if "api_key" not in settings:
+        return None
+    return "everybody who sees the run in Flyte would see the key; give it to the tasks as WANDB_API_KEY, by a secret"
+
+
+_FLAG: Final = Field(check=is_("True or False", bool))
+_TEXT: Final = Field(check=is_("a text", str), text=True)
+_LIST: Final = Field(check=texts)
+_MODE: Final = one_of("online", "offline", "disabled")
+
+FIELDS: Final[Mapping[str, Field]] = {
+    "run_mode": _TEXT,
+    "rank_scope": _TEXT,
+    "project": Field(check=_limits.PROJECT.fault, text=True),
+    "entity": Field(check=_limits.ENTITY.fault, text=True),
+    "host": Field(check=_hosts.fault, text=True),
+    "id": Field(check=_limits.RUN_ID.fault, text=True),
+    "name": Field(check=_limits.NAME.fault, text=True),
+    "tags": Field(check=_tags),
+    "config": Field(check=mapping),
+    "group": Field(check=_limits.GROUP.fault, text=True),
+    "mode": Field(
+        check=lambda value: (
+            "W&B's shared mode is a run mode here; use run_mode='shared'" if value == "shared" else _MODE(value)
+        ),
+        text=True,
+    ),
+    "joinable": _FLAG,
+    "download_logs": _FLAG,
+    "report": _FLAG,
+    "flyte_identity": _FLAG,
+    "on_error": Field(check=one_of("raise", "offline", "ignore"), text=True),
+    "on_retry": Field(check=one_of("resume", "new"), text=True),
+    "checkpoint_step": Field(check=_step),
+    "notes": _TEXT,
+    "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
+    "dir": Field(check=_anything),
+    "config_exclude_keys": _LIST,
+    "config_include_keys": _LIST,
+    "allow_val_change": _FLAG,
+    "force": _FLAG,
+    "resume": Field(check=_anything),
+    "resume_from": Field(check=moment_fault, text=True),
+    "fork_from": Field(check=moment_fault, text=True),
+    "save_code": _FLAG,
+    "tensorboard": _FLAG,
+    "sync_tensorboard": _FLAG,
+    "monitor_gym": _FLAG,
+    "settings": Field(check=settings_fault, travel=_without_key),
+}
+"""Every setting by name."""
+
+OWN_FIELDS: Final = tuple(FIELDS)[: tuple(FIELDS).index("notes")]
+"""The settings that this package gives a meaning; the others go to `wandb.init` as they are."""

@@ -1,0 +1,68 @@
+"""The settings of `wandb_sweep` and `wandb_sweep_config`: W&B's configuration of a sweep, and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+from ._schema import FIELDS, Field, is_, mapping, one_of, texts
+
+METHODS: Final = ("bayes", "custom", "grid", "random")
+
+
+class SweepArguments(TypedDict, total=False):
+    """Keyword arguments of `wandb_sweep` and `wandb_sweep_config`. None counts as not set.
+
+    The first block is this package's; the second one is the sweep's configuration, as W&B's documentation describes it.
+    """
+
+    project: str | None
+    entity: str | None
+    host: str | None
+    prior_runs: Sequence[str] | None
+    download_logs: bool | None
+
+    name: str | None
+    description: str | None
+    method: str | None
+    metric: Mapping[str, Any] | None
+    parameters: Mapping[str, Any] | None
+    early_terminate: Mapping[str, Any] | None
+    run_cap: int | None
+    program: str | None
+    command: list[str] | None
+    controller: Mapping[str, Any] | None
+
+
+def _run_cap(value: object) -> str | None:
+    return None if type(value) is int and value > 0 else f"expected a number of trials, 1 or more, not {value!r}"
+
+
+def _parameters(value: object) -> str | None:
+    return mapping(value) or (None if value else "there is no parameter in it")
+
+
+_TEXT: Final = Field(check=is_("a text", str), text=True)
+_MAPPING: Final = Field(check=mapping)
+
+SWEEP_FIELDS: Final[Mapping[str, Field]] = {
+    "project": FIELDS["project"],
+    "entity": FIELDS["entity"],
+    "host": FIELDS["host"],
+    "prior_runs": Field(check=texts),
+    "download_logs": FIELDS["download_logs"],
+    "name": FIELDS["name"],
+    "description": _TEXT,
+    "method": Field(check=one_of(*METHODS), text=True),
+    "metric": _MAPPING,
+    "parameters": Field(check=_parameters),
+    "early_terminate": _MAPPING,
+    "run_cap": Field(check=_run_cap),
+    "program": _TEXT,
+    "command": Field(check=texts),
+    "controller": _MAPPING,
+}
+"""Every setting of a sweep by name."""
+
+SWEEP_CONFIG: Final = tuple(SWEEP_FIELDS)[tuple(SWEEP_FIELDS).index("name") :]
+"""The settings that W&B is handed as the sweep's configuration."""

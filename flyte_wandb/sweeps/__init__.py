@@ -1,0 +1,1 @@
+"""Sweeps: the decorator, and trials as actions of Flyte."""

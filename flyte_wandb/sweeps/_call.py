@@ -1,0 +1,205 @@
+"""Around a call of a function decorated with `wandb_sweep`: find or create the sweep, then call the function."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import flyte
+
+from .. import _hosts
+from .. import wandb_client as _client
+from .._action import Action, current_action
+from .._errors import SweepError
+from .._logging import one_line
+from .._place import Place
+from ..plans._spec import Spec
+from ..plans._sweep_ref import SweepRef, read_sweep, written_sweep
+from ..results.downloads._after_task import sweep_to_download
+from ..results.downloads._after_task_call import bring_home, bring_home_async
+from ..runs._registry import OPEN_RUNS
+from ..settings._context import RUNS, SWEEPS, read_settings
+from ..settings._sweep_schema import SWEEP_CONFIG
+from ..tasks._threads import end_fork, uninterrupted
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+_PLACE: Final = ("project", "entity", "host")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a task asks of W&B: a sweep with a configuration, in a place.
+
+    Attributes:
+        config: What W&B calls the configuration of a sweep; its name is the user's, else that of run and action.
+        unique: Whether no other task's sweep has this name.
+        prior_runs: Ids of runs that count as trials from the start.
+        place: Where the sweep is to live.
+    """
+
+    config: Mapping[str, Any]
+    unique: bool
+    prior_runs: tuple[str, ...]
+    place: Place
+
+
+def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call `function` inside the right sweep."""
+    with open_sweep(spec) as sweep, flyte.custom_context(**written_sweep(sweep)):
+        result = function(*arguments, **named)
+    if _is_to_download(spec):
+        bring_home(sweep_to_download(sweep))
+    return result
+
+
+async def call_async(
+    function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    """Call the coroutine function `function` inside the right sweep, and keep the event loop free meanwhile."""
+    stack, process = ExitStack(), os.getpid()
+    sweep, cancelled = await uninterrupted(stack.enter_context, open_sweep(spec))
+    try:
+        if cancelled:
+            raise cancelled
+        with flyte.custom_context(**written_sweep(sweep)):
+            result = await function(*arguments, **named)
+    finally:
+        if process != os.getpid():
+            end_fork(sys.exc_info()[1])
+        _, late = await uninterrupted(stack.close)
+    if late:
+        raise late
+    if _is_to_download(spec):
+        await bring_home_async(sweep_to_download(sweep))
+    return result
+
+
+@contextmanager
+def open_sweep(spec: Spec) -> Iterator[SweepRef]:
+    """Give the sweep of the running task, beside which `wandb.agent` harms nothing. Blocks when it is entered and left.
+
+    Raises:
+        SweepError: It runs outside of Flyte, W&B is offline, nobody says what to search, or W&B refused it.
+        SettingError: A setting in Flyte's context cannot be used.
+    """
+    above, asked = _asked_here(spec)
+    with OPEN_RUNS.beside_agents(_variables(above.place if above else asked.place)):
+        yield above or _found_or_made(asked)
+
+
+def sweep_here(spec: Spec) -> SweepRef:
+    """Return the sweep of the running task, where this package asks for the trials itself. Blocks.
+
+    Raises:
+        SweepError: As `open_sweep`.
+        SettingError: As `open_sweep`.
+    """
+    above, asked = _asked_here(spec)
+    if above:
+        return above
+    with _client.room_for_agents(_variables(asked.place), brief=True):
+        return _found_or_made(asked)
+
+
+def _asked_here(spec: Spec) -> tuple[SweepRef | None, Asked]:
+    """Return the sweep above, and what is asked of W&B where there is none."""
+    action = current_action()
+    if action is None:
+        raise SweepError(f"{spec.task_name} was called outside of Flyte; run it with flyte.run, which names the sweep")
+    _refuse_offline(action, spec)
+    above, asked = read_sweep(action.context), _asked(action, spec)
+    return (above if above is None or above.project else _ref(above.sweep_id, asked.place)), asked
+
+
+def settings_of(action: Action, spec: Spec) -> dict[str, Any]:
+    """Return the settings of a sweep: the decorator's over those of the context, and these over the place of runs."""
+    of_runs = read_settings(action.context, RUNS)
+    place: dict[str, Any] = {name: of_runs[name] for name in _PLACE if name in of_runs}
+    return {**place, **read_settings(action.context, SWEEPS), **spec.settings}
+
+
+def _is_to_download(spec: Spec) -> bool:
+    """Whether the runs of the sweep are fetched after this task: only after the one that has made it."""
+    action = current_action()
+    assert action is not None
+    return not read_sweep(action.context) and bool(settings_of(action, spec).get("download_logs"))
+
+
+def _asked(action: Action, spec: Spec) -> Asked:
+    given = settings_of(action, spec)
+    config = {name: given[name] for name in SWEEP_CONFIG if name in given}
+    return Asked(
+        config={"name": f"{action.run_name}-{action.name}", **config},
+        unique="name" not in config,
+        prior_runs=tuple(given.get("prior_runs", ())),
+        place=Place(**{name: given.get(name) for name in _PLACE}),
+    )
+
+
+def _refuse_offline(action: Action, spec: Spec) -> None:
+    mode = _client.effective_mode(read_settings(action.context, RUNS).get("mode"))
+    if mode != "online":
+        raise SweepError(
+            f"{spec.task_name} needs a sweep, and W&B is {mode} here, where there are none: its server picks the "
+            "parameters; set WANDB_MODE=online (or mode='online')"
+        )
+
+
+def _found_or_made(asked: Asked) -> SweepRef:
+    missing = [name for name in ("method", "parameters") if name not in asked.config]
+    if missing:
+        raise SweepError(
+            f"nobody says what the sweep {asked.config['name']!r} searches: {' and '.join(missing)} not set; give them "
+            "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
+        )
+    return _found(asked) or _made(asked)
+
+
+def _found(asked: Asked) -> SweepRef | None:
+    """Return the sweep that an earlier attempt of this action has made, or None: also where there is no project yet.
+
+    Raises:
+        SweepError: W&B does not answer, or does not know the key.
+    """
+    if not asked.unique:
+        return None
+    try:
+        api = _client.connected(asked.place)
+    except Exception as error:
+        raise SweepError(_not_made(asked, error)) from error
+    try:
+        found = _client.find_sweep(api, asked.place, asked.config["name"])
+    except Exception:
+        _LOG.debug("no sweep of an earlier attempt was found", exc_info=True)
+        return None
+    return _ref(*found) if found else None
+
+
+def _made(asked: Asked) -> SweepRef:
+    try:
+        return _ref(*_client.create_sweep(asked.config, asked.prior_runs))
+    except Exception as error:
+        raise SweepError(_not_made(asked, error)) from error
+
+
+def _not_made(asked: Asked, error: Exception) -> str:
+    where = _hosts.api_url(asked.place.host) if asked.place.host else _client.configured("base_url")[0]
+    project = f" (project {asked.place.project!r})" if asked.place.project else ""
+    what = f"the sweep {asked.config['name']!r}{project} at {where}"
+    return f"W&B did not create {what}: {type(error).__name__}: {one_line(error)}"
+
+
+def _ref(sweep_id: str, place: Place) -> SweepRef:
+    return SweepRef(sweep_id=sweep_id, project=place.project, entity=place.entity, host=place.host)
+
+
+def _variables(place: Place) -> dict[str, str]:
+    """Return the variables by which W&B's functions find a place."""
+    address = _hosts.api_url(place.host) if place.host else None
+    named = {"WANDB_PROJECT": place.project, "WANDB_ENTITY": place.entity, "WANDB_BASE_URL": address}
+    return {name: value for name, value in named.items() if value}

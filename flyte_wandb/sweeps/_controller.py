@@ -1,0 +1,117 @@
+"""W&B's controller of a sweep, asked by agents of this package's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from flyte_wandb_hookspecs import quote_segment
+
+from .. import wandb_client as _client
+from .._errors import SettingError, SweepError
+from .._logging import one_line
+from .._place import Place
+from ..links._pages import pages_of
+from ..plans._sweep_ref import SweepRef
+
+if TYPE_CHECKING:
+    import wandb
+
+T = TypeVar("T")
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controller:
+    """W&B's controller of one sweep, which chooses parameters and says which trials are to end. Everything blocks.
+
+    Attributes:
+        api: W&B's API.
+        sweep: The sweep.
+        place: Where it lives.
+    """
+
+    api: wandb.Api
+    sweep: SweepRef
+    place: Place
+
+    def agent(self, name: str) -> str:
+        """Register an agent and return its id.
+
+        Raises:
+            SweepError: There is no such sweep, or W&B did not answer.
+        """
+        return self._asked(_client.register_agent, name)
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration of the sweep.
+
+        Raises:
+            SweepError: There is no such sweep, or W&B did not answer.
+        """
+        return self._asked(_client.sweep_config)
+
+    def beat(self, agent: str, *running: str) -> list[dict[str, Any]]:
+        """Say which trials an agent is running, and return W&B's commands."""
+        return _client.beat(self.api, agent, running)
+
+    def summary(self, run_id: str) -> dict[str, Any]:
+        """Return the summary of a trial's run; empty where it cannot be read."""
+        try:
+            return _client.run_summary(self.api, self.place, run_id)
+        except Exception as error:
+            _LOG.warning("the summary of the trial %s could not be read: %s", run_id, error)
+            return {}
+
+    def url(self, run_id: str) -> str:
+        """Return the page of a trial's run."""
+        return f"{pages_of(self.place).project}/runs/{quote_segment(run_id)}"
+
+    def _asked(self, ask: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return ask(self.api, self.place, self.sweep.sweep_id, *arguments)
+        except Exception as error:
+            raise SweepError(_unasked(self.sweep, error)) from error
+
+
+def controller_of(sweep: SweepRef) -> Controller:
+    """Return the controller of a sweep. Blocks.
+
+    Raises:
+        SweepError: W&B does not answer.
+    """
+    where = sweep.place
+    try:
+        api = _client.connected(where)
+        place = Place(
+            project=where.project or api.settings["project"],
+            entity=where.entity or api.settings["entity"] or api.default_entity,
+            host=where.host,
+        )
+    except Exception as error:
+        raise SweepError(_unasked(sweep, error)) from error
+    return Controller(api=api, sweep=sweep, place=place)
+
+
+def check_end(sweep_id: str, config: Mapping[str, Any]) -> None:
+    """Check that a sweep ends by itself.
+
+    Raises:
+        SettingError: It does not.
+    """
+    if config.get("method") != "grid" and "run_cap" not in config:
+        raise SettingError(
+            f"run_sweep() without count= would never end: the sweep {sweep_id!r} of method {config.get('method')!r} "
+            "has no run_cap; give one of the two"
+        )
+
+
+def gone(error: Exception) -> bool:
+    """Whether W&B says that there is no such sweep or agent, as it does after somebody has deleted the sweep."""
+    return getattr(getattr(error, "response", None), "http_status", None) == 404
+
+
+def _unasked(sweep: SweepRef, error: Exception) -> str:
+    return f"W&B cannot be asked about the sweep {sweep.sweep_id!r}: {type(error).__name__}: {one_line(error)}"

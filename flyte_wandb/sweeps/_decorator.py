@@ -1,0 +1,80 @@
+"""`wandb_sweep`: the decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from .._errors import SettingError
+from ..links._link import WandbSweep
+from ..plans._spec import Spec
+from ..settings._schema import checked
+from ..settings._sweep_schema import SWEEP_FIELDS
+from ..tasks import _flyte_task as _templates
+from ..tasks._targets import trackable
+from ..tasks._wrapper import track
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..settings._sweep_schema import SweepArguments
+
+T = TypeVar("T")
+_NAME: Final = "wandb_sweep"
+_PLACE: Final = ("project", "entity", "host")
+
+
+@overload
+def wandb_sweep(target: T, /) -> T: ...
+
+
+@overload
+def wandb_sweep(**settings: Unpack[SweepArguments]) -> Callable[[T], T]: ...
+
+
+def wandb_sweep(target: Any = None, /, **settings: Unpack[SweepArguments]) -> Any:
+    """Create a W&B sweep for a Flyte task, once: tasks below it that are decorated, too, work for the same sweep.
+
+    Inside, `get_wandb_sweep_id` is the sweep's id; run its trials with `run_sweep`, or with `wandb.agent`. Stands above
+    ``@env.task``, and above or below `wandb_init`.
+
+    Args:
+        target: The task, where the decorator stands without parentheses.
+        settings: See `SweepArguments`; they go over those of `wandb_sweep_config`, and these over `wandb_config`.
+
+    Returns:
+        The same task object.
+
+    Raises:
+        SettingError: A setting cannot be used, or the target is no task of one process whose function runs in it.
+
+    Example::
+
+        @wandb_sweep(project="vision")
+        @env.task
+        def search() -> None:
+            wandb.agent(get_wandb_sweep_id(), function=objective, count=10)
+    """
+    given = checked(settings, _NAME, SWEEP_FIELDS)
+    return partial(_decorated, settings=given) if target is None else _decorated(target, settings=given)
+
+
+def _decorated(task: T, *, settings: Mapping[str, Any]) -> T:
+    if not _templates.is_task(task):
+        raise SettingError(f"{_NAME} decorates a task of Flyte, not {task!r}; put it above @env.task")
+    function = trackable(_templates.function_of(task, _NAME), _NAME)  # type: ignore[arg-type]
+    spec = Spec(settings=settings, task_name=task.name)  # type: ignore[attr-defined]
+    _refuse_ranks(task, spec)
+    place = {name: value for name, value in settings.items() if name in _PLACE}
+    link = WandbSweep(spec=Spec(settings=place, task_name=spec.task_name))
+    _templates.replace_function(task, track(function, spec, _NAME, "flyte_wandb.sweeps._call"), links=(link,))  # type: ignore[arg-type]
+    return task
+
+
+def _refuse_ranks(task: Any, spec: Spec) -> None:
+    if _templates.declared_topology(task):
+        raise SettingError(
+            f"{_NAME} cannot decorate {spec.task_name!r}, whose ranks would each create a sweep; decorate a task of "
+            "one process, which runs this one as a trial with run_sweep"
+        )

@@ -1,0 +1,278 @@
+"""`run_sweep`: the trials of a sweep as actions of Flyte."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import flyte
+
+from flyte_wandb_hookspecs import Trial, frozen_copy
+
+from .._attempts import attempt_here
+from .._errors import RunStoppedError, SettingError, SweepError
+from .._outcomes import TrialOutcome, TrialState
+from ..plans._spec import Spec
+from ..plans._sweep_ref import written_sweep
+from ..plans._trial import written_trial
+from ..tasks import _flyte_task as _templates
+from ..tasks._threads import uninterrupted
+from ..tasks._wrapper import is_tracked
+from ._call import sweep_here
+from ._controller import Controller, check_end, controller_of, gone
+from ._progress import Progress
+from ._trial_inputs import check_inputs, inputs_of
+
+T = TypeVar("T")
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+MOST_AGENTS: Final = 20
+"""Agents that W&B allows one sweep at a time."""
+
+MOST_MISSED: Final = 60
+"""Heartbeats in a row that an agent without a trial may miss before it gives W&B up."""
+
+
+async def run_sweep(
+    task: Any,
+    *,
+    count: int | None = None,
+    max_parallel: int = 4,
+    inputs: Mapping[str, Any] | None = None,
+    on_trial: Callable[[TrialOutcome], None] | None = None,
+    heartbeat: float = 5.0,
+) -> tuple[TrialOutcome, ...]:
+    """Run the trials of a sweep as actions of Flyte, each with its own container, nodes and retries.
+
+    W&B's controller chooses the parameters; each trial is one action of `task`, which gets them as inputs of the same
+    names and writes to the trial's run. A trial that fails does not end the sweep; its retries are Flyte's. What W&B's
+    controller or its UI stops is cancelled. Call it in an async task: one decorated with `wandb_sweep`, or any other
+    under a `wandb_sweep_config`, for which it then creates the sweep.
+
+    Args:
+        task: A task decorated with `wandb_init`; one that runs on several nodes is one trial.
+        count: Trials to run at most, 1 or more. None leaves the end to W&B: to a grid, or to ``run_cap``.
+        max_parallel: Trials at a time, from 1 to 20.
+        inputs: Inputs that all trials have in common.
+        on_trial: Called with each trial that has ended, in the event loop. What it raises ends the sweep.
+        heartbeat: Seconds between two questions to W&B about each trial.
+
+    Returns:
+        The trials in the order in which they were given out.
+
+    Raises:
+        SettingError: An argument cannot be used.
+        SweepError: There is no sweep and none can be created, the task does not take its parameters, or W&B does not
+            answer any more; the trials of before are its `trials`.
+
+    Example::
+
+        @env.task
+        async def search() -> float:
+            trials = await run_sweep(train, count=50, max_parallel=8)
+            return min(trial.summary["loss"] for trial in trials if trial.state == "finished")
+    """
+    _check(task, count, max_parallel)
+    controller = await _off_loop(_controller, task, inputs or {}, count)
+    sweep = controller.sweep
+    with flyte.custom_context(**written_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
+        work = _Work(
+            task=task,
+            inputs=inputs or {},
+            left=count,
+            heartbeat=heartbeat,
+            controller=controller,
+            group=_group(sweep.sweep_id),
+            tell=[progress.ended, *([on_trial] if on_trial else [])],
+        )
+        return await work.done(max_parallel)
+
+
+def _check(task: Any, count: int | None, max_parallel: int) -> None:
+    if not _templates.is_task(task) or not is_tracked(_templates.function_of(task, "run_sweep")):
+        raise SettingError(f"run_sweep runs a task that is decorated with @wandb_init, not {task!r}")
+    if count is not None and (type(count) is not int or count < 1):
+        raise SettingError(f"run_sweep(count={count!r}): expected a number of trials, 1 or more")
+    if type(max_parallel) is not int or not 1 <= max_parallel <= MOST_AGENTS:
+        raise SettingError(
+            f"run_sweep(max_parallel={max_parallel!r}): W&B allows 1 to {MOST_AGENTS} agents of one sweep at a time"
+        )
+
+
+def _controller(task: Any, inputs: Mapping[str, Any], count: int | None) -> Controller:
+    """Return the controller of this task's sweep, whose trials the task can be. Blocks."""
+    controller = controller_of(sweep_here(Spec(task_name="run_sweep")))
+    config = controller.config()
+    check_inputs(task, config.get("parameters") or {}, inputs)
+    if count is None:
+        check_end(controller.sweep.sweep_id, config)
+    return controller
+
+
+def _group(sweep_id: str) -> str:
+    """Name the actions of the trials in Flyte's UI.
+
+    A group is part of an action's name, by which another attempt of the parent finds what is done already: a trial of
+    the same parameters, which is another one for W&B.
+    """
+    attempt = attempt_here()
+    return f"sweep {sweep_id}" + (f", attempt {attempt}" if attempt > 1 else "")
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """The trials of one `run_sweep`. Lives in one event loop."""
+
+    task: Any
+    inputs: Mapping[str, Any]
+    left: int | None
+    heartbeat: float
+    controller: Controller
+    group: str
+    tell: list[Callable[[TrialOutcome], None]]
+    started: int = 0
+    outcomes: list[TrialOutcome] = field(default_factory=list)
+
+    async def done(self, agents: int) -> tuple[TrialOutcome, ...]:
+        slots = [asyncio.create_task(self._slot(number)) for number in range(min(agents, self.left or agents))]
+        try:
+            await asyncio.gather(*slots)
+        except SweepError as error:
+            error.trials = self._in_order()
+            raise
+        finally:
+            for slot in slots:
+                slot.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
+        return self._in_order()
+
+    def _in_order(self) -> tuple[TrialOutcome, ...]:
+        return tuple(sorted(self.outcomes, key=lambda outcome: outcome.number))
+
+    async def _slot(self, number: int) -> None:
+        """Be one agent: do one trial after the other."""
+        agent = await _off_loop(self.controller.agent, f"flyte-{number}")
+        while self._may_start():
+            trial = await self._next(agent)
+            if trial is None:
+                return
+            self.started += 1
+            await self._run(agent, trial, self.started - 1)
+
+    def _may_start(self) -> bool:
+        """Count a trial before it is asked for, so that agents do not ask for more than are wanted."""
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0
+
+    async def _next(self, agent: str) -> Trial | None:
+        """Wait for a trial; None where the sweep has ended."""
+        missed = 0
+        while True:
+            try:
+                commands = await _off_loop(self.controller.beat, agent)
+                missed = 0
+            except Exception as error:
+                missed += 1
+                commands = self._missed(missed, error)
+            for command in commands[:1]:
+                if command["type"] in ("run", "resume"):
+                    return self._trial(command)
+                if command["type"] == "exit":
+                    return None
+            await asyncio.sleep(self.heartbeat)
+
+    def _missed(self, times: int, error: Exception) -> list[dict[str, Any]]:
+        _LOG.warning("W&B does not say what the sweep %s tries next: %s", self.controller.sweep.sweep_id, error)
+        if times < MOST_MISSED and not gone(error):
+            return []
+        raise SweepError(
+            f"W&B does not answer about the sweep {self.controller.sweep.sweep_id!r}: {error}; its trials are kept, "
+            "and it can go on from here once W&B does"
+        ) from error
+
+    def _trial(self, command: Mapping[str, Any]) -> Trial:
+        values = {name: entry["value"] for name, entry in (command.get("args") or {}).items()}
+        place = self.controller.place
+        return Trial(
+            run_id=command["run_id"],
+            sweep_id=self.controller.sweep.sweep_id,
+            parameters=frozen_copy(values),
+            project=place.project,
+            entity=place.entity,
+            host=place.host,
+        )
+
+    async def _run(self, agent: str, trial: Trial, number: int) -> None:
+        """Run one trial as an action, and tell W&B meanwhile that it runs."""
+        inputs = inputs_of(self.task, trial.parameters, self.inputs)
+        action = asyncio.create_task(self._action(trial, inputs))
+        stopped = False
+        try:
+            while not (await asyncio.wait({action}, timeout=self.heartbeat))[0]:
+                stopped = stopped or await self._stopped(agent, trial)
+                if stopped:
+                    action.cancel()
+        finally:
+            action.cancel()
+            await _end_of(action)
+        await self._tell(number, trial, action, stopped=stopped)
+
+    async def _action(self, trial: Trial, inputs: Mapping[str, Any]) -> Any:
+        with flyte.custom_context(**written_trial(trial)), flyte.group(self.group):
+            return await self.task.aio(**inputs)
+
+    async def _stopped(self, agent: str, trial: Trial) -> bool:
+        """Whether W&B's controller, or somebody in its UI, wants the trial to end."""
+        try:
+            commands = await _off_loop(self.controller.beat, agent, trial.run_id)
+        except Exception as error:
+            _LOG.warning("W&B was not told that the trial %s is running: %s", trial.run_id, error)
+            return gone(error)
+        return any(command["type"] in ("stop", "exit") for command in commands[:1])
+
+    async def _tell(self, number: int, trial: Trial, action: asyncio.Task[Any], *, stopped: bool) -> None:
+        error = asyncio.CancelledError() if action.cancelled() else action.exception()
+        state: TrialState = "finished" if error is None else "stopped" if stopped or _is_stop(error) else "failed"
+        outcome = TrialOutcome(
+            number=number,
+            run_id=trial.run_id,
+            parameters=trial.parameters,
+            state=state,
+            result=None if error else action.result(),
+            error=error,
+            summary=await _off_loop(self.controller.summary, trial.run_id),
+            url=self.controller.url(trial.run_id),
+        )
+        self.outcomes.append(outcome)
+        for listener in self.tell:
+            listener(outcome)
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether somebody has stopped the trial's run in W&B's UI; Flyte tells of an error by its name."""
+    return getattr(error, "code", None) == RunStoppedError.__name__
+
+
+async def _end_of(action: asyncio.Task[Any]) -> None:
+    """Wait for the end of an action that was cancelled, also where this is cancelled meanwhile, and again."""
+    cancelled: asyncio.CancelledError | None = None
+    while not action.done():
+        try:
+            await asyncio.wait({action})
+        except asyncio.CancelledError as cancellation:
+            cancelled = cancellation
+    if cancelled:
+        raise cancelled
+
+
+async def _off_loop(call: Callable[..., T], *arguments: Any) -> T:
+    """Run a blocking call in a thread, to its end also where this is cancelled."""
+    result, cancelled = await uninterrupted(call, *arguments)
+    if cancelled:
+        raise cancelled
+    return result

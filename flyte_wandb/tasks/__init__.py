@@ -1,0 +1,1 @@
+"""Decorated tasks: the decorator, and what happens around a call."""

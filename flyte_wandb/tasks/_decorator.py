@@ -1,0 +1,96 @@
+"""`wandb_init`: the decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .._errors import SettingError
+from ..links._per_part import links_of
+from ..plans._spec import Spec
+from ..results.downloads._after_task import ON_RANKS
+from ..settings._schema import SettingArguments, checked
+from . import _flyte_task as _templates
+from ._targets import trackable
+from ._wrapper import track
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+T = TypeVar("T")
+
+
+@overload
+def wandb_init(target: T, /) -> T: ...
+
+
+@overload
+def wandb_init(**settings: Unpack[SettingArguments]) -> Callable[[T], T]: ...
+
+
+def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> Any:
+    """Open the right W&B run for a Flyte task (or a plain function), and finish it with the task's outcome.
+
+    Stands outermost, above ``@env.task``. Inside, `get_wandb_run` is the run.
+
+    Args:
+        target: The task or function, where the decorator stands without parentheses.
+        settings: See `SettingArguments`; they hold for this task and its traces only. What is to reach the tasks below
+            goes into `wandb_config`.
+
+    Returns:
+        The same task object, or a wrapped function.
+
+    Raises:
+        SettingError: A setting cannot be used, or the target cannot be tracked: a class, a generator, a task whose
+            function does not run in its own process, or something that is decorated twice.
+
+    Example::
+
+        @wandb_init(project="vision", tags=["baseline"])
+        @env.task
+        def train(epochs: int) -> float:
+            run = get_wandb_run()
+            ...
+    """
+    given = checked(settings, "wandb_init")
+    _refuse_unknown_strategies(given)
+    return partial(_decorated, settings=given) if target is None else _decorated(target, settings=given)
+
+
+def _decorated(target: T, *, settings: Mapping[str, Any]) -> T:
+    if _templates.is_task(target):
+        _decorate_task(target, settings)
+        return target
+    function: Any = trackable(target, "wandb_init")
+    tracked: Any = track(function, Spec(settings=settings, outermost=False))
+    return tracked  # type: ignore[no-any-return]
+
+
+def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
+    function = trackable(_templates.function_of(task, "wandb_init"), "wandb_init")
+    spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
+    _refuse_download_of_ranks(spec)
+    report = spec.settings.get("report", False)
+    _templates.replace_function(task, track(function, spec), links=links_of(spec), report=report)
+
+
+def _refuse_download_of_ranks(spec: Spec) -> None:
+    if spec.declared and spec.settings.get("download_logs"):
+        raise SettingError(
+            f"wandb_init(download_logs=True) cannot hold for the ranks of {spec.task_name!r}: {ON_RANKS}"
+        )
+
+
+def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:
+    for kind in ("run_mode", "rank_scope"):
+        if kind in settings:
+            _refuse_unknown_strategy(kind, settings[kind])
+
+
+def _refuse_unknown_strategy(kind: str, setting: str) -> None:
+    from ..plugins._loading import installed
+
+    if not installed().knows(kind, setting):
+        raise SettingError(f"wandb_init({kind}={setting!r}): no plugin brings it; {installed().known()}")

@@ -1,0 +1,96 @@
+"""The one module that touches Flyte's task templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final
+
+import flyte
+
+from .._errors import SettingError
+
+if TYPE_CHECKING:
+    from flyte_wandb_hookspecs import Topology
+
+_RUN_ELSEWHERE: Final = ("core-sleep", "core-echo")
+"""Task types that Flyte's backend runs itself, whatever the function's body says."""
+_CALLS: Final = frozenset({"func", "super", "execute", "forward"})
+
+
+def is_task(target: object) -> bool:
+    """Whether `target` is a task of Flyte."""
+    return isinstance(target, flyte.TaskTemplate)
+
+
+def function_of(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Callable[..., Any]:
+    """Return the Python function that the task runs in its own process.
+
+    Raises:
+        SettingError: The task runs none, or runs it elsewhere, so that no run could be opened around it; or it is an
+            async one under Elastic, which Flyte cannot run.
+    """
+    if (
+        not isinstance(task, flyte.AsyncFunctionTaskTemplate)
+        or task.task_type in _RUN_ELSEWHERE
+        or not _runs_func(task)
+    ):
+        raise SettingError(
+            f"{decorator} cannot track the task {task.name!r}: a {type(task).__name__} does not run a Python function "
+            "in its own process; decorate a task that calls it instead"
+        )
+    function: Callable[..., Any] = task.func
+    if iscoroutinefunction(function) and type(getattr(task, "plugin_config", None)).__name__ == "Elastic":
+        raise SettingError(
+            f"{decorator} cannot track the task {task.name!r}: it is an async function under Elastic, whose ranks "
+            "Flyte calls without awaiting them; write 'def', and run what is async inside with asyncio.run(...)"
+        )
+    return function
+
+
+def replace_function(
+    task: flyte.TaskTemplate[..., Any, Any],
+    function: Callable[..., Any],
+    links: tuple[flyte.Link, ...],
+    *,
+    report: bool = False,
+) -> None:
+    """Put `function`, more `links` and the wish for a `report` into the very object that Flyte knows.
+
+    A copy would be lost: `.override()`, `flyte deploy`, pickled bundles and Elastic ranks all start from this object.
+    """
+    task.func = function  # type: ignore[attr-defined]
+    task.links = (*task.links, *links)
+    task.report = task.report or report
+
+
+def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:
+    """Return rank 0 of the world that the task's environment declares, or None for a task of one process.
+
+    Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`),
+    which have no number of their own in `plugin_config`. The launcher has the name by which its ranks will know it.
+    """
+    elastic, clustered = getattr(task, "plugin_config", None), task.parent_env() if task.parent_env else None
+    return _world(elastic, "nnodes", "torch-elastic") or _world(clustered, "replicas", "clustered")
+
+
+def _world(declaring: object, nodes: str, launcher: str) -> Topology | None:
+    ranks, count = getattr(declaring, "nproc_per_node", None), getattr(declaring, nodes, None)
+    if not isinstance(ranks, int) or count is None:
+        return None
+    from ..plans._world import even_world
+
+    return even_world(int(str(count).rpartition(":")[2]), ranks, launcher=launcher)
+
+
+def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:
+    """Whether the template's `execute` calls the function; one that reads its source text, say, does not."""
+    return any(not _CALLS.isdisjoint(code.co_names) for code in _codes(type(task).execute.__code__))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

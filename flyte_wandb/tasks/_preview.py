@@ -1,0 +1,188 @@
+"""The plan of a whole task before it is launched: what every rank will do, and which links Flyte will show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+from flyte_wandb_hookspecs import Plan, Request, Step
+
+from .._action import NAMELESS, Action
+from .._errors import SettingError
+from ..links._link import PlannedLink, Wandb, WandbSweep
+from ..links._per_part import links_of
+from ..links._placeholders import filled
+from ..plans._plan import plan
+from ..plans._request import request_of_link
+from ..plans._spec import Spec
+from ..plans._world import check_owners, even_world, world
+from . import _flyte_task as _templates
+from ._wrapper import is_tracked
+
+NAMES: Final = Action(run_name="RUN", name="ACTION", project="PROJECT", domain="DOMAIN", local=False)
+"""What stands in a preview for the names that Flyte gives when it launches the task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkPreview:
+    """One link of a task.
+
+    Attributes:
+        name: What Flyte's UI shows.
+        url: Where it will lead.
+        rank: The rank whose run or group is meant; None for what all ranks have in common, and for a sweep.
+        sweep: Whether it leads to a sweep rather than to runs.
+        steps: The decisions behind it.
+        note: Why it does not lead to a run or group, or None.
+    """
+
+    name: str
+    url: str
+    rank: int | None
+    sweep: bool
+    steps: tuple[Step, ...]
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a task will do, as `preview` finds it.
+
+    Attributes:
+        request: The request of rank 0.
+        plans: The plan of each rank, in their order.
+        links: The links that Flyte will show.
+    """
+
+    request: Request
+    plans: tuple[Plan, ...]
+    links: tuple[LinkPreview, ...]
+
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of the runs that the task opens, in the order of ranks."""
+        return tuple(one.run_id for one in self.plans if one.run_id and one.role.owns)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of these runs, each once."""
+        return tuple(dict.fromkeys(one.group for one in self.plans if one.group and one.role.owns))
+
+    @property
+    def summary(self) -> str:
+        """The whole in one line, such as ``16 runs in 2 groups, 2 links``."""
+        grouped = f" in {_counted(len(self.groups), 'group')}" if self.groups else ""
+        return f"{_counted(len(self.runs), 'run')}{grouped}, {_counted(len(self.links), 'link')}{self._without_own_run}"
+
+    @property
+    def _without_own_run(self) -> str:
+        roles = Counter(one.role.value for one in self.plans if not one.role.owns)
+        above = f" {self.request.parent.run_id!r}" if self.request.parent else ""
+        said = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's run{above}"}
+        ranks = [f"{_counted(count, 'rank')} {said[role]}" for role, count in roles.items()]
+        return f" ({', '.join(ranks)})" if ranks else ""
+
+    def link_of(self, rank: int) -> LinkPreview | None:
+        """Return the link that leads to what this rank's part logs, or None where there is none."""
+        return self._links_by_part.get(self.plans[rank].part.label, self._common_link)
+
+    @property
+    def unlinked(self) -> tuple[str, ...]:
+        """Labels of the parts whose runs no link leads to, in the order of ranks."""
+        ranks = enumerate(self.plans)
+        labels = (one.part.label or "" for rank, one in ranks if one.role.opens and self.link_of(rank) is None)
+        return tuple(dict.fromkeys(labels))
+
+    @cached_property
+    def _links_by_part(self) -> dict[str | None, LinkPreview]:
+        ranks = [(link, link.rank) for link in self.links if link.rank is not None and link.rank < len(self.plans)]
+        return {self.plans[rank].part.label: link for link, rank in reversed(ranks)}
+
+    @cached_property
+    def _common_link(self) -> LinkPreview | None:
+        """The link to what all parts have in common."""
+        return next((link for link in self.links if link.rank is None and not link.sweep), None)
+
+    def authors(self) -> dict[str, Counter[tuple[str, tuple[str, ...]]]]:
+        """Count for each hook the plugin that answered and those that wrapped it, over ranks and links."""
+        found: dict[str, Counter[tuple[str, tuple[str, ...]]]] = {}
+        last = (link.steps[-1] for link in self.links if link.steps and link.steps[-1].hook.startswith("build_"))
+        for step in (*(step for one in self.plans for step in one.steps), *last):
+            found.setdefault(step.hook, Counter())[step.plugin, step.wrapped_by] += 1
+        return found
+
+
+def preview(
+    task: Any, *, context: Mapping[str, str] | None = None, nodes: int | None = None, per_node: int | None = None
+) -> Preview:
+    """Say what a decorated task will do when Flyte launches it, without running it or asking a server.
+
+    Args:
+        task: A Flyte task that `wandb_init` decorates.
+        context: Flyte's custom context, such as `wandb_config(...)`.
+        nodes: Nodes to plan for, in the place of those that the task's environment declares.
+        per_node: Ranks on each node, likewise.
+
+    Returns:
+        The plan of every rank, and the links. The names that Flyte gives later are ``RUN`` and ``ACTION``,
+        ``PROJECT`` and ``DOMAIN``.
+
+    Raises:
+        FlyteWandbError: No run can be planned, or two ranks would own one run; the message names the plugin.
+
+    Example::
+
+        def test_that_the_job_opens_one_run():
+            assert preview(train, context=wandb_config(project="vision")).summary == "1 run, 1 link"
+    """
+    spec = _spec_of(task)
+    declared = _resized(spec, nodes, per_node)
+    links = links_of(declared) if declared != spec else [link for link in task.links if isinstance(link, PlannedLink)]
+    return preview_of(declared, links, context or {})
+
+
+def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, str]) -> Preview:
+    """Say what a task with these settings, this declared world and these links will do; see `preview`."""
+    first = request_of_link(spec, replace(NAMES, context=context))
+    plans = tuple(plan(request) for request in world(first))
+    check_owners(plans)
+    return Preview(request=first, plans=plans, links=tuple(_shown(link, context) for link in links))
+
+
+def _spec_of(task: Any) -> Spec:
+    if not _templates.is_task(task):
+        raise SettingError(f"a preview needs a Flyte task, not {task!r}")
+    function = _templates.function_of(task, "preview")
+    if not is_tracked(function):
+        raise SettingError(f"the task {task.name!r} has no @wandb_init, so it opens no run")
+    declared = _templates.declared_topology(task)
+    return replace(function.__wandb_spec__, task_name=task.name, declared=declared)  # type: ignore[attr-defined,no-any-return]
+
+
+def _resized(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
+    if nodes is None and per_node is None:
+        return spec
+    now = spec.declared or even_world(1, 1)
+    launcher = now.launcher or "torch-elastic"
+    return replace(
+        spec, declared=even_world(nodes or now.num_workers, per_node or now.local_world_size, launcher=launcher)
+    )
+
+
+def _shown(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
+    made = link.made(replace(NAMELESS, context=context))
+    fields = ("run_name", "name", "project", "domain")
+    names = {getattr(NAMELESS, field): getattr(NAMES, field) for field in fields}
+    rank = link.rank if isinstance(link, Wandb) else None
+    sweep = isinstance(link, WandbSweep)
+    unknown = None if made.pages.project else "entity or project is not known here, so it cannot lead to the run"
+    note = made.fault or unknown
+    url = filled(made.url, names)
+    return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=made.steps, note=note)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,49 @@
+"""The wrappers around a task's function. Light: what opens runs is imported when the function is first called."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+from inspect import iscoroutinefunction
+from typing import Any, Final
+
+from ..plans._spec import Spec
+
+_MARKS: Final = {"wandb_init": "__wandb_spec__", "wandb_sweep": "__wandb_sweep_spec__"}
+"""Where a wrapped function tells what each decorator says."""
+
+
+def track(
+    function: Callable[..., Any], spec: Spec, decorator: str = "wandb_init", session: str = "flyte_wandb.tasks._call"
+) -> Callable[..., Any]:
+    """Wrap a function so that it runs inside the right run, or sweep. Keeps it sync or async, and picklable."""
+    wrap = _tracked_async if _is_async(function) else _tracked_sync
+    wrapper = wrap(function, spec, session)
+    setattr(wrapper, _MARKS[decorator], spec)
+    return wrapper
+
+
+def is_tracked(function: object, decorator: str = "wandb_init") -> bool:
+    """Whether a decorator has wrapped this function before."""
+    return hasattr(function, _MARKS[decorator])
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+
+
+def _tracked_sync(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*arguments: Any, **named: Any) -> Any:
+        return import_module(session).call_sync(function, spec, arguments, named)
+
+    return run
+
+
+def _tracked_async(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def run(*arguments: Any, **named: Any) -> Any:
+        return await import_module(session).call_async(function, spec, arguments, named)
+
+    return run

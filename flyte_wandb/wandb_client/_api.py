@@ -1,0 +1,43 @@
+"""W&B's public API, for one server, entity and project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import _hosts
+from ._agent_room import own_client_in_use
+
+if TYPE_CHECKING:
+    import wandb
+
+    from .._place import Place
+
+
+def connected(where: Place) -> wandb.Api:
+    """Return W&B's API with a place as its default. Blocks while the server looks at the key.
+
+    Raises:
+        Exception: There is no key, the server does not know it, or nobody answers.
+    """
+    import wandb
+
+    overrides = {"project": where.project, "entity": where.entity}
+    overrides["base_url"] = _hosts.api_url(where.host) if where.host else None
+    with own_client_in_use():
+        return wandb.Api(overrides={name: value for name, value in overrides.items() if value})
+
+
+def execute(api: wandb.Api, query: str, variables: Mapping[str, Any], *, timeout: float) -> Any:
+    """Send one GraphQL operation and return the `data` of its answer. Blocks.
+
+    Args:
+        api: From `connected`.
+        query: The operation.
+        variables: Its arguments.
+        timeout: Seconds to wait at most.
+
+    Raises:
+        Exception: The server refused it, or did not answer in time.
+    """
+    return api._service_api.execute_graphql(query, variables=variables, timeout=timeout)

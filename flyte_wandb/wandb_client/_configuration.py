@@ -1,0 +1,99 @@
+"""The client's own configuration: W&B's settings files and the environment, and the login of this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from ._agent_room import own_client
+from ._one_host import OneHostAtATime
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._opening import Mode
+
+_LOADING: Final = threading.Lock()
+_LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
+_MODES: Final[dict[str, Mode]] = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+
+
+def effective_mode(mode: str | None) -> Mode:
+    """Return how a run would reach a server: by `mode` where it is set, else by WANDB_MODE and W&B's settings files."""
+    return _MODES.get(mode or own_settings().mode, "online")
+
+
+def end_client() -> None:
+    """End W&B's client of this process: the next run starts with what the environment says by then."""
+    import wandb
+
+    wandb.teardown()
+
+
+def configured(name: str) -> tuple[Any, str]:
+    """Return one of the client's own settings, and where it comes from.
+
+    Args:
+        name: A field of `wandb.Settings`, such as ``project``.
+    """
+    import wandb
+
+    value, variable = getattr(own_settings(), name), f"WANDB_{name.upper()}"
+    if os.environ.get(variable):
+        return value, variable
+    default = wandb.Settings.model_fields[name].default
+    return value, "W&B's default" if value == default else "W&B's settings files"
+
+
+def api_key(base_url: str) -> tuple[str | None, str]:
+    """Return the key with which the client would log in at `base_url`, and where it was found.
+
+    Raises:
+        Exception: The key that was found is none; W&B's message does not show it.
+    """
+    from wandb.sdk.lib import wbauth
+
+    if key := os.environ.get("WANDB_API_KEY"):
+        return _well_formed(key), "WANDB_API_KEY"
+    if key := wbauth.read_netrc_auth(host=base_url):
+        return key, "the netrc file"
+    return own_settings().api_key, "W&B's settings files"
+
+
+def _well_formed(key: str) -> str:
+    from wandb.sdk.lib import wbauth
+
+    if fault := wbauth.check_api_key(key):
+        raise ValueError(fault)
+    return key
+
+
+def client_place() -> tuple[str, str | None, str | None]:
+    """Return the app URL, the entity and the project that W&B's own configuration names."""
+    settings = own_settings()
+    return settings.app_url.rstrip("/"), settings.entity, settings.project
+
+
+def own_settings() -> wandb.Settings:
+    """Return the client's own settings: W&B's files, then the environment. Starts no service.
+
+    W&B loads them when they are first asked for, and lets a second thread see them half loaded.
+    """
+    with _LOADING:
+        settings: wandb.Settings = own_client().settings
+        return settings
+
+
+def _login() -> dict[str, Any]:
+    settings = own_settings()
+    return {name: getattr(settings, name) for name in _LOGIN}
+
+
+def _log_in_again(login: dict[str, Any]) -> None:
+    settings = own_settings()
+    for name, value in login.items():
+        setattr(settings, name, value)
+
+
+HOSTS: Final = OneHostAtATime(save=_login, restore=_log_in_again)

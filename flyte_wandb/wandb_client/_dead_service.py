@@ -1,0 +1,97 @@
+"""A run whose service process has died takes what is logged and loses it, where W&B's would fail the task."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from .._logging import say_once
+from ._agent_room import own_client
+
+if TYPE_CHECKING:
+    import wandb
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+
+def survive(run: wandb.Run) -> None:
+    """Have a run log nothing, with one message, once the service process behind it is gone.
+
+    Everything that a run tells (rows, summary, config, files) goes through one method of its interface, and everything
+    that it asks through another.
+    """
+    from wandb.sdk.mailbox import MailboxClosedError
+
+    interface: Any = run._interface
+    if interface is None:
+        return
+    publish, deliver = interface._publish, interface._deliver
+
+    def publish_while_it_lives(record: Any, **options: Any) -> None:
+        try:
+            publish(record, **options)
+        except Exception as error:
+            if not service_died(error):
+                raise
+            mourn(run)
+
+    def deliver_while_it_lives(record: Any) -> Any:
+        try:
+            return deliver(record)
+        except ConnectionError as error:
+            # W&B's own threads know this one, and end without a traceback on the terminal.
+            raise MailboxClosedError from error
+
+    interface._publish, interface._deliver = publish_while_it_lives, deliver_while_it_lives
+
+
+def mourn(run: wandb.Run) -> None:
+    """Say once that the service process behind a run is gone, and what is left."""
+    say_once(
+        f"W&B's service process has died: what {run.id!r} logs from then on is lost, and its end is not told; what "
+        f"reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`",
+        logging.ERROR,
+    )
+
+
+def service_died(error: BaseException) -> bool:
+    """Whether an error says that W&B's service process is gone."""
+    from wandb.sdk.lib.asyncio_manager import AlreadyJoinedError
+    from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
+
+    return isinstance(error, (ConnectionError, HandleAbandonedError, MailboxClosedError, AlreadyJoinedError))
+
+
+def let_go(run: wandb.Run) -> None:
+    """Close what a run still holds whose finish has failed half-way: its own log stays open otherwise."""
+    from wandb.sdk.wandb_run import TeardownStage
+
+    for hook in run._teardown_hooks:
+        if hook.stage == TeardownStage.LATE:
+            hook.call()
+    run._teardown_hooks = []
+
+
+def service_behind(run: wandb.Run | None = None) -> Any:
+    """Return the service process behind a run, or the one that the next run will use; None where there is none."""
+    return getattr(run._interface if run else own_client()._connection, "_client", None)
+
+
+def renew_service(dead: Any) -> None:
+    """Have the next run start another service process, unless that was done since.
+
+    Runs that are opened or finished at the same time all find the service dead, and the first of them renews it.
+
+    Args:
+        dead: The `service_behind` what failed.
+    """
+    client = own_client()
+    with client._connection_lock:
+        connection = client._connection
+        if connection is None or (dead and connection._client is not dead):
+            return
+        try:
+            connection.teardown(1)
+        except Exception:
+            _LOG.debug("the connection to the dead service is gone, too", exc_info=True)
+        client._connection = None

@@ -1,0 +1,102 @@
+"""The values in W&B's log of a run: history, summary and config, read a stretch at a time where the log is large."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from ._log_file import BLOCK, Records
+
+_STRETCH: Final = 8 * BLOCK
+_PATIENCE: Final = 5.0
+_LOOK: Final = 0.02
+
+
+class Entry(NamedTuple):
+    """What one record says.
+
+    Attributes:
+        kind: Of what it is: a row of the ``history``, a change of ``summary`` or ``config``, or the run's ``exit``.
+        values: Names, those inside of others joined by dots, each with its value as JSON; None where it was removed.
+        step: The step of a row, 0 or more.
+    """
+
+    kind: Literal["history", "summary", "config", "exit"]
+    values: Iterable[tuple[str, str | None]] = ()
+    step: int = 0
+
+
+def entries(path: Path, *, most: int) -> Iterator[Entry]:
+    """Yield what a log says, in its order, up to its tear where it has one.
+
+    Args:
+        path: A file ``run-ID.wandb``.
+        most: Bytes to read at most, about. Of a longer log its start, its end and stretches between them are read,
+            evenly spread.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        for start, end in stretches(path.stat().st_size, most=most):
+            for record in Records(file, start=start, end=end):
+                yield from _entries(record)
+
+
+def stretches(size: int, *, most: int) -> list[tuple[int, int]]:
+    """Return where to read a log of `size` bytes, of which at most about `most` are wanted: starts and ends.
+
+    >>> stretches(1000, most=5000)
+    [(0, 1000)]
+    >>> [start // 2**18 for start, _ in stretches(100 * 2**18, most=4 * 2**18)]
+    [0, 33, 66, 99]
+    """
+    if size <= most:
+        return [(0, size)]
+    count, last = max(2, most // _STRETCH), (size - 1) // _STRETCH
+    starts = dict.fromkeys(number * last // (count - 1) * _STRETCH for number in range(count))
+    return [(start, min(start + _STRETCH, size)) for start in starts]
+
+
+def wait_for_end(path: Path) -> bool:
+    """Wait until the end of a run that was finished is in its log: W&B finishes a run before that.
+
+    Returns:
+        Whether it is there. It never comes where W&B's service has died, so the wait is bounded by some seconds.
+    """
+    ends = time.monotonic() + _PATIENCE
+    while not _has_end(path):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(_LOOK)
+    return True
+
+
+def _has_end(path: Path) -> bool:
+    start = max(0, path.stat().st_size // BLOCK * BLOCK - _STRETCH)
+    with path.open("rb") as file:
+        return any(record.WhichOneof("record_type") == "exit" for record in Records(file, start=start))
+
+
+def _entries(record: Any) -> Iterator[Entry]:
+    kind = record.WhichOneof("record_type")
+    if kind == "history":
+        yield Entry("history", _values(record.history.item), record.history.step.num)
+    elif kind in ("summary", "config"):
+        told = getattr(record, kind)
+        yield Entry(kind, (*_values(told.update), *((_name(item), None) for item in told.remove)))
+    elif kind == "run":
+        yield Entry("config", _values(record.run.config.update))
+        yield Entry("summary", _values(record.run.summary.update))
+    elif kind == "exit":
+        yield Entry("exit")
+
+
+def _values(items: Any) -> list[tuple[str, str | None]]:
+    return [(_name(item), item.value_json) for item in items]
+
+
+def _name(item: Any) -> str:
+    return item.key or ".".join(item.nested_key)

@@ -1,0 +1,37 @@
+"""One call of `wandb.init`, as the client is asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Mode = Literal["online", "offline", "disabled"]
+"""How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """One call of `wandb.init`, and what to know about it afterwards.
+
+    Attributes:
+        run_id: The id to ask for, and to find on the run that W&B hands back.
+        joins: Id of a run that may be open in this process and is then borrowed, or None.
+        host: The server as people know it, or None for the client's own.
+        arguments: Keyword arguments of `wandb.init`.
+        settings: Fields of `wandb.Settings` to set beside the user's.
+        shared: Whether W&B's shared mode is used.
+        alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
+        rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
+        fork_from: The moment at which the run is to start where an earlier attempt has not opened it, or None.
+    """
+
+    run_id: str
+    joins: str | None = None
+    host: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    shared: bool = False
+    alone: bool = False
+    rewind: int | None = None
+    fork_from: str | None = None

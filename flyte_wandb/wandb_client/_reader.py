@@ -1,0 +1,318 @@
+"""Reading whole runs from a server: what it knows of them, every row of their history, and where their files are."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
+
+from .. import _hosts
+from .._errors import DownloadError
+from .._place import Place
+from ._agent_room import own_client_in_use
+from ._api import connected
+from ._configuration import api_key, own_settings
+
+if TYPE_CHECKING:
+    import wandb
+
+_ROWS_PER_PAGE: Final = 1000
+_MOST_PER_PAGE: Final = 10_000
+"""Rows in the largest page: W&B's client asks for a range of steps, which may be dense or thin."""
+
+_FILES_PER_PAGE: Final = 100
+_MOST_AT_ONCE: Final = 10
+"""Requests at a time that W&B's service makes for one of its clients."""
+
+_MOST_STEPS: Final = 2**31 - 1
+_MOST_METRICS: Final = 10_000
+"""Rows of system metrics; W&B samples those of a run that has more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """A file of a run as its server tells of it.
+
+    Attributes:
+        name: Its name, which may be anything.
+        url: Where its bytes are.
+        size: Bytes, or None where the server does not say.
+        md5: Their hash, in hexadecimal or base64, or None.
+        updated: When it was written, as the server writes it, or None.
+    """
+
+    name: str
+    url: str
+    size: int | None
+    md5: str | None
+    updated: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How files are asked for.
+
+    Attributes:
+        server: The API's address; only it is told the key.
+        login: Value of the header ``Authorization``, or None.
+        headers: More headers, which W&B sends with all requests.
+        proxies: Proxies by scheme, where W&B's settings have some; else the environment decides.
+        verify: Whether certificates are checked.
+    """
+
+    server: str
+    login: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    proxies: Mapping[str, str]
+    verify: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How hard a server is asked.
+
+    Attributes:
+        retries: How often W&B's client makes a request again that failed.
+        first_wait: Seconds before it does so; they double from time to time.
+        longest_wait: Seconds at most.
+        patience: Seconds until it gives up.
+        at_once: Requests at a time.
+    """
+
+    retries: int
+    first_wait: float
+    longest_wait: float
+    patience: float
+    at_once: int
+
+
+class Reader:
+    """W&B's API at one place. Every call blocks.
+
+    Args:
+        where: The place.
+        bounds: How hard it is asked.
+
+    Raises:
+        DownloadError: There is no key.
+        Exception: The server does not know the key, or nobody answers.
+    """
+
+    def __init__(self, where: Place, bounds: Bounds) -> None:
+        _check_key(where)
+        self._api = connected(where)
+        settings = self._settings.model_copy()
+        settings.x_graphql_retry_max = max(bounds.retries, 1)
+        settings.x_graphql_retry_wait_min_seconds = bounds.first_wait
+        settings.x_graphql_retry_wait_max_seconds = bounds.longest_wait
+        self._services = [_service(settings, bounds.patience) for _ in range(0, bounds.at_once, _MOST_AT_ONCE)]
+        self._api._service_api = self._services[0]
+
+    @property
+    def access(self) -> Access:
+        """How files are asked for here."""
+        settings = self._settings
+        token = self._api._service_api.access_token()
+        proxies = {"http": settings.http_proxy, "https": settings.https_proxy}
+        return Access(
+            server=settings.base_url,
+            login=f"Bearer {token}" if token else _basic(settings.api_key) if settings.api_key else None,
+            headers=dict(settings.x_extra_http_headers or {}),
+            proxies={scheme: proxy for scheme, proxy in proxies.items() if proxy},
+            verify=not settings.insecure_disable_ssl,
+        )
+
+    def run(self, run_id: str) -> RemoteRun:
+        """Return a run.
+
+        Raises:
+            LookupError: There is none.
+            Exception: The server refused it, or did not answer.
+        """
+        from wandb.apis.public.runs import Run, RunNotFoundError
+
+        try:
+            return RemoteRun(Run(self._api._service_api, *self._project, run_id, lazy=False))
+        except RunNotFoundError as error:
+            raise LookupError(str(error)) from error
+
+    def runs_of_sweep(self, sweep_id: str) -> list[RemoteRun]:
+        """Return the runs of a sweep, in the order in which they were made.
+
+        Raises:
+            LookupError: There is no such sweep.
+            Exception: The server refused it, or did not answer.
+        """
+        from wandb.apis.public.sweeps import Sweep
+
+        try:
+            Sweep(self._api._service_api, *self._project, sweep_id)
+        except ValueError as error:
+            raise LookupError(str(error)) from error
+        runs = self._api.runs("/".join(self._project), filters={"sweep": sweep_id}, order="+created_at", lazy=False)
+        return [RemoteRun(_through(service, run)) for service, run in zip(itertools.cycle(self._services), runs)]
+
+    @property
+    def _project(self) -> tuple[str, str]:
+        """The entity and the project."""
+        settings = self._api.settings
+        return settings["entity"] or str(self._api.default_entity), settings["project"]
+
+    @property
+    def _settings(self) -> wandb.Settings:
+        settings: wandb.Settings = self._api._service_api._settings
+        return settings
+
+
+class RemoteRun:
+    """A run as its server knows it. Several threads may ask at once; every call blocks.
+
+    Args:
+        run: W&B's own object.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self._run.id)
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return str(self._run.url)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody writes to it any more."""
+        return self._run.state not in ("running", "pending", "preempting")
+
+    @property
+    def lines(self) -> int | None:
+        """How many rows of history the server counts, or None where it does not say."""
+        count = self._told("historyLineCount")
+        return None if count is None else int(count)
+
+    @property
+    def stamp(self) -> dict[str, Any]:
+        """What changes when the run does."""
+        return {"state": self._run.state, "lines": self.lines, "heartbeat": self._told("heartbeatAt")}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What there is to know of a run beside its config, summary, history and files."""
+        run = self._run
+        return {
+            "id": run.id,
+            "name": run.name,
+            "entity": run.entity,
+            "project": run.project,
+            "url": run.url,
+            "state": run.state,
+            "group": self._told("group"),
+            "job_type": self._told("jobType"),
+            "tags": list(self._told("tags") or ()),
+            "notes": self._told("notes"),
+            "sweep": self._told("sweepName"),
+            "commit": self._told("commit"),
+            "user": (self._told("user") or {}).get("username"),
+            "created_at": self._told("createdAt"),
+            "heartbeat_at": self._told("heartbeatAt"),
+        }
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config as values, without W&B's own."""
+        return dict(self._run.config)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The whole summary."""
+        return dict(self._run.summary_metrics)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield every row of the history, page by page. W&B's cache may hold the rows of an earlier time."""
+        return iter(self._run.scan_history(page_size=page_size(self.lines, self._steps), use_cache=False))
+
+    def _steps(self) -> int:
+        told = self._told("historyKeys") or {}
+        last = told.get("lastStep")
+        return 1 + int(self._run.lastHistoryStep if last is None else last)
+
+    def system_metrics(self) -> list[dict[str, Any]]:
+        """Return the system metrics, sampled where there are very many."""
+        rows: list[dict[str, Any]] = self._run.history(stream="system", samples=_MOST_METRICS, pandas=False)
+        return rows
+
+    def files(self, names: Sequence[str] = ()) -> list[RemoteFile]:
+        """Return the run's files.
+
+        Args:
+            names: Only these; all where empty.
+        """
+        return [self._file(file) for file in self._run.files(names=list(names), per_page=_FILES_PER_PAGE)]
+
+    def _file(self, file: Any) -> RemoteFile:
+        told: Mapping[str, Any] = file._attrs
+        size = told.get("sizeBytes")
+        return RemoteFile(
+            name=file.name,
+            url=urljoin(f"{self._run._service_api.base_url}/", file.url),
+            size=None if size is None else int(size),
+            md5=told.get("md5"),
+            updated=told.get("updatedAt"),
+        )
+
+    def _told(self, name: str) -> Any:
+        return self._run._attrs.get(name)
+
+
+def page_size(lines: int | None, steps: Callable[[], int]) -> int:
+    """Return how many steps of a history to ask for at a time, so that a page has about a thousand rows.
+
+    Rows may be thin: somebody's step may count examples. No page holds more than ten thousand rows, however they lie.
+
+    Args:
+        lines: Rows of the history, as far as the server says.
+        steps: Asks the server for the number of steps.
+
+    >>> page_size(5000, lambda: 5000), page_size(20_000, lambda: 20_000_000)
+    (1000, 10000)
+    """
+    if lines is None:
+        return _ROWS_PER_PAGE
+    if lines <= _ROWS_PER_PAGE:
+        return _MOST_STEPS
+    span = max(_ROWS_PER_PAGE * steps() // lines, _ROWS_PER_PAGE)
+    return min(span, _MOST_PER_PAGE if lines > _MOST_PER_PAGE else _MOST_STEPS)
+
+
+def _check_key(where: Place) -> None:
+    """Say that there is no key: W&B's client would ask the terminal for one."""
+    server = _hosts.api_url(where.host) if where.host else own_settings().base_url
+    if own_settings().identity_token_file or api_key(server)[0]:
+        return
+    raise DownloadError(f"there is no API key for {server}; run `wandb login --host {server}`, or set WANDB_API_KEY")
+
+
+def _through(service: Any, run: Any) -> Any:
+    run._service_api = service
+    return run
+
+
+def _basic(key: str) -> str:
+    return "Basic " + base64.b64encode(f"api:{key}".encode()).decode()
+
+
+def _service(settings: wandb.Settings, timeout: float) -> Any:
+    from wandb.apis.public.service_api import ServiceApi
+
+    service = ServiceApi(settings, timeout=timeout)
+    with own_client_in_use():
+        service._get_api_session()
+    return service

@@ -1,0 +1,178 @@
+"""Opening, marking and finishing runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import _hosts
+from .._errors import OpenRunError
+from .._logging import one_line, say_once
+from ..settings._start import START, moment_in
+from ._agent_room import own_client, own_client_in_use
+from ._configuration import HOSTS, own_settings
+from ._dead_service import let_go, mourn, renew_service, service_behind, service_died, survive
+from ._timeouts import bounds
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._opening import Opening
+
+_LOG = logging.getLogger("flyte_wandb")
+_SERVICE_VARIABLE: Final = "WANDB_SERVICE"
+_FORGET_SECONDS: Final = 2.0
+_REMEDY: Final = (
+    "`flyte-wandb doctor` says what is wrong; on_error='offline' or 'ignore' (or FLYTE_WANDB_ON_ERROR) lets tasks go on"
+)
+
+
+def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.Run:
+    """Open the run, beside whatever else is open in this process, and check that it is the one asked for.
+
+    Args:
+        opening: Which run, and how.
+        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
+
+    Raises:
+        OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
+    """
+    own_settings()
+    if opening.shared:
+        # W&B refuses a second writer of one run id behind the same service process.
+        os.environ.pop(_SERVICE_VARIABLE, None)
+    try:
+        run = _rewound(opening, stop) or _started(opening, stop)
+    except Exception as error:
+        _forget(opening.run_id, error)
+        raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {one_line(error)}; {_REMEDY}") from error
+    if run.id != opening.run_id and not run.disabled:
+        raise OpenRunError(f"{_not_opened(opening)}: it handed out the run {run.id!r} instead")
+    survive(run)
+    return run
+
+
+def _init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
+    import wandb
+
+    arguments = dict(given)
+    settings = _settings(arguments.pop("settings", {}), opening, stop)
+    if opening.shared:
+        arguments.pop("mode", None)
+    init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+    with own_client_in_use(), HOSTS.logged_in(opening.host):
+        service = service_behind()
+        try:
+            return init()
+        except Exception as error:
+            if not service_died(error):
+                raise
+            renew_service(service)
+            return init()
+
+
+def _started(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+    """Open the run; one that an earlier attempt was to fork, but has not opened, is forked now."""
+    from wandb.errors import UsageError
+
+    try:
+        return _init(opening, opening.arguments, stop)
+    except UsageError as error:  # what W&B raises where resume="must" finds no run
+        if opening.fork_from is None:
+            raise
+        _forget(opening.run_id, error)
+        return _init(opening, {**_without_start(opening), "fork_from": opening.fork_from}, stop)
+
+
+def _without_start(opening: Opening) -> dict[str, Any]:
+    return {name: value for name, value in opening.arguments.items() if name not in START}
+
+
+def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
+    """Open the run behind an earlier step, or return None where that is not asked for, or W&B cannot do it."""
+    if opening.rewind is None:
+        return None
+    point = moment_in(opening.run_id, opening.rewind)
+    try:
+        if opening.shared:
+            raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
+        return _init(opening, {**_without_start(opening), "resume_from": point}, stop)
+    except Exception as error:
+        _forget(opening.run_id, error)
+        say_once(
+            f"the run {opening.run_id!r} goes on at its end, not after step {opening.rewind}: W&B did not rewind it: "
+            f"{one_line(error)}"
+        )
+        return None
+
+
+def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
+    """Add a joiner's configuration to the run that it borrows, as W&B does with that of a writer elsewhere."""
+    if config:
+        run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
+
+
+def note_failure(run: wandb.Run, writer: str, error: BaseException | None) -> None:
+    """Write to the run's summary that one of its writers failed. The run's state is its owner's to tell."""
+    try:
+        run.summary[f"failed/{writer}"] = f"{type(error).__name__}: {error}"
+    except Exception:
+        _LOG.exception("the failure of %s could not be written to the run %s", writer, run.id)
+
+
+def mark_preempting(run: wandb.Run) -> None:
+    """Tell W&B that the machine of a run is being taken away. What goes wrong is logged."""
+    try:
+        run.mark_preempting()
+    except Exception:
+        _LOG.exception("W&B was not told that the run %s is being preempted", run.id)
+
+
+def close_run(run: wandb.Run, exit_code: int) -> None:
+    """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
+    try:
+        run.finish(exit_code=exit_code)
+    except Exception as error:
+        if service_died(error):
+            mourn(run)
+            renew_service(service_behind(run))
+            let_go(run)
+        else:
+            _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
+
+
+def _settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
+    """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
+    ours = {"stop_fn": stop, **bounds(given.keys(), own_settings().model_fields_set)}
+    host = {"base_url": _hosts.api_url(opening.host)} if opening.host else {}
+    return {**ours, **given, **opening.settings, **host}
+
+
+def _not_opened(opening: Opening) -> str:
+    server = _hosts.api_url(opening.host) if opening.host else own_settings().base_url
+    project = opening.arguments.get("project")
+    where = f" (project {project!r})" if project else ""
+    return f"W&B did not open the run {opening.run_id!r}{where} at {server}"
+
+
+def _forget(run_id: str, error: Exception) -> None:
+    """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
+
+    The service lets go of a run only after its exit; told to do so before, it answers nothing any more. A run that is
+    in use is somebody else's and stays as it is.
+    """
+    from wandb.sdk.interface.interface_sock import InterfaceSock
+    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+
+    if isinstance(error, ServerResponseError):
+        return
+    try:
+        service = own_client().assert_service()
+        stream = InterfaceSock(service._asyncer, service._client, stream_id=run_id)
+        stream.deliver_exit(1).wait_or(timeout=_FORGET_SECONDS)
+        service.inform_finish(run_id=run_id)
+    except Exception:
+        _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)

@@ -1,0 +1,125 @@
+"""Sweeps: making one, finding one again, what W&B's agent tells a trial, and what its controller tells an agent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from .._place import Place
+from ._agent_room import own_client_in_use
+from ._api import execute
+
+if TYPE_CHECKING:
+    import wandb
+
+_SECONDS: Final = 30.0
+"""How long an agent waits for an answer."""
+
+_CREATE_AGENT: Final = """
+mutation CreateAgent($host: String!, $projectName: String, $entityName: String, $sweep: String!) {
+    createAgent(input: {host: $host, projectName: $projectName, entityName: $entityName, sweep: $sweep}) {
+        agent { id }
+    }
+}
+"""
+_HEARTBEAT: Final = """
+mutation Heartbeat($id: ID!, $metrics: JSONString, $runState: JSONString) {
+    agentHeartbeat(input: {id: $id, metrics: $metrics, runState: $runState}) {
+        agent { id }
+        commands
+    }
+}
+"""
+_NO_PROJECT: Final = "uncategorized"
+"""Where W&B puts what names no project."""
+_LIVE: Final = ("RUNNING", "PAUSED", "PENDING")
+
+
+def create_sweep(config: Mapping[str, Any], prior_runs: Sequence[str]) -> tuple[str, Place]:
+    """Make a sweep where W&B's variables of this process say, and return its id and its place. Blocks.
+
+    Call it in the room for agents: W&B's function changes the variables.
+
+    Raises:
+        Exception: W&B refused the configuration, or did not answer.
+    """
+    import wandb
+
+    with own_client_in_use():
+        sweep_id = wandb.sweep(dict(config), prior_runs=list(prior_runs))
+    place = {name: os.environ.get(f"WANDB_{name.upper()}") for name in ("project", "entity")}
+    return sweep_id, Place(host=os.environ.get("WANDB_BASE_URL"), **place)
+
+
+def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | None:
+    """Return id and place of a sweep of a project that has this name and still goes on, or None. Blocks.
+
+    Args:
+        api: W&B's API at the place.
+        where: The place.
+        name: The name in the sweep's configuration.
+
+    Raises:
+        Exception: There is no such project yet, or W&B did not answer.
+    """
+    project, entity = api.settings["project"] or _NO_PROJECT, api.settings["entity"] or api.default_entity
+    for sweep in api.project(project, entity).sweeps():
+        if sweep.config.get("name") == name and sweep.state in _LIVE:
+            return sweep.id, Place(project=project, entity=entity, host=where.host)
+    return None
+
+
+def sweep_parameters(path: str | None) -> dict[str, Any]:
+    """Return the parameters that W&B's agent has written to a file for its trial."""
+    from wandb.sdk.lib import config_util
+
+    return dict(config_util.dict_from_config_file(path, must_exist=True) or {}) if path else {}
+
+
+def register_agent(api: wandb.Api, where: Place, sweep_id: str, name: str) -> str:
+    """Register an agent, which may do one trial at a time, and return its id. Blocks.
+
+    Raises:
+        Exception: There is no such sweep, or W&B did not answer.
+    """
+    place = {"projectName": where.project, "entityName": where.entity}
+    answer = execute(api, _CREATE_AGENT, {"host": name, "sweep": sweep_id, **place}, timeout=_SECONDS)
+    return str(answer["createAgent"]["agent"]["id"])
+
+
+def beat(api: wandb.Api, agent_id: str, running: Sequence[str]) -> list[dict[str, Any]]:
+    """Tell W&B's controller which trials an agent is running, and return what it wants done. Blocks.
+
+    Returns:
+        Commands, of which W&B's own agent follows the first: ``{"type": "run", "run_id", "args": {name: {"value"}}}``,
+        ``{"type": "stop", "run_id"}`` or ``{"type": "exit"}``.
+
+    Raises:
+        Exception: The sweep was deleted, or W&B did not answer.
+    """
+    told = {"id": agent_id, "metrics": "{}", "runState": json.dumps(dict.fromkeys(running, True))}
+    answer = execute(api, _HEARTBEAT, told, timeout=_SECONDS)
+    commands: list[dict[str, Any]] = json.loads(answer["agentHeartbeat"]["commands"])
+    return commands
+
+
+def sweep_config(api: wandb.Api, where: Place, sweep_id: str) -> dict[str, Any]:
+    """Return the configuration of a sweep. Blocks.
+
+    Raises:
+        Exception: There is no such sweep, or W&B did not answer.
+    """
+    sweep = api.sweep(f"{where.entity}/{where.project}/{sweep_id}")  # type: ignore[no-untyped-call]
+    return dict(sweep.config)
+
+
+def run_summary(api: wandb.Api, where: Place, run_id: str) -> dict[str, Any]:
+    """Return the summary of a run, without W&B's own keys. Blocks.
+
+    Raises:
+        Exception: There is no such run, or W&B did not answer.
+    """
+    summary = dict(api.run(f"{where.entity}/{where.project}/{run_id}").summary_metrics)
+    return {name: value for name, value in summary.items() if not name.startswith("_")}
