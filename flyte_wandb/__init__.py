@@ -54,13 +54,12 @@ if TYPE_CHECKING:
         strategy_name,
     )
 
-    from ._outcomes import TrialOutcome
+    from ._outcomes import SyncOutcome, TrialOutcome
     from .plans._plan import plan
     from .plugins._loading import use_plugin
     from .plugins._manager import StrategyManager
     from .results.downloads._to_folder import download_wandb_run_dir, download_wandb_sweep_dirs
     from .results.downloads._to_storage import download_wandb_run_logs, download_wandb_sweep_logs
-    from .results.offline._outcome import SyncOutcome
     from .results.offline._sync import sync_wandb_runs, sync_wandb_runs_async
     from .sweeps._run_sweep import run_sweep
     from .tasks._preview import LinkPreview, Preview, preview
@@ -141,7 +140,7 @@ _HOMES = {
     "download_wandb_sweep_dirs": "flyte_wandb.results.downloads._to_folder",
     "download_wandb_sweep_logs": "flyte_wandb.results.downloads._to_storage",
     "StrategyManager": "flyte_wandb.plugins._manager",
-    "SyncOutcome": "flyte_wandb.results.offline._outcome",
+    "SyncOutcome": "flyte_wandb._outcomes",
     "sync_wandb_runs": "flyte_wandb.results.offline._sync",
     "sync_wandb_runs_async": "flyte_wandb.results.offline._sync",
     "plan": "flyte_wandb.plans._plan",

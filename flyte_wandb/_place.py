@@ -1,8 +1,14 @@
-"""Where a run or sweep lives: server, entity and project."""
+"""Where a run or sweep lives: server, entity and project; and the two addresses of a server.
+
+A W&B server has an address for people and one for its API. The two differ only for W&B's own clouds (wandb's `urls.py` and
+`util.api_to_app_url`); a dedicated or self-hosted server has one address for both.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,3 +18,53 @@ class Place:
     project: str | None
     entity: str | None
     host: str | None
+
+
+_API: Final = {
+    "https://wandb.ai": "https://api.wandb.ai",
+    "https://forge.coreweave.com/wandb": "https://api.forge.coreweave.com",
+}
+_APP: Final = {api: app for app, api in _API.items()}
+
+
+def app_url(host: str) -> str:
+    """Return where people open `host` in a browser, without a trailing slash.
+
+    >>> app_url("wandb.ai/"), app_url("https://api.wandb.ai"), app_url("http://localhost:8080")
+    ('https://wandb.ai', 'https://wandb.ai', 'http://localhost:8080')
+    """
+    address = _with_scheme(host)
+    return _APP.get(address, address)
+
+
+def api_url(host: str) -> str:
+    """Return where the API of `host` listens, without a trailing slash.
+
+    >>> api_url("https://wandb.ai"), api_url("https://wandb.example.com/")
+    ('https://api.wandb.ai', 'https://wandb.example.com')
+    """
+    address = _with_scheme(host)
+    return _API.get(address, address)
+
+
+def fault(host: object) -> str | None:
+    """Say why `host` is not the address of a server, or None where it is one.
+
+    >>> fault("ftp://wandb.ai")
+    "a host is an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
+    """
+    if isinstance(host, str) and not any(letter.isspace() for letter in host) and _is_web_address(_with_scheme(host)):
+        return None
+    return f"a host is an http or https address such as https://wandb.ai, not {host!r}"
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _with_scheme(host: str) -> str:
+    return (host if "://" in host else f"https://{host}").rstrip("/")

@@ -4,11 +4,8 @@ Registered through the same entry-point group as anybody else's plugin, and impo
 """
 
 from ._launchers import detect_topology
-from ._links import build_link, build_sweep_link
-from ._names import compute_group, compute_run_id
-from ._run_modes import choose_initializer
-from ._scopes import locate_rank
-from ._strategies import list_strategies
+from ._modes_and_scopes import choose_initializer, list_strategies, locate_rank
+from ._names import build_link, build_sweep_link, compute_group, compute_run_id
 
 __all__ = [
     "build_link",

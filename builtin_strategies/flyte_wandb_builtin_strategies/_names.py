@@ -1,8 +1,8 @@
-"""The built-in names of runs and groups: `{base}[-{label}][-rank-{rank in the part}][-attempt-{number}]`."""
+"""Ids, groups and links of runs."""
 
-from flyte_wandb_hookspecs import Group, Part, Request, Role, hookimpl
+from __future__ import annotations
 
-from ._fan_out import fans_out, one_run_per_rank
+from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, hookimpl, quote_segment
 
 
 @hookimpl
@@ -32,3 +32,30 @@ def _group_of_closed_parent(request: Request) -> str | None:
     if parent is None or parent.joinable or request.run_mode != "auto" or request.topology.distributed:
         return None
     return parent.group or parent.run_id
+
+
+def one_run_per_rank(request: Request) -> bool:
+    """Whether every rank has a run of its own."""
+    return request.run_mode == "new" and request.topology.distributed
+
+
+def fans_out(request: Request) -> bool:
+    """Whether one part has several runs, of its ranks or of the attempts of its action, which then have a group."""
+    return request.settings.on_retry == "new" or one_run_per_rank(request)
+
+
+@hookimpl
+def build_link(request: Request, plan: Plan, project_url: str) -> str:
+    """Lead to the group where several runs are meant, to the run where it is one, else to the project."""
+    if plan.group and (plan.run_id is None or fans_out(request)):
+        return f"{project_url}/groups/{quote_segment(plan.group)}/workspace"
+    if plan.run_id:
+        return f"{project_url}/runs/{quote_segment(plan.run_id)}"
+    return project_url
+
+
+@hookimpl
+def build_sweep_link(request: Request, sweep_id: str | None, project_url: str) -> str:
+    """Lead to the sweep, or to all sweeps of the project where its id is not known yet."""
+    sweeps = f"{project_url}/sweeps"
+    return f"{sweeps}/{quote_segment(sweep_id)}" if sweep_id else sweeps

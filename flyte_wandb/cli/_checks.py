@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-from .. import _hosts
+from .. import _place
 from .. import wandb_client as _client
 from .._errors import FlyteWandbError
 from .._logging import one_line
@@ -136,7 +136,7 @@ def _mode(mode: str, source: str) -> Finding:
 def _connection(asked: Asked, *, online: bool) -> Iterator[Finding]:
     base_url, source = _client.configured("base_url")
     if asked.host:
-        base_url, source = _hosts.api_url(asked.host), "--host"
+        base_url, source = _place.api_url(asked.host), "--host"
     yield _ok("server", f"{base_url} ({source})")
     server: ServerInfo | None = None
     if online:
@@ -144,7 +144,7 @@ def _connection(asked: Asked, *, online: bool) -> Iterator[Finding]:
         yield finding
         server, findings = _answer(base_url, key, asked.timeout)
         yield from findings
-    yield from _place(asked, server)
+    yield from _check_place(asked, server)
 
 
 def _key(base_url: str) -> tuple[str | None, Finding]:
@@ -190,7 +190,7 @@ def _shared(server: ServerInfo) -> Finding:
     return _problem("shared mode", f"{said}; shared mode needs {_SHARED_FROM} or newer", remedy)
 
 
-def _place(asked: Asked, server: ServerInfo | None) -> Iterator[Finding]:
+def _check_place(asked: Asked, server: ServerInfo | None) -> Iterator[Finding]:
     own = {"entity": server.entity if server else None, "project": None}
     unknown: Mapping[str, str] = {
         "entity": "W&B takes the default of the key's owner",

@@ -15,7 +15,7 @@ from flyte_wandb import Plan, Preview, SettingError, preview, wandb_config
 from flyte_wandb.cli._load_task import load_task
 from flyte_wandb.cli._screen import plain, screen, table
 from flyte_wandb.links._per_part import links_of
-from flyte_wandb.plans._parent import written_run
+from flyte_wandb.plans._inherited import written_run
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.plans._summary import parts_of
 from flyte_wandb.plans._world import even_world

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from flyte_wandb._outcomes import SyncOutcome
 from flyte_wandb.cli._screen import plain, screen
-from flyte_wandb.results.offline._outcome import SyncOutcome
 from flyte_wandb.results.offline._sync import sync_wandb_runs
 
 _TORN: Final = "; its log is torn: its process was killed, and W&B shows it as failed"

@@ -12,11 +12,10 @@ from flyte_wandb_hookspecs import Plan, Request
 
 from .. import wandb_client as _client
 from .._action import Action
-from ..plans._place import asked_place, place
-from ..plans._plan import plan
+from ..plans._inherited import read_sweep
+from ..plans._plan import asked_place, place, plan
 from ..plans._request import request_of_link
 from ..plans._spec import Spec
-from ..plans._sweep_ref import read_sweep
 from ..plans._world import check_owners, world
 from ..plugins._loading import installed
 from ..plugins._manager import StrategyManager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flyte_wandb_hookspecs import quote_segment
 
-from .. import _hosts
+from .. import _place
 from .. import wandb_client as _client
 from .._place import Place
 
@@ -38,7 +38,7 @@ def pages_of(where: Place) -> Pages:
     """Return the pages above a run; what the settings leave open, W&B's own configuration names. Asks no server."""
     app, entity, project = _client.client_place()
     entity, project = where.entity or entity, where.project or project
-    server = _hosts.app_url(where.host) if where.host else app
+    server = _place.app_url(where.host) if where.host else app
     of_entity = f"{server}/{quote_segment(entity)}" if entity else None
     return Pages(
         server=server,

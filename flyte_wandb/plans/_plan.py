@@ -9,6 +9,7 @@ from typing import Any
 from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topology
 
 from .._errors import HookError
+from .._place import Place
 from ..plugins._loading import installed
 from ..plugins._manager import StrategyManager
 from ..settings import _limits
@@ -107,3 +108,19 @@ def _group_fault(value: object) -> str | None:
     if not isinstance(value, Group):
         return f"a group is a Group, not {type(value).__name__}; Group(name=None) means no group"
     return None if value.name is None else _limits.GROUP.fault(value.name)
+
+
+def place(request: Request, plan: Plan) -> Place:
+    """Say where the run lives: who joins a run does so in the project that keeps it."""
+    parent = request.parent
+    if plan.role is Role.JOIN and parent and parent.project:
+        return Place(project=parent.project, entity=parent.entity, host=parent.host)
+    return asked_place(request)
+
+
+def asked_place(request: Request) -> Place:
+    """Say where the settings want runs to live, or where the sweep is that they belong to."""
+    settings, trial = request.settings, request.trial
+    if trial:
+        return Place(project=trial.project, entity=trial.entity, host=trial.host)
+    return Place(project=settings.project, entity=settings.entity, host=settings.host)

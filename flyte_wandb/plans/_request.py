@@ -11,16 +11,14 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import Request, Topology
 
-from .._action import NAMELESS, Action
-from .._attempts import attempt_here
+from .._action import NAMELESS, Action, attempt_here
 from ..settings._config import config_in_force
 from ..settings._context import read_settings
 from ..settings._merge import merged
 from ..settings._schema import checked
-from ._parent import read_run
+from ._inherited import agents_trial, read_run, read_trial
 from ._plan import detect_topology
 from ._spec import Spec
-from ._trial import agents_trial, read_trial
 from ._world import rank_of
 
 ON_ERROR_VARIABLE: Final = "FLYTE_WANDB_ON_ERROR"

@@ -62,7 +62,7 @@ def get_distributed_info() -> dict[str, int] | None:
 
 def get_wandb_sweep_id() -> str | None:
     """Return the id of the sweep for which this task works, or None outside of a `wandb_sweep` task and those below."""
-    from ..plans._sweep_ref import read_sweep
+    from ..plans._inherited import read_sweep
     from ..settings._config import config_in_force
 
     sweep = read_sweep(config_in_force())

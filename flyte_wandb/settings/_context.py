@@ -1,15 +1,47 @@
-"""Settings as they travel from task to task in Flyte's context."""
+"""Settings and records as they travel from task to task in Flyte's context, which carries texts only."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypeVar
+
+from flyte_wandb_hookspecs import plain_copy
 
 from .._errors import SettingError
 from .._logging import say_once
 from ._schema import FIELDS, Field, with_client_settings
 from ._sweep_schema import SWEEP_FIELDS
+
+T = TypeVar("T")
+
+
+def written(key: str, record: Any) -> dict[str, str]:
+    """Write a dataclass under a key of the context."""
+    return {key: json.dumps({field.name: plain_copy(getattr(record, field.name)) for field in fields(record)})}
+
+
+def read(context: Mapping[str, str], key: str, kind: type[T], what: str, **known: Any) -> T | None:
+    """Read the dataclass that a key of the context holds, or None where it is empty or missing.
+
+    Args:
+        context: Flyte's context.
+        key: The key.
+        kind: The dataclass.
+        what: What it is called in an error.
+        known: Fields that are known from elsewhere, which then need no key.
+
+    Raises:
+        SettingError: The text is none that `written` wrote; the message names key and text.
+    """
+    text = context.get(key)
+    if not text and not known:
+        return None
+    try:
+        return kind(**json.loads(text or "{}") | known)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{key}={text!r} in Flyte's context is not a {what}: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from .. import _hosts
+from .. import _place
 from .._errors import SettingError
 from . import _encoding as _codec
 from . import _limits
@@ -207,7 +207,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "rank_scope": _TEXT,
     "project": Field(check=_limits.PROJECT.fault, text=True),
     "entity": Field(check=_limits.ENTITY.fault, text=True),
-    "host": Field(check=_hosts.fault, text=True),
+    "host": Field(check=_place.fault, text=True),
     "id": Field(check=_limits.RUN_ID.fault, text=True),
     "name": Field(check=_limits.NAME.fault, text=True),
     "tags": Field(check=_tags),

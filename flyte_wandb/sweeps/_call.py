@@ -12,16 +12,15 @@ from typing import Any, Final
 
 import flyte
 
-from .. import _hosts
+from .. import _place
 from .. import wandb_client as _client
 from .._action import Action, current_action
 from .._errors import SweepError
 from .._logging import one_line
 from .._place import Place
+from ..plans._inherited import SweepRef, read_sweep, written_sweep
 from ..plans._spec import Spec
-from ..plans._sweep_ref import SweepRef, read_sweep, written_sweep
-from ..results.downloads._after_task import sweep_to_download
-from ..results.downloads._after_task_call import bring_home, bring_home_async
+from ..results.downloads._after_task import bring_home, bring_home_async, sweep_to_download
 from ..runs._registry import OPEN_RUNS
 from ..settings._context import RUNS, SWEEPS, read_settings
 from ..settings._sweep_schema import SWEEP_CONFIG
@@ -188,7 +187,7 @@ def _made(asked: Asked) -> SweepRef:
 
 
 def _not_made(asked: Asked, error: Exception) -> str:
-    where = _hosts.api_url(asked.place.host) if asked.place.host else _client.configured("base_url")[0]
+    where = _place.api_url(asked.place.host) if asked.place.host else _client.configured("base_url")[0]
     project = f" (project {asked.place.project!r})" if asked.place.project else ""
     what = f"the sweep {asked.config['name']!r}{project} at {where}"
     return f"W&B did not create {what}: {type(error).__name__}: {one_line(error)}"
@@ -200,6 +199,6 @@ def _ref(sweep_id: str, place: Place) -> SweepRef:
 
 def _variables(place: Place) -> dict[str, str]:
     """Return the variables by which W&B's functions find a place."""
-    address = _hosts.api_url(place.host) if place.host else None
+    address = _place.api_url(place.host) if place.host else None
     named = {"WANDB_PROJECT": place.project, "WANDB_ENTITY": place.entity, "WANDB_BASE_URL": address}
     return {name: value for name, value in named.items() if value}

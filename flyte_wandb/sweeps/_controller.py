@@ -14,7 +14,7 @@ from .._errors import SettingError, SweepError
 from .._logging import one_line
 from .._place import Place
 from ..links._pages import pages_of
-from ..plans._sweep_ref import SweepRef
+from ..plans._inherited import SweepRef
 
 if TYPE_CHECKING:
     import wandb

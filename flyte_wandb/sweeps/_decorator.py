@@ -12,8 +12,7 @@ from ..plans._spec import Spec
 from ..settings._schema import checked
 from ..settings._sweep_schema import SWEEP_FIELDS
 from ..tasks import _flyte_task as _templates
-from ..tasks._targets import trackable
-from ..tasks._wrapper import track
+from ..tasks._wrapper import track, trackable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

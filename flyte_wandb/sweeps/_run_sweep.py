@@ -12,12 +12,11 @@ import flyte
 
 from flyte_wandb_hookspecs import Trial, frozen_copy
 
-from .._attempts import attempt_here
+from .._action import attempt_here
 from .._errors import RunStoppedError, SettingError, SweepError
 from .._outcomes import TrialOutcome, TrialState
+from ..plans._inherited import written_sweep, written_trial
 from ..plans._spec import Spec
-from ..plans._sweep_ref import written_sweep
-from ..plans._trial import written_trial
 from ..tasks import _flyte_task as _templates
 from ..tasks._threads import uninterrupted
 from ..tasks._wrapper import is_tracked

@@ -17,16 +17,13 @@ from flyte_wandb_hookspecs import ParentRun, Role, Step
 from .. import wandb_client as _client
 from .._action import current_action
 from .._logging import say_once
-from ..plans._parent import written_run
-from ..plans._place import place
-from ..plans._plan import plan
+from ..plans._inherited import NO_TRIAL, agents_run_id, written_run
+from ..plans._plan import place, plan
 from ..plans._request import request_of_task, request_outside_flyte
 from ..plans._spec import Spec
-from ..plans._trial import NO_TRIAL, agents_run_id
 from ..plugins._manager import authors
 from ..plugins._versions import check_plugins, written_plugins
-from ..results.downloads._after_task import run_to_download
-from ..results.downloads._after_task_call import bring_home, bring_home_async
+from ..results.downloads._after_task import bring_home, bring_home_async, run_to_download
 from ..runs._current import CURRENT, Tracked, in_bare_thread, tracked_here
 from ..runs._registry import OPEN_RUNS
 from ..runs._termination import preemptible

@@ -12,8 +12,7 @@ from ..plans._spec import Spec
 from ..results.downloads._after_task import ON_RANKS
 from ..settings._schema import SettingArguments, checked
 from . import _flyte_task as _templates
-from ._targets import trackable
-from ._wrapper import track
+from ._wrapper import track, trackable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -11,7 +11,7 @@ from .. import wandb_client as _client
 from .._errors import OpenRunError
 from .._logging import say_once
 from .._outcomes import exit_code
-from ..plans._place import place
+from ..plans._plan import place
 from ..plugins._loading import installed
 from ..runs._current import Ended, Tracked
 from ..runs._flyte_identity import IDENTITY_KEY, identity

@@ -1,13 +1,18 @@
-"""The wrappers around a task's function. Light: what opens runs is imported when the function is first called."""
+"""The wrappers around a task's function, and what they can stand around.
+
+Light: what opens runs is imported when the function is first called.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
+from .._errors import SettingError
 from ..plans._spec import Spec
 
 _MARKS: Final = {"wandb_init": "__wandb_spec__", "wandb_sweep": "__wandb_sweep_spec__"}
@@ -47,3 +52,24 @@ def _tracked_async(function: Callable[..., Any], spec: Spec, session: str) -> Ca
         return await import_module(session).call_async(function, spec, arguments, named)
 
     return run
+
+
+def trackable(target: Any, decorator: str) -> Callable[..., Any]:
+    """Return the target where a decorator can wrap it.
+
+    Raises:
+        SettingError: It is a class, a generator or no function, or is decorated twice.
+    """
+    name = getattr(target, "__qualname__", repr(target))
+    if is_tracked(target, decorator):
+        raise SettingError(f"{decorator} decorates {name} twice; keep one, outermost, with all settings")
+    if inspect.isclass(target):
+        raise SettingError(f"{decorator} cannot track the class {name}; decorate the task or function that uses it")
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise SettingError(
+            f"{decorator} cannot track the generator {name}, whose body runs after the call has returned; decorate the "
+            "function that consumes it"
+        )
+    if not callable(target):
+        raise SettingError(f"{decorator} decorates a task or a function, not {target!r}; settings are given by name")
+    return target  # type: ignore[no-any-return]

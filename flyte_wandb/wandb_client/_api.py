@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import _hosts
+from .. import _place
 from ._agent_room import own_client_in_use
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def connected(where: Place) -> wandb.Api:
     import wandb
 
     overrides = {"project": where.project, "entity": where.entity}
-    overrides["base_url"] = _hosts.api_url(where.host) if where.host else None
+    overrides["base_url"] = _place.api_url(where.host) if where.host else None
     with own_client_in_use():
         return wandb.Api(overrides={name: value for name, value in overrides.items() if value})
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from .. import _hosts
+from .. import _place
 from .._errors import DownloadError
 from .._place import Place
 from ._agent_room import own_client_in_use
@@ -294,7 +294,7 @@ def page_size(lines: int | None, steps: Callable[[], int]) -> int:
 
 def _check_key(where: Place) -> None:
     """Say that there is no key: W&B's client would ask the terminal for one."""
-    server = _hosts.api_url(where.host) if where.host else own_settings().base_url
+    server = _place.api_url(where.host) if where.host else own_settings().base_url
     if own_settings().identity_token_file or api_key(server)[0]:
         return
     raise DownloadError(f"there is no API key for {server}; run `wandb login --host {server}`, or set WANDB_API_KEY")

@@ -1,26 +1,50 @@
-"""Opening, marking and finishing runs."""
+"""Opening, marking and finishing runs, each within a bound."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import _hosts
+from .. import _place
 from .._errors import OpenRunError
 from .._logging import one_line, say_once
 from ..settings._start import START, moment_in
 from ._agent_room import own_client, own_client_in_use
 from ._configuration import HOSTS, own_settings
 from ._dead_service import let_go, mourn, renew_service, service_behind, service_died, survive
-from ._timeouts import bounds
 
 if TYPE_CHECKING:
     import wandb
 
     from ._opening import Opening
+
+
+BOUNDS: Final[Mapping[str, Any]] = {
+    "init_timeout": 12.0,
+    "finish_timeout": 600.0,
+    "x_transaction_log_flush_interval": 1.0,
+}
+"""Fields of `wandb.Settings` where neither the user nor the environment sets them; all in seconds.
+
+W&B's own are 90, for ever, and 15. Before a process's first run, W&B may take ten more to say who is logged in. A run
+that is not finished in time stays on the disk, whole.
+"""
+
+
+def bounds(*given: Collection[str]) -> dict[str, Any]:
+    """Return the bounds that nobody has set, as far as this version of wandb knows them.
+
+    Args:
+        given: Names of settings that somebody has set.
+    """
+    import wandb
+
+    known = wandb.Settings.model_fields.keys() - set().union(*given)
+    return {name: value for name, value in BOUNDS.items() if name in known}
+
 
 _LOG = logging.getLogger("flyte_wandb")
 _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
@@ -147,12 +171,12 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
 def _settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
     ours = {"stop_fn": stop, **bounds(given.keys(), own_settings().model_fields_set)}
-    host = {"base_url": _hosts.api_url(opening.host)} if opening.host else {}
+    host = {"base_url": _place.api_url(opening.host)} if opening.host else {}
     return {**ours, **given, **opening.settings, **host}
 
 
 def _not_opened(opening: Opening) -> str:
-    server = _hosts.api_url(opening.host) if opening.host else own_settings().base_url
+    server = _place.api_url(opening.host) if opening.host else own_settings().base_url
     project = opening.arguments.get("project")
     where = f" (project {project!r})" if project else ""
     return f"W&B did not open the run {opening.run_id!r}{where} at {server}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .. import _hosts
+from .. import _place
 from .._place import Place
 from ._configuration import api_key, own_settings
 
@@ -47,7 +47,7 @@ class UploadError(Exception):
 
 def server_of(where: Place) -> str:
     """Return the address of the API at a place."""
-    return _hosts.api_url(where.host) if where.host else str(own_settings().base_url)
+    return _place.api_url(where.host) if where.host else str(own_settings().base_url)
 
 
 def own_wandb_dir() -> str:

@@ -4,15 +4,24 @@ It imports pluggy and the standard library only, so a plugin can be type-checked
 authors usually write ``from flyte_wandb import hookimpl, Part, Role``, which re-exports all of this.
 """
 
-from ._decisions import Group, Part, Plan, Role, Step
-from ._errors import PlanRefusedError
-from ._frozen import frozen_copy, plain_copy
-from ._links import quote_segment
-from ._markers import PROJECT_NAME, hookimpl, hookspec
-from ._request import ParentRun, Request, Settings, Trial
-from ._specs import HookSpecs
-from ._strategy import Strategy, strategy_argument, strategy_name
-from ._topology import Topology
+from ._helpers import frozen_copy, plain_copy, quote_segment
+from ._specs import PROJECT_NAME, HookSpecs, hookimpl, hookspec
+from ._types import (
+    Group,
+    ParentRun,
+    Part,
+    Plan,
+    PlanRefusedError,
+    Request,
+    Role,
+    Settings,
+    Step,
+    Strategy,
+    Topology,
+    Trial,
+    strategy_argument,
+    strategy_name,
+)
 
 __all__ = [
     "PROJECT_NAME",

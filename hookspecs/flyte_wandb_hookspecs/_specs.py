@@ -8,13 +8,20 @@ number, no host name, no environment. Only `detect_topology` is handed the envir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from ._decisions import Group, Part, Plan, Role
-from ._markers import hookspec
-from ._request import Request
-from ._strategy import Strategy
-from ._topology import Topology
+import pluggy
+
+from ._types import Group, Part, Plan, Request, Role, Strategy, Topology
+
+PROJECT_NAME: Final = "flyte_wandb"
+"""Name of the pluggy project and of the entry-point group in which plugins register."""
+
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+"""Marks a hook specification of the contract."""
+
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+"""Marks a plugin's answer to a hook."""
 
 
 class HookSpecs:

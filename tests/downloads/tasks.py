@@ -5,7 +5,7 @@ from __future__ import annotations
 import flyte
 import flyte.io
 
-from flyte_wandb.results.downloads._after_task_call import bring_home
+from flyte_wandb.results.downloads._after_task import bring_home
 from flyte_wandb.results.downloads._reference import Reference
 
 env = flyte.TaskEnvironment(name="apart")

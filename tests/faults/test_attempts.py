@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte_wandb import Request, Role, Settings, Topology, plan
-from flyte_wandb._attempts import attempt_here
+from flyte_wandb._action import attempt_here
 from flyte_wandb.runs._opening import opening
 from tests.conftest import LocalRun
 from tests.remote import action_context

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import ParentRun, SettingError, WandbConfig, get_wandb_context, wandb_config
-from flyte_wandb.plans._parent import read_run, written_run
+from flyte_wandb.plans._inherited import read_run, written_run
 from flyte_wandb.settings._context import read_settings
 from flyte_wandb.settings._schema import FIELDS
 

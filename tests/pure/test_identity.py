@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import Request, Topology
-from flyte_wandb._action import Action
-from flyte_wandb._attempts import _told
+from flyte_wandb._action import Action, _told
 from flyte_wandb.runs._flyte_identity import _for_people, identity
 
 REQUEST = Request(run_name="r1", action_name="a1", task_name="env.train")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte_wandb._hosts import api_url, app_url, fault
+from flyte_wandb._place import api_url, app_url, fault
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
 
 ALL = [RUN_ID, GROUP, PROJECT, ENTITY, NAME, TAG, JOB_TYPE]

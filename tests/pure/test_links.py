@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
-from flyte_wandb.plans._parent import written_run
+from flyte_wandb.plans._inherited import written_run
 from flyte_wandb.plans._spec import Spec
 from tests.pure.worlds import launched, manager, request, said
 

@@ -8,7 +8,7 @@ import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, plan
 from flyte_wandb._place import Place
-from flyte_wandb.plans._place import place
+from flyte_wandb.plans._plan import place
 from flyte_wandb.runs._opening import opening, rank_label, writer_label
 from flyte_wandb.runs._run_hooks import Contribution
 from flyte_wandb.settings._merge import merged

@@ -25,7 +25,7 @@ from flyte_wandb import (
     wandb_config,
     wandb_init,
 )
-from flyte_wandb.plans._parent import written_run
+from flyte_wandb.plans._inherited import written_run
 from flyte_wandb.plans._plan import plan
 from flyte_wandb.plans._world import world
 from flyte_wandb_hookspecs import ParentRun

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from flyte_wandb import ParentRun, wandb_config
-from flyte_wandb.plans._parent import written_run
+from flyte_wandb.plans._inherited import written_run
 from flyte_wandb.testing import WandbServer, run_container, run_ranks
 from tests.report import elastic_tasks, ranked_tasks, tasks
 from tests.report.conftest import Reports

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte_wandb import SettingError, SweepError, Trial, WandbSweep, run_sweep, wandb_config, wandb_init, wandb_sweep
-from flyte_wandb.plans._sweep_ref import SweepRef, read_sweep, written_sweep
-from flyte_wandb.plans._trial import written_trial
+from flyte_wandb.plans._inherited import SweepRef, read_sweep, written_sweep, written_trial
 from flyte_wandb.sweeps._trial_inputs import inputs_of
 from flyte_wandb.tasks._wrapper import is_tracked
 from tests.links.rendering import wire_links

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import Trial, wandb_config, wandb_sweep_config
-from flyte_wandb.plans._sweep_ref import SweepRef, written_sweep
-from flyte_wandb.plans._trial import written_trial
+from flyte_wandb.plans._inherited import SweepRef, written_sweep, written_trial
 from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, run_ranks, start_container
 from tests.remote import run_action
 from tests.sweeps import tasks

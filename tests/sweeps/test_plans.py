@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyte_wandb import HookError, Plan, Request, Role, StrategyManager, Topology, Trial, hookimpl, plan
-from flyte_wandb.plans._trial import TRIAL_KEY, agents_trial, read_trial, written_trial
+from flyte_wandb.plans._inherited import TRIAL_KEY, agents_trial, read_trial, written_trial
 from flyte_wandb.plans._world import check_owners
 from flyte_wandb.runs._opening import opening
-from flyte_wandb.settings._records import written
+from flyte_wandb.settings._context import written
 from tests.pure.worlds import ALONE, launched, manager, request, told
 
 TRIAL = Trial(run_id="x7k2", sweep_id="s1", parameters={"lr": 0.1}, project="vision", entity="team")

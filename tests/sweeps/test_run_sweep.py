@@ -21,7 +21,7 @@ from flyte_wandb import (
     wandb_sweep,
     wandb_sweep_config,
 )
-from flyte_wandb.plans._parent import read_run
+from flyte_wandb.plans._inherited import read_run
 from flyte_wandb.sweeps._run_sweep import MOST_MISSED
 from flyte_wandb.testing import RunRecord, WandbServer
 from tests.conftest import LocalRun

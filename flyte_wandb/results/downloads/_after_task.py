@@ -1,18 +1,23 @@
-"""Which runs and sweeps are downloaded after a task: those of its own, where `download_logs` asks for it."""
+"""What `download_logs=True` does once a task has ended: which run or sweep is fetched, and how."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..._logging import say_once
+from ..._action import attempt_here
+from ..._logging import one_line, say_once
 
 if TYPE_CHECKING:
     import wandb
 
     from flyte_wandb_hookspecs import Plan, Request
 
-    from ...plans._sweep_ref import SweepRef
+    from ...plans._inherited import SweepRef
     from ._reference import Reference
+
 
 ON_RANKS = (
     "the runs of ranks end one after the other, and Flyte runs nothing of the task after the last one; fetch them in a "
@@ -35,7 +40,7 @@ def run_to_download(request: Request, plan: Plan, run: wandb.Run) -> Reference |
             f"there is nothing to download of the run {run.id!r}: W&B is {'disabled' if run.disabled else 'offline'}"
         )
         return None
-    from ...plans._place import place
+    from ...plans._plan import place
     from ._reference import Reference
 
     return Reference(id=run.id, project=run.project, entity=run.entity, host=place(request, plan).host)
@@ -46,3 +51,52 @@ def sweep_to_download(sweep: SweepRef) -> Reference:
     from ._reference import Reference
 
     return Reference(id=sweep.sweep_id, project=sweep.project, entity=sweep.entity, host=sweep.host, kind="sweep")
+
+
+_LOG = logging.getLogger("flyte_wandb")
+
+
+def bring_home(reference: Reference) -> None:
+    """Download a run or sweep as a step of the running task, untraced where Flyte has no controller. Blocks.
+
+    Never raises an exception: the task's result is there already. What went wrong is one logged error, with the page of
+    the run and the command that fetches it later.
+
+    Args:
+        reference: The run, which has ended, or the sweep.
+    """
+    try:
+        from ._to_storage import bring
+
+        home = bring(reference, attempt=attempt_here())
+    except Exception as error:
+        _tell(reference, error)
+    else:
+        _LOG.info("downloaded %s to %s", reference, home.path)
+
+
+async def bring_home_async(reference: Reference) -> None:
+    """Do what `bring_home` does, and leave the event loop free meanwhile. Only its cancellation is raised.
+
+    Args:
+        reference: The run, which has ended, or the sweep.
+    """
+    try:
+        logs = await asyncio.to_thread(import_module, "flyte_wandb.results.downloads._to_storage")
+        home = await logs.bring_async(reference, attempt=attempt_here())
+    except Exception as error:
+        _tell(reference, error)
+    else:
+        _LOG.info("downloaded %s to %s", reference, home.path)
+
+
+def _tell(reference: Reference, error: Exception) -> None:
+    command = f"flyte-wandb download {reference.path}{' --sweep' if reference.kind == 'sweep' else ''}"
+    host = f" --host {reference.host}" if reference.host else ""
+    _LOG.error(
+        "%s was not downloaded after its task, whose result is not touched by this: %s; fetch it later with `%s%s`",
+        reference,
+        one_line(error),
+        command,
+        host,
+    )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ... import wandb_client as _client
 from ..._errors import DownloadError
-from ...plans._parent import read_run
-from ...plans._sweep_ref import read_sweep
+from ...plans._inherited import read_run, read_sweep
 from ...runs._getters import get_wandb_run
 from ...settings._config import config_in_force
 from ...settings._context import _sweep_context, read_settings

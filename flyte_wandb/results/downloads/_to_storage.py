@@ -17,7 +17,7 @@ import flyte
 import flyte.storage
 from flyte.io import Dir
 
-from ..._attempts import attempt_here
+from ..._action import attempt_here
 from .._progress import Silent
 from .._workers import Stop, _beside_the_loop
 from ._folder import OWN_FOLDER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from ... import _hosts
+from ... import _place
 from ... import wandb_client as _client
 from ..._errors import FlyteWandbError
 from ..._logging import one_line
@@ -83,10 +83,10 @@ class Servers:
     def _trusted(self, host: str | None) -> str | None:
         """Return a host that a file in storage names, where it may be told the key: it is the client's own."""
         own = _client.server_of(Place(project=None, entity=None, host=None))
-        if host is None or _hosts.api_url(host) == _hosts.api_url(own):
+        if host is None or _place.api_url(host) == _place.api_url(own):
             return host
         raise NotSyncedError(
-            f"it is meant for {_hosts.app_url(host)}, and W&B's client here is set to {_hosts.app_url(own)}; name the "
+            f"it is meant for {_place.app_url(host)}, and W&B's client here is set to {_place.app_url(own)}; name the "
             "server that is to have it, and the key, with host= or --host"
         )
 

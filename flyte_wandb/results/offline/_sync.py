@@ -15,12 +15,12 @@ import flyte
 from ... import wandb_client as _client
 from ..._errors import SettingError
 from ..._logging import one_line
+from ..._outcomes import Status, SyncOutcome
 from ..._place import Place
 from .._progress import Silent, Watch, watching
 from .._workers import Stop, Workers, _mind_the_loop
 from ._find import Found, NotSyncedError, find
 from ._manifest import Kept
-from ._outcome import Status, SyncOutcome
 from ._servers import Servers
 from ._upload import Tools, upload_run
 

@@ -12,12 +12,12 @@ from typing import Final
 
 from ... import wandb_client as _client
 from ..._logging import one_line
+from ..._outcomes import SyncOutcome
 from ..._place import Place
 from .._progress import Watch
 from .._workers import Stop
 from ._find import HEADLESS, Found, Note, NotSyncedError
 from ._manifest import Kept
-from ._outcome import SyncOutcome
 from ._servers import OnServer, Servers
 
 _PATIENCE: Final = 20.0

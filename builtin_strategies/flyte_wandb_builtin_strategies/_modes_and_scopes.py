@@ -1,6 +1,11 @@
-"""The built-in run modes: `auto`, `new` and `shared`."""
+"""The run modes `auto`, `new` and `shared`, and the rank scopes `global` and `worker`."""
 
-from flyte_wandb_hookspecs import ParentRun, Part, PlanRefusedError, Request, Role, hookimpl
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flyte_wandb_hookspecs import ParentRun, Part, PlanRefusedError, Request, Role, Strategy, Topology, hookimpl
 
 
 @hookimpl
@@ -54,3 +59,38 @@ def _refuse_unless_joinable(parent: ParentRun | None) -> None:
 
 _ON_RANKS = {"auto": _leader_only, "new": _every_rank, "shared": _leader_and_joiners}
 _ALONE = {"auto": _parent_or_own, "new": _every_rank, "shared": _parent}
+
+
+@hookimpl
+def locate_rank(request: Request) -> Part | None:
+    """Put all ranks into one part (`global`), or those of each node (`worker`; a single node is the whole world)."""
+    if request.rank_scope == "global":
+        return _world(request.topology)
+    if request.rank_scope == "worker":
+        return _node(request.topology)
+    return None
+
+
+def _world(topology: Topology) -> Part:
+    return Part(index=topology.rank, size=topology.world_size)
+
+
+def _node(topology: Topology) -> Part:
+    if topology.num_workers == 1:
+        return _world(topology)
+    return Part(label=f"worker-{topology.worker_index}", index=topology.local_rank, size=topology.local_world_size)
+
+
+BUILT_IN: Final = (
+    Strategy(kind="run_mode", name="auto", summary="one run per part; a child writes to its parent's run"),
+    Strategy(kind="run_mode", name="new", summary="a run for every rank, grouped per part"),
+    Strategy(kind="run_mode", name="shared", summary="all ranks of a part (or child and parent) write to one run"),
+    Strategy(kind="rank_scope", name="global", summary="all ranks are one part"),
+    Strategy(kind="rank_scope", name="worker", summary="the ranks of each node (worker) are a part"),
+)
+
+
+@hookimpl
+def list_strategies() -> Sequence[Strategy]:
+    """Declare the three run modes and the two rank scopes."""
+    return BUILT_IN

@@ -1,8 +1,12 @@
-"""Read-only copies of nested mappings and sequences, so that no hook can change what the next one is given."""
+"""Small functions that the contract and its plugins share."""
 
+from __future__ import annotations
+
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 
 def frozen_copy(value: Any) -> Any:
@@ -29,3 +33,19 @@ def plain_copy(value: Any) -> Any:
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return type(value)(plain_copy(item) for item in value)
     return value
+
+
+_PLACEHOLDER: Final = re.compile(r"(\{\{\.\w+\}\})")
+
+
+def quote_segment(name: str) -> str:
+    """Percent-encode `name` as one segment of a URL path, leaving placeholders such as ``{{.runName}}`` as they are.
+
+    Flyte fills the placeholders in only after the link was built, and does not find them when they are encoded.
+
+    >>> quote_segment("team a/{{.runName}}-{{.actionName}}")
+    'team%20a%2F{{.runName}}-{{.actionName}}'
+    """
+    return "".join(
+        piece if _PLACEHOLDER.fullmatch(piece) else quote(piece, safe="") for piece in _PLACEHOLDER.split(name)
+    )

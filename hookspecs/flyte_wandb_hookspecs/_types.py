@@ -1,0 +1,384 @@
+"""The types of the contract: all frozen, so that no hook changes what the next one gets."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+
+class PlanRefusedError(ValueError):
+    """A hook understood the question and refuses it: the request cannot lead to a right run.
+
+    Raise it with a message for the person who wrote the task: what does not fit, its value, and what to do. The host
+    adds which hook and plugin refused and stops the task before its body.
+
+    >>> raise PlanRefusedError("rank scope 'island:0': an island has at least one rank")
+    Traceback (most recent call last):
+        ...
+    flyte_wandb_hookspecs._errors.PlanRefusedError: rank scope 'island:0': an island has at least one rank
+    """
+
+
+def strategy_name(setting: str) -> str:
+    """Return the declared name of a strategy setting: the part before the first colon.
+
+    >>> strategy_name("island:4")
+    'island'
+    """
+    return setting.partition(":")[0]
+
+
+def strategy_argument(setting: str) -> str | None:
+    """Return what follows the first colon of a strategy setting, or None where there is no colon.
+
+    >>> strategy_argument("island:4"), strategy_argument("worker")
+    ('4', None)
+    """
+    _, colon, argument = setting.partition(":")
+    return argument if colon else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """One run mode or rank scope that a plugin brings, as `list_strategies` declares it.
+
+    Attributes:
+        kind: ``"run_mode"`` or ``"rank_scope"``.
+        name: What users write, without an argument: ``"island"`` for ``rank_scope="island:4"``.
+        summary: One line for listings and error messages.
+
+    >>> Strategy(kind="rank_scope", name="island", summary="one part per NVLink island").name
+    'island'
+    """
+
+    kind: Literal["run_mode", "rank_scope"]
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """One rank's place in the world that a launcher started.
+
+    Attributes:
+        rank: This process among all of the task, 0 to `world_size` - 1.
+        world_size: Processes of the task, at least 1.
+        local_rank: This process among those of its node, 0 to `local_world_size` - 1.
+        local_world_size: Processes of *this* node, at least 1. Nodes may differ (ragged worlds).
+        worker_index: This node (worker) among those of the task, 0 to `num_workers` - 1.
+        num_workers: Nodes of the task, at least 1 and at most `world_size`.
+        launcher: Who started this process, or None for a process that nobody launched as a rank.
+        restart_count: How often the launcher has restarted the group, 0 for the first start.
+
+    Raises:
+        ValueError: A rank lies outside its world; the message names the field, its value and the allowed range.
+
+    >>> Topology(rank=5, world_size=8, local_rank=1, local_world_size=4, worker_index=1, num_workers=2).distributed
+    False
+    >>> Topology(rank=8, world_size=8)
+    Traceback (most recent call last):
+        ...
+    ValueError: rank 8 is outside its world: 0 to 7 fit, because world_size is 8
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    local_world_size: int = 1
+    worker_index: int = 0
+    num_workers: int = 1
+    launcher: str | None = None
+    restart_count: int = 0
+
+    def __post_init__(self) -> None:
+        _inside("rank", self.rank, "world_size", self.world_size)
+        _inside("local_rank", self.local_rank, "local_world_size", self.local_world_size)
+        _inside("worker_index", self.worker_index, "num_workers", self.num_workers)
+        _at_most("local_world_size", self.local_world_size, self.world_size)
+        _at_most("num_workers", self.num_workers, self.world_size)
+        if self.restart_count < 0:
+            raise ValueError(f"restart_count {self.restart_count} is negative; the first start counts as 0")
+
+    @property
+    def distributed(self) -> bool:
+        """Whether a launcher started this process as a rank (true also for a world of one rank)."""
+        return self.launcher is not None
+
+
+def _inside(field: str, value: int, world_field: str, size: int) -> None:
+    if size < 1:
+        raise ValueError(f"{world_field} {size} is too small; a world has at least 1 process")
+    if not 0 <= value < size:
+        raise ValueError(f"{field} {value} is outside its world: 0 to {size - 1} fit, because {world_field} is {size}")
+
+
+def _at_most(field: str, value: int, world_size: int) -> None:
+    if value > world_size:
+        raise ValueError(f"{field} {value} is larger than the whole world (world_size is {world_size})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Ranks that belong together under a rank scope.
+
+    Attributes:
+        label: What the part is called in ids, groups and links (``worker-1``); None for the whole world.
+        index: This rank's place in the part, 0 to `size` - 1. Index 0 leads.
+        size: How many ranks the part really has, at least 1. Parts need not be contiguous.
+
+    Raises:
+        ValueError: `index` lies outside the part, or `label` is an empty text.
+
+    >>> Part(label="worker-1", index=0, size=4).leads
+    True
+    """
+
+    label: str | None = None
+    index: int = 0
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.size:
+            raise ValueError(f"index {self.index} is outside a part of {self.size} rank(s)")
+        if self.label == "":
+            raise ValueError("the label of a part is an empty text; None means the whole world")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank is the first of its part."""
+        return self.index == 0
+
+
+class Role(enum.Enum):
+    """What a rank does about a run.
+
+    >>> Role.SKIP.opens
+    False
+    """
+
+    SKIP = "skip"
+    """No run."""
+    SOLO = "solo"
+    """The only writer of its run."""
+    PRIMARY = "primary"
+    """A writer that others may join."""
+    SECONDARY = "secondary"
+    """Joins the PRIMARY of its part."""
+    JOIN = "join"
+    """Joins the run of the parent action."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether this rank writes to a run at all."""
+        return self is not Role.SKIP
+
+    @property
+    def owns(self) -> bool:
+        """Whether the run is this rank's own: its outcome is the run's outcome."""
+        return self in (Role.SOLO, Role.PRIMARY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The answer of `compute_group`. ``Group(name=None)`` says "no group"; a hook's plain None says "not mine".
+
+    >>> Group(name="r1-a0").name
+    'r1-a0'
+    """
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One decision of a plan and its author.
+
+    Attributes:
+        hook: Name of the hook that was asked.
+        value: Its checked answer.
+        plugin: The plugin that answered.
+        wrapped_by: Plugins that wrapped this hook, and so may have changed the answer.
+    """
+
+    hook: str
+    value: Any
+    plugin: str
+    wrapped_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one rank does, and who decided it.
+
+    Attributes:
+        part: The part of the world this rank belongs to.
+        role: What it does about a run.
+        run_id: Id of the run it writes to; None for a rank that skips.
+        group: Group of that run, or None.
+        steps: The decisions in the order in which they were taken.
+
+    >>> Plan(part=Part(), role=Role.SOLO, run_id="r1-a0", group=None, steps=()).run_id
+    'r1-a0'
+    """
+
+    part: Part
+    role: Role
+    run_id: str | None
+    group: str | None
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for, merged per key: defaults < `wandb_config` context < decorator.
+
+    Attributes:
+        run_mode: Name of a run mode, perhaps with an argument after a colon.
+        rank_scope: Name of a rank scope, perhaps with an argument after a colon.
+        project: W&B project, or None for the client's own default.
+        entity: W&B entity (user or team), or None for the client's own default.
+        host: The server as people know it, such as ``https://wandb.ai``, or None for the client's own.
+        id: An explicit id that replaces ``{run_name}-{action_name}``, or None.
+        name: Display name of the run, or None.
+        tags: Tags of the run, or None where nobody set them.
+        config: Read-only configuration of the run, or None where nobody set it.
+        group: A group that the user asked for, or None.
+        mode: W&B's own mode (``online``, ``offline``, ``disabled``), or None for the environment's.
+        joinable: Whether child tasks may write to this run; None leaves it to the run mode.
+        download_logs: Whether the run's files are fetched after the task.
+        report: Whether the task's report in Flyte has a tab with the plan, the outcome and plots.
+        flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
+        on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
+        on_retry: Whether another attempt of an action goes on with the run (``resume``) or has a ``new`` one.
+        checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
+            after it. Or a function that finds it and returns None where there is none; None leaves the run at its end.
+        init: Any other argument of `wandb.init`, read-only.
+
+    >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope
+    'island:4'
+    """
+
+    run_mode: str = "auto"
+    rank_scope: str = "global"
+    project: str | None = None
+    entity: str | None = None
+    host: str | None = None
+    id: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    config: Mapping[str, Any] | None = None
+    group: str | None = None
+    mode: str | None = None
+    joinable: bool | None = None
+    download_logs: bool = False
+    report: bool = False
+    flyte_identity: bool = True
+    on_error: str = "raise"
+    on_retry: str = "resume"
+    checkpoint_step: int | Callable[[], int | None] | None = None
+    init: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentRun:
+    """The run of the nearest tracked action above this one, as it travels in Flyte's context.
+
+    Attributes:
+        run_id: W&B's id of that run.
+        joinable: Whether other processes may write to it.
+        group: Its group, or None.
+        project: Its project, or None where only the id is known.
+        entity: Its entity, or None where only the id is known.
+        host: The server that keeps it (as people know it), or None for the client's own.
+
+    >>> ParentRun(run_id="r1-a0").joinable
+    True
+    """
+
+    run_id: str
+    joinable: bool = True
+    group: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What W&B's controller asks for in a sweep: a run with an id of its choice and with parameters.
+
+    Attributes:
+        run_id: Id of the run; W&B knows the trial by it, so no hook can change it.
+        sweep_id: Id of the sweep.
+        parameters: Read-only values of the sweep's parameters by name.
+        project: Project of the sweep, or None for the client's own default.
+        entity: Entity of the sweep, or None for the client's own default.
+        host: The server that keeps the sweep (as people know it), or None for the client's own.
+
+    >>> Trial(run_id="x1", sweep_id="s1", parameters={"lr": 0.1}).parameters["lr"]
+    0.1
+    """
+
+    run_id: str
+    sweep_id: str
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    project: str | None = None
+    entity: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything a decision hook may look at: the same on every rank but for the rank itself.
+
+    In a link, which Flyte asks for before the run exists, `action_name` (and for a root action `run_name`) is the
+    text ``{{.actionName}}`` (``{{.runName}}``): compose names from them, never cut, hash or change their case.
+
+    Attributes:
+        run_name: Name of the Flyte run.
+        action_name: Name of the Flyte action; the same in every attempt of it.
+        flyte_project: Flyte project, or None in local mode.
+        flyte_domain: Flyte domain, or None in local mode.
+        task_name: Full name of the Flyte task, or None for a plain function.
+        settings: What the user asked for.
+        topology: This rank's place in the world.
+        parent: The tracked run above this action, or None.
+        trial: The trial of a sweep that this action is, or None. A trial has no parent.
+        attempt: Which attempt of the action this is, from 1. In a link it is always 1.
+
+    >>> Request(run_name="r1", action_name="a0").base
+    'r1-a0'
+    >>> Request(run_name="r1", action_name="a0", settings=Settings(id="resnet")).base
+    'resnet'
+    """
+
+    run_name: str
+    action_name: str
+    flyte_project: str | None = None
+    flyte_domain: str | None = None
+    task_name: str | None = None
+    settings: Settings = field(default_factory=Settings)
+    topology: Topology = field(default_factory=Topology)
+    parent: ParentRun | None = None
+    trial: Trial | None = None
+    attempt: int = 1
+
+    @property
+    def base(self) -> str:
+        """What ids and groups of this action start with: a trial's or the explicit id, else run and action name."""
+        if self.trial:
+            return self.trial.run_id
+        return self.settings.id or f"{self.run_name}-{self.action_name}"
+
+    @property
+    def run_mode(self) -> str:
+        """The declared name of the run mode, without its argument."""
+        return strategy_name(self.settings.run_mode)
+
+    @property
+    def rank_scope(self) -> str:
+        """The declared name of the rank scope, without its argument."""
+        return strategy_name(self.settings.rank_scope)
