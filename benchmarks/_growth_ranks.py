@@ -12,9 +12,9 @@ from flyte.clustered import ClusteredTaskEnvironment
 from rich.progress import Progress
 
 from flyte_wandb import Request, Settings, plan, preview, wandb_init
-from flyte_wandb.links._per_part import links_of
+from flyte_wandb.links._per_part import build_task_links
 from flyte_wandb.plans._spec import Spec
-from flyte_wandb.plans._world import even_world, rank_of
+from flyte_wandb.plans._world import even_world, topology_of_rank
 
 from ._growth_rows import CONSTANT, LINEAR, Cost, least
 from ._progress import ticker
@@ -75,11 +75,11 @@ def _decorating(ranks: int) -> float:
 
 def _linking(ranks: int) -> float:
     spec = Spec(task_name="grown", declared=even_world(ranks // _PER_NODE, _PER_NODE))
-    return least(_OFTEN, lambda: timed(lambda: links_of(spec)))
+    return least(_OFTEN, lambda: timed(lambda: build_task_links(spec)))
 
 
 def _planning(ranks: int) -> float:
-    topology = rank_of(even_world(ranks // _PER_NODE, _PER_NODE), ranks - 1)
+    topology = topology_of_rank(even_world(ranks // _PER_NODE, _PER_NODE), ranks - 1)
     settings = Settings(run_mode="new", rank_scope="worker")
     request = Request(run_name="r1", action_name="a0", settings=settings, topology=topology)
 

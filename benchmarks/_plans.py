@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 import flyte_wandb_builtin_strategies as builtin
 from flyte_wandb import Request, Settings, StrategyManager, Topology, plan
-from flyte_wandb.plans._world import world
+from flyte_wandb.plans._world import world_requests
 
 from ._counts import Counts
 from ._progress import ticker
@@ -56,7 +56,7 @@ def _batch(request: Request, strategies: StrategyManager, calls: int) -> float:
 
 def _world(request: Request, strategies: StrategyManager) -> float:
     started = time.perf_counter()
-    for one in world(request):
+    for one in world_requests(request):
         plan(one, strategies)
     return time.perf_counter() - started
 

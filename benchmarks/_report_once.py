@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from flyte_wandb.results.report._history import read_history
-from flyte_wandb.results.report._run_section import logged
+from flyte_wandb.results.report._run_section import build_logged_sections
 
 
 def _peak() -> float:
@@ -19,5 +19,5 @@ def _peak() -> float:
 
 if __name__ == "__main__":
     started = time.process_time()
-    size = sum(len(section.encode()) for section in logged(read_history(Path(sys.argv[1]))))
+    size = sum(len(section.encode()) for section in build_logged_sections(read_history(Path(sys.argv[1]))))
     print(json.dumps({"seconds": time.process_time() - started, "KiB": size / 1024, "MiB": _peak()}))

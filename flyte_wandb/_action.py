@@ -62,24 +62,24 @@ _KEY: Final = "_flyte_wandb_attempt"
 _counts: dict[int, int] = {}
 
 
-def attempt_here() -> int:
+def current_attempt() -> int:
     """Return which attempt of the running action this is, from 1; 1 outside of Flyte.
 
     A container is told by Flyte's environment. Flyte's local controller tells nobody: there every attempt has the same
     action object and data of its own, in which the number is kept.
 
-    >>> attempt_here()
+    >>> current_attempt()
     1
     """
     context = flyte.ctx()
     if not context:
         return 1
     if _KEY not in context.data:
-        context.data[_KEY] = max(_told(), _counted(context.task_action or context.action))
+        context.data[_KEY] = max(_attempt_from_environ(), _count_local_attempt(context.task_action or context.action))
     return int(context.data[_KEY])
 
 
-def _told() -> int:
+def _attempt_from_environ() -> int:
     """Read Flyte's variable, of which the older one counts from 0."""
     text, start = os.environ.get("FLYTE_ATTEMPT"), 0
     if text is None:
@@ -87,7 +87,7 @@ def _told() -> int:
     return int(text) + start if text.isdecimal() else 1
 
 
-def _counted(action: Any) -> int:
+def _count_local_attempt(action: Any) -> int:
     key = id(action)
     if key not in _counts:
         weakref.finalize(action, _counts.pop, key, None)

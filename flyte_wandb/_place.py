@@ -47,10 +47,10 @@ def api_url(host: str) -> str:
     return _API.get(address, address)
 
 
-def fault(host: object) -> str | None:
+def host_fault(host: object) -> str | None:
     """Say why `host` is not the address of a server, or None where it is one.
 
-    >>> fault("ftp://wandb.ai")
+    >>> host_fault("ftp://wandb.ai")
     "a host is an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
     """
     if isinstance(host, str) and not any(letter.isspace() for letter in host) and _is_web_address(_with_scheme(host)):

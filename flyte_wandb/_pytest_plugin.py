@@ -32,7 +32,7 @@ def wandb_server() -> Iterator[WandbServer]:
 @pytest.fixture
 def wandb_online(wandb_server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
     """Give a `WandbServer` to which runs of this process go; W&B's files are in `tmp_path`."""
-    from flyte_wandb.wandb_client import end_client
+    from flyte_wandb.wandb_client._configuration import end_client
 
     for name, value in (wandb_server.environ | {"WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}).items():
         monkeypatch.setenv(name, value)
@@ -44,6 +44,6 @@ def wandb_online(wandb_server: WandbServer, tmp_path: Path, monkeypatch: pytest.
 @pytest.fixture
 def wandb_strategies() -> StrategyManager:
     """Give a `StrategyManager` with the built-ins and nothing that is installed beside them."""
-    from flyte_wandb.plugins._loading import built_in
+    from flyte_wandb.plugins._loading import built_in_manager
 
-    return built_in()
+    return built_in_manager()

@@ -15,7 +15,7 @@ import wandb
 
 from flyte_wandb import use_plugin
 from flyte_wandb.runs._registry import OPEN_RUNS
-from flyte_wandb.wandb_client import end_client
+from flyte_wandb.wandb_client._configuration import end_client
 
 from .._local import local_runner
 from . import kept, vitals

@@ -46,10 +46,10 @@ def _launcher(environ: Mapping[str, str]) -> str | None:
 
 
 def _topology(environ: Mapping[str, str], launcher: str) -> Topology:
-    world_size = _number(environ, "WORLD_SIZE", at_least=1)
-    rank = _number(environ, "RANK", below=world_size)
-    local_world_size = _number(environ, "LOCAL_WORLD_SIZE", at_least=1)
-    local_rank = _number(environ, "LOCAL_RANK", below=local_world_size)
+    world_size = _read_number(environ, "WORLD_SIZE", at_least=1)
+    rank = _read_number(environ, "RANK", below=world_size)
+    local_world_size = _read_number(environ, "LOCAL_WORLD_SIZE", at_least=1)
+    local_rank = _read_number(environ, "LOCAL_RANK", below=local_world_size)
     worker_index = _first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
     # Nodes may differ: a large one may come after more nodes than there would be if all were as large.
     fewest_nodes = max(worker_index + 1, -(-world_size // local_world_size))
@@ -63,7 +63,7 @@ def _topology(environ: Mapping[str, str], launcher: str) -> Topology:
         worker_index=worker_index if _names_node(environ) else min(worker_index, num_workers - 1),
         num_workers=num_workers,
         launcher=launcher,
-        restart_count=_restarts(environ),
+        restart_count=_restart_count(environ),
     )
 
 
@@ -71,18 +71,18 @@ def _names_node(environ: Mapping[str, str]) -> bool:
     return any(name in environ for name in _NODE_VARIABLES)
 
 
-def _restarts(environ: Mapping[str, str]) -> int:
+def _restart_count(environ: Mapping[str, str]) -> int:
     return _first_number(environ, ("TORCHELASTIC_RESTART_COUNT", "JOBSET_RESTART_ATTEMPT"), default=0)
 
 
 def _first_number(environ: Mapping[str, str], names: tuple[str, ...], *, default: int) -> int:
     for name in names:
         if name in environ:
-            return _number(environ, name)
+            return _read_number(environ, name)
     return default
 
 
-def _number(environ: Mapping[str, str], name: str, *, at_least: int = 0, below: int | None = None) -> int:
+def _read_number(environ: Mapping[str, str], name: str, *, at_least: int = 0, below: int | None = None) -> int:
     fits = f"{at_least} or more" if below is None else f"{at_least} to {below - 1}"
     text = environ.get(name)
     if text is None:
@@ -95,15 +95,15 @@ def _number(environ: Mapping[str, str], name: str, *, at_least: int = 0, below: 
 def _checked(environ: Mapping[str, str], **fields: int | str) -> Topology:
     try:
         topology = Topology(**fields)  # type: ignore[arg-type]
-        fault = _contradiction(topology) or _unknown_node(environ, topology)
+        fault = _contradiction_error(topology) or _unknown_node(environ, topology)
     except ValueError as error:
         fault = str(error)
     if fault:
-        raise PlanRefusedError(f"the launcher's variables contradict each other: {fault} ({_told(environ)})")
+        raise PlanRefusedError(f"the launcher's variables contradict each other: {fault} ({_variables_text(environ)})")
     return topology
 
 
-def _contradiction(of: Topology) -> str | None:
+def _contradiction_error(of: Topology) -> str | None:
     before = of.rank - of.local_rank
     if of.num_workers == 1 and (before or of.local_world_size != of.world_size):
         return "on a single node the local rank and the local world size are those of the world"
@@ -128,6 +128,6 @@ def _unknown_node(environ: Mapping[str, str], of: Topology) -> str | None:
     )
 
 
-def _told(environ: Mapping[str, str]) -> str:
+def _variables_text(environ: Mapping[str, str]) -> str:
     names = (*_RANK_VARIABLES, *_NODE_VARIABLES, *_NODE_COUNT_VARIABLES)
     return ", ".join(f"{name}={environ[name]!r}" for name in names if name in environ)

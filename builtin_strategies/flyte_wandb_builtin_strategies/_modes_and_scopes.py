@@ -65,19 +65,19 @@ _ALONE = {"auto": _parent_or_own, "new": _every_rank, "shared": _parent}
 def locate_rank(request: Request) -> Part | None:
     """Put all ranks into one part (`global`), or those of each node (`worker`; a single node is the whole world)."""
     if request.rank_scope == "global":
-        return _world(request.topology)
+        return _whole_world(request.topology)
     if request.rank_scope == "worker":
-        return _node(request.topology)
+        return _own_node(request.topology)
     return None
 
 
-def _world(topology: Topology) -> Part:
+def _whole_world(topology: Topology) -> Part:
     return Part(index=topology.rank, size=topology.world_size)
 
 
-def _node(topology: Topology) -> Part:
+def _own_node(topology: Topology) -> Part:
     if topology.num_workers == 1:
-        return _world(topology)
+        return _whole_world(topology)
     return Part(label=f"worker-{topology.worker_index}", index=topology.local_rank, size=topology.local_world_size)
 
 

@@ -81,9 +81,9 @@ def download(target: str, **options: Any) -> None:
     RUN-OR-SWEEP is an id, ENTITY/PROJECT/ID, or the address of a page. What is complete in the folder is left as it is,
     so the same command goes on where it was cut off.
     """
-    from ._download import run_download
+    from ._download import show_download
 
-    run_download(target, **options)
+    show_download(target, **options)
 
 
 @main.command(cls=OneLineErrors)
@@ -101,9 +101,9 @@ def sync(context: click.RichContext, /, places: tuple[str, ...], **options: Any)
     PATH-OR-URL is the folder of a run, or a folder or address above, such as s3://bucket/raw; ./wandb by default. What
     the server has already is not uploaded again. The exit code is 1 where a run could not be uploaded.
     """
-    from ._sync import run_sync
+    from ._sync import show_sync
 
-    if not run_sync(places, **options):
+    if not show_sync(places, **options):
         context.exit(1)
 
 
@@ -118,9 +118,9 @@ def doctor(context: click.RichContext, /, **asked: Any) -> None:
 
     Every line has a remedy where one is needed. The exit code is 1 where a run could not start. The key is never shown.
     """
-    from flyte_wandb.cli._checks import Asked
+    from flyte_wandb.cli._checks import DoctorOptions
 
     from ._doctor import show_findings
 
-    if not show_findings(Asked(**asked)):
+    if not show_findings(DoctorOptions(**asked)):
         context.exit(1)

@@ -14,13 +14,13 @@ from urllib.error import HTTPError
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-from .. import _place
-from .. import wandb_client as _client
 from .._errors import FlyteWandbError
 from .._logging import one_line
+from .._place import api_url
 from ..plans._plan import detect_topology
-from ..plugins._loading import DISABLE_VARIABLE, Found, disabled_names, survey
+from ..plugins._loading import DISABLE_VARIABLE, InstalledPlugin, disabled_names, survey_plugins
 from ..plugins._manager import StrategyManager
+from ..wandb_client._configuration import effective_mode, find_api_key, read_configured
 from ..wandb_client._server_info import ServerInfo, ask_server
 
 State = Literal["ok", "note", "problem"]
@@ -50,7 +50,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class DoctorOptions:
     """Settings to try in the place of those that the client's own configuration names, and how long to wait."""
 
     host: str | None = None
@@ -59,169 +59,176 @@ class Asked:
     timeout: float = 5.0
 
 
-def examine(asked: Asked) -> Iterator[Finding]:
+def run_checks(asked: DoctorOptions) -> Iterator[Finding]:
     """Look at everything that a run needs, and yield what was found, line by line.
 
     Args:
         asked: What to try.
     """
-    yield _versions()
-    manager, plugins = survey()
-    yield from _plugins(plugins)
-    yield _guarded("launcher", lambda: _launcher(manager))
-    yield from _service()
+    yield _check_versions()
+    manager, plugins = survey_plugins()
+    yield from _check_plugins(plugins)
+    yield _catch_errors("launcher", lambda: _check_launcher(manager))
+    yield from _check_service()
     try:
-        mode, source = _client.configured("mode")
+        mode, source = read_configured("mode")
     except Exception as error:
-        yield _problem(
+        yield _problem_finding(
             "configuration", f"W&B's own cannot be read: {one_line(error)}", "correct the variable or settings file"
         )
         return
-    yield _mode(mode, source)
-    yield from _connection(asked, online=_client.effective_mode(None) == "online")
+    yield _check_mode(mode, source)
+    yield from _check_connection(asked, online=effective_mode(None) == "online")
 
 
-def _versions() -> Finding:
+def _check_versions() -> Finding:
     found = {name: metadata.version(name) for name in ("flyte-wandb", *_PACKAGES)}
     said = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version}" for name, version in found.items())])
     needed = (Requirement(text) for text in metadata.requires("flyte-wandb") or () if "extra ==" not in text)
     unmet = [str(one) for one in needed if one.name in found and found[one.name] not in one.specifier]
     if unmet:
-        return _problem("versions", f"{said}; needed: {', '.join(unmet)}", f"pip install '{unmet[0]}'")
-    return _ok("versions", said)
+        return _problem_finding("versions", f"{said}; needed: {', '.join(unmet)}", f"pip install '{unmet[0]}'")
+    return _ok_finding("versions", said)
 
 
-def _plugins(plugins: Sequence[Found]) -> Iterator[Finding]:
+def _check_plugins(plugins: Sequence[InstalledPlugin]) -> Iterator[Finding]:
     for plugin in plugins:
         if plugin.problem:
-            yield _problem("plugins", str(plugin.problem), None)
+            yield _problem_finding("plugins", str(plugin.problem), None)
     used = [f"{one.name} ({one.origin})" for one in plugins if not one.problem and not one.disabled]
-    yield _ok("plugins", ", ".join(used) or "none")
+    yield _ok_finding("plugins", ", ".join(used) or "none")
     blocked = disabled_names()
     if unknown := sorted(blocked - {one.name for one in plugins}):
-        yield _note("plugins", f"{DISABLE_VARIABLE} names {', '.join(unknown)}, which is not installed", "correct it")
+        yield _note_finding(
+            "plugins", f"{DISABLE_VARIABLE} names {', '.join(unknown)}, which is not installed", "correct it"
+        )
     if known := sorted(blocked - set(unknown)):
-        yield _note("plugins", f"{DISABLE_VARIABLE} leaves out {', '.join(known)}", None)
+        yield _note_finding("plugins", f"{DISABLE_VARIABLE} leaves out {', '.join(known)}", None)
 
 
-def _launcher(manager: StrategyManager) -> Finding:
+def _check_launcher(manager: StrategyManager) -> Finding:
     topology = detect_topology(MappingProxyType(os.environ), manager)
     if topology.distributed:
         place = f"rank {topology.rank} of {topology.world_size}, node {topology.worker_index} of {topology.num_workers}"
-        return _ok("launcher", f"{topology.launcher}: {place}")
+        return _ok_finding("launcher", f"{topology.launcher}: {place}")
     if stray := [name for name in _RANK_VARIABLES if os.environ.get(name)]:
         said = f"this process is no rank: it has {', '.join(stray)} only, and no launcher's marker"
         remedy = (
             f"start ranks with torchrun, Elastic or a clustered environment, or set all of {', '.join(_RANK_VARIABLES)}"
         )
-        return _note("launcher", said, remedy)
-    return _ok("launcher", "this process is no rank")
+        return _note_finding("launcher", said, remedy)
+    return _ok_finding("launcher", "this process is no rank")
 
 
-def _service() -> Iterator[Finding]:
+def _check_service() -> Iterator[Finding]:
     if os.environ.get("WANDB_SERVICE"):
         said = "WANDB_SERVICE is inherited: runs go through another process's W&B service"
-        yield _note("service", said, "unset it if that process can end first; ranks that share a run leave it anyway")
+        yield _note_finding(
+            "service", said, "unset it if that process can end first; ranks that share a run leave it anyway"
+        )
 
 
-def _mode(mode: str, source: str) -> Finding:
-    effective = _client.effective_mode(None)
+def _check_mode(mode: str, source: str) -> Finding:
+    effective = effective_mode(None)
     said = f"{effective} ({source})"
     if effective == "online":
-        return _ok("mode", said)
+        return _ok_finding("mode", said)
     remedy = {"offline": "wandb sync uploads the runs later", "disabled": "no run is kept; unset WANDB_MODE for one"}
-    return _note("mode", said, remedy[effective])
+    return _note_finding("mode", said, remedy[effective])
 
 
-def _connection(asked: Asked, *, online: bool) -> Iterator[Finding]:
-    base_url, source = _client.configured("base_url")
+def _check_connection(asked: DoctorOptions, *, online: bool) -> Iterator[Finding]:
+    base_url, source = read_configured("base_url")
     if asked.host:
-        base_url, source = _place.api_url(asked.host), "--host"
-    yield _ok("server", f"{base_url} ({source})")
+        base_url, source = api_url(asked.host), "--host"
+    yield _ok_finding("server", f"{base_url} ({source})")
     server: ServerInfo | None = None
     if online:
-        key, finding = _key(base_url)
+        key, finding = _check_key(base_url)
         yield finding
-        server, findings = _answer(base_url, key, asked.timeout)
+        server, findings = _check_server(base_url, key, asked.timeout)
         yield from findings
     yield from _check_place(asked, server)
 
 
-def _key(base_url: str) -> tuple[str | None, Finding]:
+def _check_key(base_url: str) -> tuple[str | None, Finding]:
     remedy = f"wandb login --host {base_url}, or a Flyte secret as WANDB_API_KEY (flyte.Secret(..., as_env_var=...))"
     try:
-        key, source = _client.api_key(base_url)
+        key, source = find_api_key(base_url)
     except Exception as error:
-        return None, _problem("key", f"the key for {base_url} is none: {error}", remedy)
+        return None, _problem_finding("key", f"the key for {base_url} is none: {error}", remedy)
     if os.environ.get("WANDB_IDENTITY_TOKEN_FILE") and key is None:
-        return None, _ok("key", f"an identity token for {base_url} (WANDB_IDENTITY_TOKEN_FILE)")
+        return None, _ok_finding("key", f"an identity token for {base_url} (WANDB_IDENTITY_TOKEN_FILE)")
     if key is None:
-        return None, _problem("key", f"none found for {base_url}", remedy)
-    return key, _ok("key", f"found for {base_url} ({source})")
+        return None, _problem_finding("key", f"none found for {base_url}", remedy)
+    return key, _ok_finding("key", f"found for {base_url} ({source})")
 
 
-def _answer(base_url: str, key: str | None, timeout: float) -> tuple[ServerInfo | None, list[Finding]]:
+def _check_server(base_url: str, key: str | None, timeout: float) -> tuple[ServerInfo | None, list[Finding]]:
     try:
         server = ask_server(base_url, key, timeout=timeout)
     except (OSError, ValueError) as error:
         cause = error if isinstance(error, HTTPError) else getattr(error, "reason", error)
         said = f"{base_url} does not answer as a W&B server does: {cause}"
         remedy = "check the address and the network, or work offline with WANDB_MODE=offline"
-        return None, [_problem("connection", said, remedy)]
+        return None, [_problem_finding("connection", said, remedy)]
     if key and server.user is None:
         said = f"{base_url} does not know the key"
-        return server, [_problem("connection", said, f"wandb login --relogin --host {base_url}"), _shared(server)]
+        return server, [
+            _problem_finding("connection", said, f"wandb login --relogin --host {base_url}"),
+            _check_shared_mode(server),
+        ]
     login = f", logged in as {server.user}" if server.user and key else ""
-    return server, [_ok("connection", f"{base_url} answers{login}"), _shared(server)]
+    return server, [_ok_finding("connection", f"{base_url} answers{login}"), _check_shared_mode(server)]
 
 
-def _shared(server: ServerInfo) -> Finding:
+def _check_shared_mode(server: ServerInfo) -> Finding:
     """Say whether children, and ranks under run_mode "shared", could write to one run."""
     if server.version is None:
-        return _ok("shared mode", "the server names no version, as W&B's own clouds do, which know shared mode")
+        return _ok_finding("shared mode", "the server names no version, as W&B's own clouds do, which know shared mode")
     said = f"the server has version {server.version}"
     try:
         new_enough = Version(server.version) >= _SHARED_FROM
     except InvalidVersion:
-        return _note("shared mode", f"{said}, which says nothing about shared mode", None)
+        return _note_finding("shared mode", f"{said}, which says nothing about shared mode", None)
     if new_enough:
-        return _ok("shared mode", f"{said}, which knows shared mode")
+        return _ok_finding("shared mode", f"{said}, which knows shared mode")
     remedy = "upgrade it, or set joinable=False and avoid run_mode='shared'"
-    return _problem("shared mode", f"{said}; shared mode needs {_SHARED_FROM} or newer", remedy)
+    return _problem_finding("shared mode", f"{said}; shared mode needs {_SHARED_FROM} or newer", remedy)
 
 
-def _check_place(asked: Asked, server: ServerInfo | None) -> Iterator[Finding]:
+def _check_place(asked: DoctorOptions, server: ServerInfo | None) -> Iterator[Finding]:
     own = {"entity": server.entity if server else None, "project": None}
     unknown: Mapping[str, str] = {
         "entity": "W&B takes the default of the key's owner",
         "project": "W&B names one after the code's git repository, or takes 'uncategorized'",
     }
     for name in ("entity", "project"):
-        value, source = _client.configured(name)
+        value, source = read_configured(name)
         if given := getattr(asked, name):
-            yield _ok(name, f"{given} (--{name})")
+            yield _ok_finding(name, f"{given} (--{name})")
         elif value:
-            yield _ok(name, f"{value} ({source})")
+            yield _ok_finding(name, f"{value} ({source})")
         else:
             told = f"; that is {own[name]}" if own[name] else ""
             remedy = f"{name}=... in wandb_init or wandb_config, or WANDB_{name.upper()}, so that links lead to the run"
-            yield _note(name, f"not set: {unknown[name]}{told}", remedy)
+            yield _note_finding(name, f"not set: {unknown[name]}{told}", remedy)
 
 
-def _guarded(about: str, look: Callable[[], Finding]) -> Finding:
+def _catch_errors(about: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except FlyteWandbError as error:
-        return _problem(about, str(error), None)
+        return _problem_finding(about, str(error), None)
 
 
-def _ok(about: str, said: str) -> Finding:
+def _ok_finding(about: str, said: str) -> Finding:
     return Finding(about=about, state="ok", said=said)
 
 
-def _note(about: str, said: str, remedy: str | None) -> Finding:
+def _note_finding(about: str, said: str, remedy: str | None) -> Finding:
     return Finding(about=about, state="note", said=said, remedy=remedy)
 
 
-def _problem(about: str, said: str, remedy: str | None) -> Finding:
+def _problem_finding(about: str, said: str, remedy: str | None) -> Finding:
     return Finding(about=about, state="problem", said=said, remedy=remedy)

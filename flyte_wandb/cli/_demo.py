@@ -36,28 +36,28 @@ def run_demo(*, serve: bool) -> None:
     console = Console()
     logging.getLogger("flyte_wandb").setLevel(logging.ERROR)
     with WandbServer() as server, tempfile.TemporaryDirectory(prefix="flyte-wandb-") as folder:
-        with _progress(console) as progress:
+        with _show_progress(console) as progress:
             accuracy = _run_locally(server, Path(folder), progress)
             _run_in_container(server, Path(folder), progress, accuracy)
             for run_mode in ("auto", "shared", "new"):
                 _run_on_ranks(server, Path(folder), progress, run_mode)
-        console.print(_table(server.runs))
+        console.print(_build_table(server.runs))
         for run in server.runs:
-            console.print(_page(run), soft_wrap=True, highlight=False)
+            console.print(_fetch_page(run), soft_wrap=True, highlight=False)
         if serve:
-            _serve(console, server)
+            _serve_pages(console, server)
     if not serve:
         console.print("The server has stopped with the demo; [bold]flyte-wandb demo --serve[/] keeps the pages up.")
 
 
-def _progress(console: Console) -> Progress:
+def _show_progress(console: Console) -> Progress:
     columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn())
     return Progress(*columns, console=console)
 
 
 def _run_locally(server: WandbServer, folder: Path, progress: Progress) -> float:
     step = progress.add_task("local mode: train, three folds at once, evaluate", total=1)
-    with _environment(server.environ | {"WANDB_DIR": str(folder), "WANDB_SILENT": "true", "WANDB_CONSOLE": "off"}):
+    with _set_environment(server.environ | {"WANDB_DIR": str(folder), "WANDB_SILENT": "true", "WANDB_CONSOLE": "off"}):
         flyte.init(log_level=logging.CRITICAL)
         runner: Any = flyte.with_runcontext(
             mode="local", name="demo", custom_context=dict(_SETTINGS), raw_data_path=str(folder / "raw")
@@ -70,7 +70,7 @@ def _run_locally(server: WandbServer, folder: Path, progress: Progress) -> float
 def _run_in_container(server: WandbServer, folder: Path, progress: Progress, accuracy: float) -> None:
     step = progress.add_task("container entry point (a0): publish", total=1)
     options: dict[str, Any] = {"inputs": {"accuracy": accuracy}, "context": _SETTINGS, "environ": server.environ}
-    _checked(run_container(publish, folder=folder, run_name="demo", action_name="publish", **options))
+    _check_result(run_container(publish, folder=folder, run_name="demo", action_name="publish", **options))
     progress.advance(step)
 
 
@@ -79,17 +79,17 @@ def _run_on_ranks(server: WandbServer, folder: Path, progress: Progress, run_mod
     context = {**_SETTINGS, **wandb_config(run_mode=run_mode)}
     options: dict[str, Any] = {"inputs": {"epochs": 3}, "context": context, "environ": server.environ}
     for rank in start_ranks(pretrain, folder=folder, nodes=(2, 2), run_name="demo", action_name=run_mode, **options):
-        _checked(rank.wait())
+        _check_result(rank.wait())
         progress.advance(step)
 
 
-def _checked(result: ContainerResult) -> None:
+def _check_result(result: ContainerResult) -> None:
     if result.error or result.exit_code:
         raise SystemExit(f"a task of the demo failed: {result.error}\n{result.log}")
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update(variables)
     try:
@@ -99,7 +99,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _table(runs: Iterable[RunRecord]) -> Table:
+def _build_table(runs: Iterable[RunRecord]) -> Table:
     table = Table("run", "group", "writers", "state", "exit code", title="Runs that reached the server")
     for run in runs:
         state = f"[{_STATES.get(run.state, 'yellow')}]{run.state}"
@@ -107,7 +107,7 @@ def _table(runs: Iterable[RunRecord]) -> Table:
     return table
 
 
-def _page(run: RunRecord) -> str:
+def _fetch_page(run: RunRecord) -> str:
     """Fetch the page as a browser would: a link that leads nowhere is to be seen here."""
     try:
         with urllib.request.urlopen(run.url) as answer:
@@ -116,7 +116,7 @@ def _page(run: RunRecord) -> str:
         return f"[red]{error.code}[/] {run.url}"
 
 
-def _serve(console: Console, server: WandbServer) -> None:
+def _serve_pages(console: Console, server: WandbServer) -> None:
     try:
         console.print(f"The pages are up at {server.url}; Ctrl-C ends the demo.")
         threading.Event().wait()

@@ -7,23 +7,23 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from flyte_wandb.cli._checks import Asked, Finding, examine
-from flyte_wandb.cli._screen import plain, screen
+from flyte_wandb.cli._checks import DoctorOptions, Finding, run_checks
+from flyte_wandb.cli._screen import cell_text, get_console
 
 _COLOURS: Final = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
-def show_findings(asked: Asked) -> bool:
+def show_findings(asked: DoctorOptions) -> bool:
     """Print what the preflight finds as it finds it, and return whether a run could start.
 
     Args:
         asked: What to try.
     """
-    console = screen()
+    console = get_console()
     problems = 0
-    for finding in examine(asked):
+    for finding in run_checks(asked):
         problems += finding.state == "problem"
-        _print(console, finding)
+        _print_finding(console, finding)
     found = f"{problems} problem{'' if problems == 1 else 's'}"
     console.print(
         f"\n[bold red]A run could not start: {found}.[/]" if problems else "\n[bold green]A run can start.[/]"
@@ -31,12 +31,12 @@ def show_findings(asked: Asked) -> bool:
     return not problems
 
 
-def _print(console: Console, finding: Finding) -> None:
+def _print_finding(console: Console, finding: Finding) -> None:
     line = Table.grid(padding=(0, 1, 0, 0))
     line.add_column(width=len("problem"))
     line.add_column(width=len("configuration"))
     line.add_column(overflow="fold")
-    line.add_row(f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.about, plain(finding.said))
+    line.add_row(f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.about, cell_text(finding.said))
     if finding.remedy:
-        line.add_row("", "", f"-> {plain(finding.remedy)}")
+        line.add_row("", "", f"-> {cell_text(finding.remedy)}")
     console.print(line)

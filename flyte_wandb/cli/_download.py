@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flyte_wandb.cli._screen import plain, screen
-from flyte_wandb.results._file_names import local_paths
+from flyte_wandb.cli._screen import cell_text, get_console
+from flyte_wandb.results._file_names import assign_local_paths
 from flyte_wandb.results.downloads._reference import read_reference
-from flyte_wandb.results.downloads._resolve import resolve
-from flyte_wandb.results.downloads._to_folder import download
+from flyte_wandb.results.downloads._resolve import resolve_reference
+from flyte_wandb.results.downloads._to_folder import download_to_folder
 
 
-def run_download(target: str, *, to: str | None, sweep: bool, no_history: bool, **place: str | None) -> None:
+def show_download(target: str, *, to: str | None, sweep: bool, no_history: bool, **place: str | None) -> None:
     """Download what somebody names, and print where it went.
 
     Args:
@@ -22,17 +22,17 @@ def run_download(target: str, *, to: str | None, sweep: bool, no_history: bool, 
         place: Project, entity and host, where given.
     """
     kind = read_reference(target, "sweep" if sweep else "run").kind
-    reference = resolve(target, kind, place)
-    folder = Path(to or local_paths([reference.id])[reference.id])
-    runs = download(reference, folder, history=not no_history)
-    console = screen()
+    reference = resolve_reference(target, kind, place)
+    folder = Path(to or assign_local_paths([reference.id])[reference.id])
+    runs = download_to_folder(reference, folder, history=not no_history)
+    console = get_console()
     for run in runs:
         kept = f", {run.skipped:,} of them there already" if run.skipped else ""
-        rows = "" if run.rows is None else f"{_count(run.rows, 'row')}, "
-        files = f"{_count(run.files, 'file')} ({_count(run.size, 'byte')}){kept}"
-        console.print(f"{plain(run.run_id)}: {rows}{files}", soft_wrap=True)
-    console.print(f"{reference.kind} {plain(reference.id)} is in {plain(folder.absolute())}", soft_wrap=True)
+        rows = "" if run.rows is None else f"{_count_noun(run.rows, 'row')}, "
+        files = f"{_count_noun(run.files, 'file')} ({_count_noun(run.size, 'byte')}){kept}"
+        console.print(f"{cell_text(run.run_id)}: {rows}{files}", soft_wrap=True)
+    console.print(f"{reference.kind} {cell_text(reference.id)} is in {cell_text(folder.absolute())}", soft_wrap=True)
 
 
-def _count(number: int, what: str) -> str:
+def _count_noun(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -23,14 +23,14 @@ def load_task(target: str) -> Any:
     where, colon, name = target.rpartition(":")
     if not colon or not where or not name:
         raise SettingError(f"{target!r} names no task; write MODULE:TASK, such as train:main or examples/train.py:main")
-    task = getattr(_module(where), name, None)
+    task = getattr(_import_module(where), name, None)
     if not isinstance(task, flyte.TaskTemplate):
-        raise SettingError(f"{where} has no task {name!r}; {_tasks_of(_module(where))}")
+        raise SettingError(f"{where} has no task {name!r}; {_list_tasks(_import_module(where))}")
     return task
 
 
-def _module(where: str) -> ModuleType:
-    folder, name = _importable(where)
+def _import_module(where: str) -> ModuleType:
+    folder, name = _find_import_root(where)
     sys.path[:0] = [str(folder)] if str(folder) not in sys.path else []
     try:
         return importlib.import_module(name)
@@ -38,7 +38,7 @@ def _module(where: str) -> ModuleType:
         raise SettingError(f"{where} cannot be imported: {type(error).__name__}: {one_line(error)}") from error
 
 
-def _importable(where: str) -> tuple[Path, str]:
+def _find_import_root(where: str) -> tuple[Path, str]:
     """Return the folder to import from, and the module's dotted name there. A file below this folder is one of its."""
     here, path = Path.cwd(), Path(where).resolve()
     if not where.endswith(".py"):
@@ -48,6 +48,6 @@ def _importable(where: str) -> tuple[Path, str]:
     return path.parent, path.stem
 
 
-def _tasks_of(module: ModuleType) -> str:
+def _list_tasks(module: ModuleType) -> str:
     names = sorted(name for name, value in vars(module).items() if isinstance(value, flyte.TaskTemplate))
     return f"it has {', '.join(names)}" if names else "it has none"

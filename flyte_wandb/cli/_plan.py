@@ -13,13 +13,13 @@ from rich.console import Console
 
 from flyte_wandb import Plan, Preview, SettingError, preview, wandb_config
 from flyte_wandb.cli._load_task import load_task
-from flyte_wandb.cli._screen import plain, screen, table
-from flyte_wandb.links._per_part import links_of
-from flyte_wandb.plans._inherited import written_run
+from flyte_wandb.cli._screen import cell_text, get_console, new_table
+from flyte_wandb.links._per_part import build_task_links
+from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._spec import Spec
-from flyte_wandb.plans._summary import parts_of
+from flyte_wandb.plans._summary import summarize_parts
 from flyte_wandb.plans._world import even_world
-from flyte_wandb.settings._schema import checked
+from flyte_wandb.settings._schema import check_settings
 from flyte_wandb.tasks._preview import NAMES, preview_of
 from flyte_wandb_hookspecs import ParentRun
 
@@ -52,52 +52,54 @@ def show_plan(
         as_json: Whether to print JSON, of every rank.
         settings: Settings as of `wandb_config`.
     """
-    given = checked(settings, "plan")
-    above = written_run(ParentRun(run_id=parent)) if parent else {}
+    given = check_settings(settings, "plan")
+    above = write_run(ParentRun(run_id=parent)) if parent else {}
     with contextlib.redirect_stdout(sys.stderr):  # what a module or plugin prints is no part of the answer
         if target is None:
-            found = _of_world(given, above, nodes, per_node)
+            found = _preview_world(given, above, nodes, per_node)
         else:
             context = {**wandb_config(**settings), **above}
             found = preview(load_task(target), context=context, nodes=nodes, per_node=per_node)
     if as_json:
         click.echo(json.dumps(_as_json(found)))
     else:
-        _print(screen(), found, listed=every or len(found.plans) <= MOST_LISTED)
+        _print_plan(get_console(), found, listed=every or len(found.plans) <= MOST_LISTED)
 
 
-def _of_world(settings: dict[str, Any], context: dict[str, str], nodes: int | None, per_node: int | None) -> Preview:
+def _preview_world(
+    settings: dict[str, Any], context: dict[str, str], nodes: int | None, per_node: int | None
+) -> Preview:
     if nodes is None and per_node is None:
         raise SettingError("say what to plan: MODULE:TASK, or a world such as --nodes 2 --per-node 8")
     spec = Spec(settings=settings, declared=even_world(nodes or 1, per_node or 1))
-    return preview_of(spec, links_of(spec), context)
+    return preview_of(spec, build_task_links(spec), context)
 
 
-def _print(console: Console, found: Preview, *, listed: bool) -> None:
+def _print_plan(console: Console, found: Preview, *, listed: bool) -> None:
     if listed:
-        console.print(_ranks(found), "")
+        console.print(_rank_table(found), "")
     else:
         _print_parts(console, found)
     _print_links(console, found)
-    console.print(_authors(found), "")
-    console.print(f"[bold]{plain(found.summary)}[/]", soft_wrap=True)
+    console.print(_author_lines(found), "")
+    console.print(f"[bold]{cell_text(found.summary)}[/]", soft_wrap=True)
     console.print(f"[dim]{NAMES.run_name} and {NAMES.name} stand for the names that Flyte gives at the launch.[/]")
 
 
-def _ranks(found: Preview) -> Any:
-    made = table("part", "rank", "role", "run", "group", "link", numbers=("rank", "link"))
+def _rank_table(found: Preview) -> Any:
+    made = new_table("part", "rank", "role", "run", "group", "link", numbers=("rank", "link"))
     for rank, one in enumerate(found.plans):
         cells = (one.run_id, one.group, _link_number(found, rank))
-        made.add_row(plain(one.part.label or _WORLD), str(rank), _role(one.role.value), *map(plain, cells))
+        made.add_row(cell_text(one.part.label or _WORLD), str(rank), _role_text(one.role.value), *map(cell_text, cells))
     return made
 
 
 def _print_parts(console: Console, found: Preview) -> None:
-    made = table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
-    parts = parts_of(found.plans)
+    made = new_table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
+    parts = summarize_parts(found.plans)
     for part in parts[:_MOST_PARTS]:
         cells = (part.runs, part.groups, _link_number(found, part.first))
-        made.add_row(plain(part.label or _WORLD), part.ranks, part.roles, *map(plain, cells))
+        made.add_row(cell_text(part.label or _WORLD), part.ranks, part.roles, *map(cell_text, cells))
     console.print(made)
     if len(parts) > _MOST_PARTS:
         console.print(f"... and {len(parts) - _MOST_PARTS:,} more parts; --all lists every rank")
@@ -109,20 +111,20 @@ def _link_number(found: Preview, rank: int) -> int | None:
     return None if link is None else found.links.index(link) + 1
 
 
-def _role(role: str) -> str:
+def _role_text(role: str) -> str:
     return f"[{_COLOURS[role]}]{role}[/]"
 
 
 def _print_links(console: Console, found: Preview) -> None:
     for number, link in enumerate(found.links, 1):
-        console.print(f"link {number}: {plain(link.name)}")
-        console.print(f"  [cyan]{plain(link.url)}[/]", soft_wrap=True)
-    for note in dict.fromkeys([*(link.note for link in found.links if link.note), *_unlinked(found)]):
-        console.print(f"[yellow]Note: {plain(note)}[/]")
+        console.print(f"link {number}: {cell_text(link.name)}")
+        console.print(f"  [cyan]{cell_text(link.url)}[/]", soft_wrap=True)
+    for note in dict.fromkeys([*(link.note for link in found.links if link.note), *_unlinked_note(found)]):
+        console.print(f"[yellow]Note: {cell_text(note)}[/]")
     console.print()
 
 
-def _unlinked(found: Preview) -> Iterator[str]:
+def _unlinked_note(found: Preview) -> Iterator[str]:
     if found.links and found.unlinked:
         parts = f"{found.unlinked[0]}{' and others' if len(found.unlinked) > 1 else ''}"
         yield (
@@ -131,11 +133,11 @@ def _unlinked(found: Preview) -> Iterator[str]:
         )
 
 
-def _authors(found: Preview) -> Any:
-    made = table("decision", "plugin", "wrapped by", "times", numbers=("times",))
+def _author_lines(found: Preview) -> Any:
+    made = new_table("decision", "plugin", "wrapped by", "times", numbers=("times",))
     for hook, counted in found.authors().items():
         for (plugin, wrappers), times in counted.most_common():
-            made.add_row(hook, plain(plugin), plain(", ".join(wrappers)), f"{times:,}")
+            made.add_row(hook, cell_text(plugin), cell_text(", ".join(wrappers)), f"{times:,}")
     return made
 
 

@@ -9,8 +9,8 @@ import click
 
 from flyte_wandb import StrategyManager
 from flyte_wandb._logging import one_line
-from flyte_wandb.cli._screen import plain, screen, table
-from flyte_wandb.plugins._loading import Found, survey
+from flyte_wandb.cli._screen import cell_text, get_console, new_table
+from flyte_wandb.plugins._loading import InstalledPlugin, survey_plugins
 
 _COLOURS = {"ok": "green", "blocked": "yellow", "broken": "red"}
 
@@ -21,23 +21,23 @@ def show_plugins(*, as_json: bool) -> bool:
     Args:
         as_json: Whether to print JSON.
     """
-    manager, plugins = survey()
-    told = [_told(manager, plugin) for plugin in plugins]
+    manager, plugins = survey_plugins()
+    told = [_describe_plugin(manager, plugin) for plugin in plugins]
     if as_json:
         click.echo(json.dumps(told))
     else:
-        _print(told)
+        _print_plugins(told)
     return not any(plugin.problem for plugin in plugins)
 
 
-def state_of(plugin: Found) -> str:
+def state_of(plugin: InstalledPlugin) -> str:
     """Return ``ok``, ``blocked`` (left out by the environment variable) or ``broken``."""
     if plugin.disabled:
         return "blocked"
     return "broken" if plugin.problem else "ok"
 
 
-def _told(manager: StrategyManager, plugin: Found) -> dict[str, Any]:
+def _describe_plugin(manager: StrategyManager, plugin: InstalledPlugin) -> dict[str, Any]:
     state = state_of(plugin)
     usable = state == "ok"
     return {
@@ -54,18 +54,18 @@ def _told(manager: StrategyManager, plugin: Found) -> dict[str, Any]:
     }
 
 
-def _print(told: list[dict[str, Any]]) -> None:
-    console = screen()
-    plugins = table("plugin", "version", "distribution", "state", "hooks")
-    strategies = table("strategy", "kind", "plugin", "what it does")
+def _print_plugins(told: list[dict[str, Any]]) -> None:
+    console = get_console()
+    plugins = new_table("plugin", "version", "distribution", "state", "hooks")
+    strategies = new_table("strategy", "kind", "plugin", "what it does")
     for one in told:
         state = f"[{_COLOURS[one['state']]}]{one['state']}[/]"
-        names = map(plain, (one["name"], one["version"], one["distribution"]))
+        names = map(cell_text, (one["name"], one["version"], one["distribution"]))
         plugins.add_row(*names, state, ", ".join(one["hooks"]))
         for strategy in one["strategies"]:
             cells = (strategy["name"], strategy["kind"].replace("_", " "), one["name"], strategy["summary"])
-            strategies.add_row(*map(plain, cells))
+            strategies.add_row(*map(cell_text, cells))
     console.print(plugins, "", strategies)
     for one in told:
         if one["problem"]:
-            console.print(f"\n[red]{plain(one['problem'])}[/]", soft_wrap=True)
+            console.print(f"\n[red]{cell_text(one['problem'])}[/]", soft_wrap=True)

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 
-def screen() -> Console:
+def get_console() -> Console:
     """Return the console of standard output, as it is now."""
     return Console(highlight=False, emoji=False)
 
 
-def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
+def new_table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     """Return an empty table. What is too wide for its column goes on in the next line.
 
     Args:
@@ -28,7 +28,7 @@ def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     return made
 
 
-def plain(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Return a cell's text; None is empty. Square brackets are no markup."""
     from rich.markup import escape
 

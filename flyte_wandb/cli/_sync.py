@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flyte_wandb._outcomes import SyncOutcome
-from flyte_wandb.cli._screen import plain, screen
+from flyte_wandb.cli._screen import cell_text, get_console
 from flyte_wandb.results.offline._sync import sync_wandb_runs
 
 _TORN: Final = "; its log is torn: its process was killed, and W&B shows it as failed"
 
 
-def run_sync(places: tuple[str, ...], **options: Any) -> bool:
+def show_sync(places: tuple[str, ...], **options: Any) -> bool:
     """Upload offline runs, and print what became of each.
 
     Args:
@@ -22,14 +22,14 @@ def run_sync(places: tuple[str, ...], **options: Any) -> bool:
         Whether none has failed.
     """
     outcomes = sync_wandb_runs(*places, **options)
-    console = screen()
+    console = get_console()
     for outcome in outcomes:
-        console.print(plain(f"{outcome.run_id or outcome.place}: {_said(outcome)}"), soft_wrap=True)
-    console.print(_sum(outcomes), soft_wrap=True)
+        console.print(cell_text(f"{outcome.run_id or outcome.place}: {_outcome_text(outcome)}"), soft_wrap=True)
+    console.print(_count_outcomes(outcomes), soft_wrap=True)
     return all(outcome.status != "failed" for outcome in outcomes)
 
 
-def _said(outcome: SyncOutcome) -> str:
+def _outcome_text(outcome: SyncOutcome) -> str:
     if outcome.status == "synced":
         rows = f"{outcome.rows:,} row{'' if outcome.rows == 1 else 's'}"
         return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}"
@@ -38,7 +38,7 @@ def _said(outcome: SyncOutcome) -> str:
     return f"would be uploaded from {outcome.place}" if outcome.status == "found" else f"{outcome.reason}"
 
 
-def _sum(outcomes: tuple[SyncOutcome, ...]) -> str:
+def _count_outcomes(outcomes: tuple[SyncOutcome, ...]) -> str:
     words = {"synced": "uploaded", "skipped": "there already", "found": "to upload", "failed": "failed"}
     counts = {words[status]: sum(outcome.status == status for outcome in outcomes) for status in words}
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)

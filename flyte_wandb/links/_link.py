@@ -11,14 +11,14 @@ import flyte
 
 from .._action import Action
 from .._errors import FlyteWandbError
-from .._logging import say_once
+from .._logging import log_once
 from ..plans._spec import Spec
-from ..settings._schema import checked
+from ..settings._schema import check_settings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._placeholders import Made
+    from ._placeholders import BuiltLink
 
 _LOG = logging.getLogger("flyte_wandb")
 NAME: Final = "Weights & Biases"
@@ -63,7 +63,7 @@ class PlannedLink(flyte.Link):
     spec: Spec
 
     @abstractmethod
-    def made(self, action: Action) -> Made:
+    def build(self, action: Action) -> BuiltLink:
         """Return the link for an action, with the decisions behind it.
 
         Raises:
@@ -90,22 +90,22 @@ class PlannedLink(flyte.Link):
             local = pod_name == _LOCAL_POD
             names = {"run_name": run_name, "name": action_name, "project": project, "domain": domain}
             action = Action(**names, local=local, context=context)
-            made = self._made_or_best(action)
+            made = self._build_or_best(action)
             if made.fault:
-                say_once(made.fault)
+                log_once(made.fault)
             return made.url
         except Exception:
             _LOG.warning("no W&B link for %s: its address cannot be found here", self._of, exc_info=True)
             return ""
 
-    def _made_or_best(self, action: Action) -> Made:
-        from ._build import best_link
+    def _build_or_best(self, action: Action) -> BuiltLink:
+        from ._build import build_best_link
 
         try:
-            return self.made(action)
+            return self.build(action)
         except FlyteWandbError as error:
-            say_once(f"the W&B link of {self._of} does not lead to a run: {error}", logging.ERROR)
-            return best_link(self.spec, action)
+            log_once(f"the W&B link of {self._of} does not lead to a run: {error}", logging.ERROR)
+            return build_best_link(self.spec, action)
 
     @property
     def _of(self) -> str:
@@ -157,13 +157,13 @@ class Wandb(PlannedLink):
         Raises:
             SettingError: A setting is unknown or cannot be used.
         """
-        given = spec or Spec(settings=checked(settings, "Wandb"), declared=_declared(nodes, per_node))
-        _set(self, name=name, icon_uri=icon_uri, spec=given, rank=rank)
+        given = spec or Spec(settings=check_settings(settings, "Wandb"), declared=_declare_world(nodes, per_node))
+        _set_fields(self, name=name, icon_uri=icon_uri, spec=given, rank=rank)
 
-    def made(self, action: Action) -> Made:
-        from ._build import run_link
+    def build(self, action: Action) -> BuiltLink:
+        from ._build import build_link_to_run
 
-        return run_link(self.spec, action, rank=self.rank)
+        return build_link_to_run(self.spec, action, rank=self.rank)
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
@@ -204,21 +204,21 @@ class WandbSweep(PlannedLink):
         Raises:
             SettingError: A setting is unknown or cannot be used.
         """
-        given = spec or Spec(settings=checked(settings, "WandbSweep"))
-        _set(self, name=name, icon_uri=icon_uri, spec=given, id=id)
+        given = spec or Spec(settings=check_settings(settings, "WandbSweep"))
+        _set_fields(self, name=name, icon_uri=icon_uri, spec=given, id=id)
 
-    def made(self, action: Action) -> Made:
-        from ._build import sweep_link
+    def build(self, action: Action) -> BuiltLink:
+        from ._build import build_link_to_sweep
 
-        return sweep_link(self.spec, action, sweep_id=self.id)
+        return build_link_to_sweep(self.spec, action, sweep_id=self.id)
 
 
-def _set(link: PlannedLink, **values: Any) -> None:
+def _set_fields(link: PlannedLink, **values: Any) -> None:
     for field, value in values.items():
         object.__setattr__(link, field, value)
 
 
-def _declared(nodes: int | None, per_node: int | None) -> Any:
+def _declare_world(nodes: int | None, per_node: int | None) -> Any:
     if nodes is None and per_node is None:
         return None
     from ..plans._world import even_world

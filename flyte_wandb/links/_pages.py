@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from flyte_wandb_hookspecs import quote_segment
 
-from .. import _place
-from .. import wandb_client as _client
-from .._place import Place
+from .._place import Place, app_url
+from ..wandb_client._configuration import configured_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +33,11 @@ class Pages:
         return self.project or self.entity or self.server
 
 
-def pages_of(where: Place) -> Pages:
+def find_pages(where: Place) -> Pages:
     """Return the pages above a run; what the settings leave open, W&B's own configuration names. Asks no server."""
-    app, entity, project = _client.client_place()
+    app, entity, project = configured_place()
     entity, project = where.entity or entity, where.project or project
-    server = _place.app_url(where.host) if where.host else app
+    server = app_url(where.host) if where.host else app
     of_entity = f"{server}/{quote_segment(entity)}" if entity else None
     return Pages(
         server=server,

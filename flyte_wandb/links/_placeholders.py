@@ -14,7 +14,7 @@ from flyte_wandb_hookspecs import Group, Step
 
 from .._action import Action
 from .._errors import HookError
-from ..plugins._manager import authors
+from ..plugins._manager import describe_authors
 from ._pages import Pages
 
 _SAMPLES: Final = (
@@ -30,7 +30,7 @@ _SAMPLES: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class BuiltLink:
     """One link as the plugins make it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Made:
     fault: str | None = None
 
 
-def transparent(make: Callable[[Action], Made], action: Action) -> Made:
+def check_placeholders(make: Callable[[Action], BuiltLink], action: Action) -> BuiltLink:
     """Return the link of `action` if its names can be filled in later, else that to the best page above.
 
     Args:
@@ -54,23 +54,23 @@ def transparent(make: Callable[[Action], Made], action: Action) -> Made:
         action: The action, some of whose names may be placeholders such as ``{{.actionName}}``.
     """
     made = make(action)
-    changed = (_changed(made, make, _known(action, names), names) for names in _fillings(action))
+    changed = (_find_changed_step(made, make, _with_names(action, names), names) for names in _sample_names(action))
     if step := next(filter(None, changed), None):
-        return replace(made, url=made.pages.best, fault=_fault(step))
+        return replace(made, url=made.pages.best, fault=_describe_fault(step))
     return made
 
 
-def _fault(step: Step) -> str:
+def _describe_fault(step: Step) -> str:
     return (
-        f"{step.hook} of {authors(step)} changes the names that Flyte fills into links later ({_text(step)!r}), so "
+        f"{step.hook} of {describe_authors(step)} changes the names that Flyte fills into links later ({_step_text(step)!r}), so "
         "links lead to the project's page; compose names from request.base as it is, without cutting or hashing it"
     )
 
 
-def filled(text: str, names: Mapping[str, str]) -> str:
+def fill_placeholders(text: str, names: Mapping[str, str]) -> str:
     """Fill in names as Flyte does.
 
-    >>> filled("{{.runName}}-{{.actionName}}", {"{{.runName}}": "r1", "{{.actionName}}": "a0"})
+    >>> fill_placeholders("{{.runName}}-{{.actionName}}", {"{{.runName}}": "r1", "{{.actionName}}": "a0"})
     'r1-a0'
     """
     for placeholder, name in names.items():
@@ -78,7 +78,7 @@ def filled(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
-def _fillings(action: Action) -> Iterator[dict[str, str]]:
+def _sample_names(action: Action) -> Iterator[dict[str, str]]:
     """Yield what Flyte might fill in, by placeholder; nothing where it knows all names."""
     for sample in _SAMPLES:
         given = {getattr(action, field): name for field, name in sample.items()}
@@ -86,20 +86,24 @@ def _fillings(action: Action) -> Iterator[dict[str, str]]:
             yield names
 
 
-def _known(action: Action, names: Mapping[str, str]) -> Action:
+def _with_names(action: Action, names: Mapping[str, str]) -> Action:
     given = {field: getattr(action, field) for field in _SAMPLES[0]}
     return replace(action, **{field: names.get(text, text) for field, text in given.items()})
 
 
-def _changed(made: Made, make: Callable[[Action], Made], known: Action, names: Mapping[str, str]) -> Step | None:
+def _find_changed_step(
+    made: BuiltLink, make: Callable[[Action], BuiltLink], known: Action, names: Mapping[str, str]
+) -> Step | None:
     """Return the first decision that does not hand the placeholders on as they are."""
     try:
         expected = make(known)
     except HookError:
         return None  # such as an id that is too long with the longest names: the task is told when it has them
     pairs = zip(made.steps, expected.steps, strict=False)
-    return next((step for step, other in pairs if filled(_text(step), names) != _text(other)), None)
+    return next(
+        (step for step, other in pairs if fill_placeholders(_step_text(step), names) != _step_text(other)), None
+    )
 
 
-def _text(step: Step) -> str:
+def _step_text(step: Step) -> str:
     return step.value.name or "" if isinstance(step.value, Group) else str(step.value)

@@ -8,27 +8,27 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import ParentRun, Trial, frozen_copy
 
-from .. import wandb_client as _client
 from .._place import Place
-from ..settings._context import read, written
+from ..settings._context import read_record, write_record
+from ..wandb_client._sweeps import read_sweep_parameters
 
 RUN_ID_KEY: Final = "_wandb_run_id"
 RUN_KEY: Final = "_wandb_run"
 
 
-def written_run(run: ParentRun) -> dict[str, str]:
+def write_run(run: ParentRun) -> dict[str, str]:
     """Write the identity of a run for the tasks below it."""
-    return {RUN_ID_KEY: run.run_id, **written(RUN_KEY, run)}
+    return {RUN_ID_KEY: run.run_id, **write_record(RUN_KEY, run)}
 
 
 def read_run(context: Mapping[str, str]) -> ParentRun | None:
     """Read the nearest tracked run above, or None. A bare ``_wandb_run_id`` is enough.
 
-    >>> read_run(written_run(ParentRun(run_id="r1-a0", joinable=False))).joinable
+    >>> read_run(write_run(ParentRun(run_id="r1-a0", joinable=False))).joinable
     False
     """
     run_id = context.get(RUN_ID_KEY)
-    return read(context, RUN_KEY, ParentRun, "run", run_id=run_id) if run_id else None
+    return read_record(context, RUN_KEY, ParentRun, "run", run_id=run_id) if run_id else None
 
 
 TRIAL_KEY: Final = "_wandb_trial"
@@ -40,47 +40,47 @@ NO_TRIAL: Final = {TRIAL_KEY: ""}
 """What tells the tasks below a trial that they are none themselves."""
 
 
-def written_trial(trial: Trial) -> dict[str, str]:
+def write_trial(trial: Trial) -> dict[str, str]:
     """Write a trial for the one action that is it: it has no parent's run."""
-    return {RUN_ID_KEY: "", RUN_KEY: "", **written(TRIAL_KEY, trial)}
+    return {RUN_ID_KEY: "", RUN_KEY: "", **write_record(TRIAL_KEY, trial)}
 
 
 def read_trial(context: Mapping[str, str]) -> Trial | None:
     """Read which trial of a sweep an action is, or None.
 
-    >>> read_trial(written_trial(Trial(run_id="x1", sweep_id="s1", parameters={"lr": 0.1}))).parameters
+    >>> read_trial(write_trial(Trial(run_id="x1", sweep_id="s1", parameters={"lr": 0.1}))).parameters
     mappingproxy({'lr': 0.1})
     """
-    return _frozen(read(context, TRIAL_KEY, Trial, "trial"))
+    return _freeze_parameters(read_record(context, TRIAL_KEY, Trial, "trial"))
 
 
-def agents_run_id(environ: Mapping[str, str]) -> str | None:
+def agent_run_id(environ: Mapping[str, str]) -> str | None:
     """Return the id of the run that W&B's agent wants of this process or thread, or None."""
     return environ.get(_RUN_VARIABLE) if environ.get(_SWEEP_VARIABLE) else None
 
 
-def agents_trial(environ: Mapping[str, str]) -> Trial | None:
+def agent_trial(environ: Mapping[str, str]) -> Trial | None:
     """Return the trial that W&B's agent wants of this process or thread, or None.
 
     Args:
         environ: The environment, in which the agent names run, sweep and a file with parameters.
     """
-    run_id = agents_run_id(environ)
+    run_id = agent_run_id(environ)
     if not run_id:
         return None
     place = {name: environ.get(f"WANDB_{name.upper()}") for name in ("project", "entity")}
-    return _frozen(
+    return _freeze_parameters(
         Trial(
             run_id=run_id,
             sweep_id=environ[_SWEEP_VARIABLE],
-            parameters=_client.sweep_parameters(environ.get(_PARAMETERS_VARIABLE)),
+            parameters=read_sweep_parameters(environ.get(_PARAMETERS_VARIABLE)),
             host=environ.get("WANDB_BASE_URL"),
             **place,
         )
     )
 
 
-def _frozen(trial: Trial | None) -> Trial | None:
+def _freeze_parameters(trial: Trial | None) -> Trial | None:
     """Return the trial with parameters that no hook can change."""
     parameters: Any = frozen_copy(trial.parameters) if trial else None
     return replace(trial, parameters=parameters) if trial else None
@@ -112,9 +112,9 @@ class SweepRef:
         return Place(project=self.project, entity=self.entity, host=self.host)
 
 
-def written_sweep(sweep: SweepRef) -> dict[str, str]:
+def write_sweep(sweep: SweepRef) -> dict[str, str]:
     """Write a sweep for the tasks below the one that made it."""
-    return {SWEEP_ID_KEY: sweep.sweep_id, **written(SWEEP_KEY, sweep)}
+    return {SWEEP_ID_KEY: sweep.sweep_id, **write_record(SWEEP_KEY, sweep)}
 
 
 def read_sweep(context: Mapping[str, str]) -> SweepRef | None:
@@ -124,4 +124,4 @@ def read_sweep(context: Mapping[str, str]) -> SweepRef | None:
     SweepRef(sweep_id='s1', project=None, entity=None, host=None)
     """
     sweep_id = context.get(SWEEP_ID_KEY)
-    return read(context, SWEEP_KEY, SweepRef, "sweep", sweep_id=sweep_id) if sweep_id else None
+    return read_record(context, SWEEP_KEY, SweepRef, "sweep", sweep_id=sweep_id) if sweep_id else None

@@ -29,7 +29,7 @@ class PartSummary:
     groups: str
 
 
-def parts_of(plans: Sequence[Plan]) -> list[PartSummary]:
+def summarize_parts(plans: Sequence[Plan]) -> list[PartSummary]:
     """Sum up plans by part, in the order of the parts' first ranks.
 
     Args:
@@ -38,24 +38,24 @@ def parts_of(plans: Sequence[Plan]) -> list[PartSummary]:
     ranks: dict[str | None, list[int]] = {}
     for rank, one in enumerate(plans):
         ranks.setdefault(one.part.label, []).append(rank)
-    return [_summed(label, members, [plans[rank] for rank in members]) for label, members in ranks.items()]
+    return [_summarize_part(label, members, [plans[rank] for rank in members]) for label, members in ranks.items()]
 
 
-def _summed(label: str | None, ranks: list[int], plans: list[Plan]) -> PartSummary:
+def _summarize_part(label: str | None, ranks: list[int], plans: list[Plan]) -> PartSummary:
     roles = dict.fromkeys(one.role.value for one in plans)
     runs = list(dict.fromkeys(one.run_id for one in plans if one.run_id))
     groups = list(dict.fromkeys(one.group for one in plans if one.group))
     return PartSummary(
         label=label,
         first=ranks[0],
-        ranks=_range(ranks),
+        ranks=_rank_range(ranks),
         roles=", ".join(f"{sum(one.role.value == role for one in plans):,} {role}" for role in roles),
         runs=f"{runs[0]} and {len(runs) - 1:,} more" if len(runs) > 1 else runs[0] if runs else None,
         groups=", ".join(groups[:2]) + (", ..." if len(groups) > 2 else ""),
     )
 
 
-def _range(ranks: list[int]) -> str:
+def _rank_range(ranks: list[int]) -> str:
     if len(ranks) == 1:
         return str(ranks[0])
     if ranks[-1] - ranks[0] == len(ranks) - 1:

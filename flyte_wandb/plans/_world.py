@@ -8,7 +8,7 @@ from dataclasses import replace
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology
 
 from .._errors import HookError
-from ..plugins._manager import authors
+from ..plugins._manager import describe_authors
 
 
 def even_world(nodes: int, per_node: int, *, launcher: str = "torch-elastic") -> Topology:
@@ -25,16 +25,16 @@ def even_world(nodes: int, per_node: int, *, launcher: str = "torch-elastic") ->
     return Topology(world_size=nodes * per_node, local_world_size=per_node, num_workers=nodes, launcher=launcher)
 
 
-def world(request: Request) -> Iterator[Request]:
+def world_requests(request: Request) -> Iterator[Request]:
     """Yield the request of every rank of the declared world of `request`, in the order of ranks.
 
     The declared world is even: each of its `num_workers` nodes has `local_world_size` ranks.
     """
     for rank in range(request.topology.world_size):
-        yield replace(request, topology=rank_of(request.topology, rank))
+        yield replace(request, topology=topology_of_rank(request.topology, rank))
 
 
-def rank_of(declared: Topology, rank: int) -> Topology:
+def topology_of_rank(declared: Topology, rank: int) -> Topology:
     """Return another rank of a declared world, whose nodes are all of one size."""
     worker, local_rank = divmod(rank, declared.local_world_size)
     return replace(declared, rank=rank, local_rank=local_rank, worker_index=worker)
@@ -58,7 +58,7 @@ def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
         if one.role is Role.SECONDARY:
             joiners.setdefault(one.run_id, (rank, one))
         elif one.run_id in owners:
-            raise HookError(_two_owners(one.run_id, owners[one.run_id], (rank, one)))
+            raise HookError(_two_owners_message(one.run_id, owners[one.run_id], (rank, one)))
         else:
             owners[one.run_id] = (rank, one)
     _check_joiners(joiners, owners, whole=whole)
@@ -69,22 +69,22 @@ def _check_joiners(joiners: dict[str, tuple[int, Plan]], owners: dict[str, tuple
         owner = owners.get(run_id)
         if (owner is None and whole) or (owner and owner[1].role is not Role.PRIMARY):
             raise HookError(
-                f"{_place(rank, joiner)}, is to join the run {run_id!r}, which no rank opens as PRIMARY; its role is "
-                f"by {_author(joiner, 'choose_initializer')}, its id by {_author(joiner, 'compute_run_id')}"
+                f"{_describe_rank(rank, joiner)}, is to join the run {run_id!r}, which no rank opens as PRIMARY; its role is "
+                f"by {_author_of(joiner, 'choose_initializer')}, its id by {_author_of(joiner, 'compute_run_id')}"
             )
 
 
-def _two_owners(run_id: str, first: tuple[int, Plan], second: tuple[int, Plan]) -> str:
+def _two_owners_message(run_id: str, first: tuple[int, Plan], second: tuple[int, Plan]) -> str:
     return (
-        f"two ranks own the run {run_id!r}: {_place(*first)}, and {_place(*second)}; "
-        f"{_author(second[1], 'compute_run_id')} named it so: an id has to tell parts and ranks apart"
+        f"two ranks own the run {run_id!r}: {_describe_rank(*first)}, and {_describe_rank(*second)}; "
+        f"{_author_of(second[1], 'compute_run_id')} named it so: an id has to tell parts and ranks apart"
     )
 
 
-def _place(rank: int, one: Plan) -> str:
+def _describe_rank(rank: int, one: Plan) -> str:
     inside = f" (rank {one.part.index} of {one.part.label})" if one.part.label else ""
     return f"rank {rank}{inside}, {one.role.value}"
 
 
-def _author(one: Plan, hook: str) -> str:
-    return next((authors(step) for step in one.steps if step.hook == hook), "nobody")
+def _author_of(one: Plan, hook: str) -> str:
+    return next((describe_authors(step) for step in one.steps if step.hook == hook), "nobody")

@@ -24,7 +24,7 @@ DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class InstalledPlugin:
     """One installed plugin, and what became of it.
 
     Attributes:
@@ -45,25 +45,25 @@ class Found:
     def origin(self) -> str:
         """Where it came from, for messages.
 
-        >>> Found(name="acme", distribution="acme-names", version="1.2").origin
+        >>> InstalledPlugin(name="acme", distribution="acme-names", version="1.2").origin
         'acme-names 1.2'
         """
         return f"{self.distribution} {self.version}" if self.version else self.distribution
 
 
 @functools.cache
-def installed() -> StrategyManager:
+def get_manager() -> StrategyManager:
     """Return the manager with every installed plugin, loaded once per process when it is first needed.
 
     Raises:
         PluginError: A plugin cannot be loaded or registered; the message names it, its distribution and the remedy.
     """
-    return load(_entry_points(), disabled=disabled_names())
+    return load_plugins(_entry_points(), disabled=disabled_names())
 
 
-def built_in() -> StrategyManager:
+def built_in_manager() -> StrategyManager:
     """Return a manager of its own with the built-in strategies only."""
-    return load(one for one in _entry_points() if one.name == _BUILT_IN)
+    return load_plugins(one for one in _entry_points() if one.name == _BUILT_IN)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
     'acme-r1-a0'
     """
     label = name or str(getattr(plugin, "__name__", type(plugin).__name__))
-    manager = installed()
+    manager = get_manager()
     manager.register(plugin, name=label, origin="used in this process")
     try:
         yield
@@ -95,9 +95,9 @@ def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
         manager.unregister(label)
 
 
-def survey() -> tuple[StrategyManager, list[Found]]:
+def survey_plugins() -> tuple[StrategyManager, list[InstalledPlugin]]:
     """Load every installed plugin anew, and tell of each what became of it, by name."""
-    manager, found = _surveyed(_entry_points(), disabled_names())
+    manager, found = _survey_entry_points(_entry_points(), disabled_names())
     return manager, sorted(found, key=lambda one: one.name)
 
 
@@ -111,18 +111,18 @@ def installed_origins() -> dict[str, str]:
 
     Imports none of them.
     """
-    if not _origins():
+    if not _read_origins():
         return {}
     skipped = disabled_names()
-    return {name: origin for name, origin in _origins().items() if name not in skipped}
+    return {name: origin for name, origin in _read_origins().items() if name not in skipped}
 
 
 @functools.cache
-def _origins() -> dict[str, str]:
-    return {one.name: _described(one).origin for one in _entry_points() if one.name != _BUILT_IN}
+def _read_origins() -> dict[str, str]:
+    return {one.name: _describe_entry_point(one).origin for one in _entry_points() if one.name != _BUILT_IN}
 
 
-def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
+def load_plugins(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
     """Register the plugins behind `found`, so that they are asked in the order of their names, the built-ins last.
 
     Args:
@@ -132,7 +132,7 @@ def load(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset())
     Raises:
         PluginError: A plugin cannot be loaded or registered.
     """
-    manager, plugins = _surveyed(found, disabled)
+    manager, plugins = _survey_entry_points(found, disabled)
     for problem in (one.problem for one in plugins if one.problem):
         raise problem
     return manager
@@ -145,36 +145,38 @@ def _entry_points() -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=PROJECT_NAME))
 
 
-def _surveyed(found: Iterable[EntryPoint], disabled: frozenset[str]) -> tuple[StrategyManager, list[Found]]:
+def _survey_entry_points(
+    found: Iterable[EntryPoint], disabled: frozenset[str]
+) -> tuple[StrategyManager, list[InstalledPlugin]]:
     manager = StrategyManager()
     in_order = sorted(found, key=_registration_order, reverse=True)
-    return manager, [_tried(manager, one, disabled=one.name in disabled) for one in in_order]
+    return manager, [_try_entry_point(manager, one, disabled=one.name in disabled) for one in in_order]
 
 
-def _tried(manager: StrategyManager, entry_point: EntryPoint, *, disabled: bool) -> Found:
-    plugin = _described(entry_point)
+def _try_entry_point(manager: StrategyManager, entry_point: EntryPoint, *, disabled: bool) -> InstalledPlugin:
+    plugin = _describe_entry_point(entry_point)
     if disabled:
         return replace(plugin, disabled=True)
     try:
-        manager.register(_loaded(entry_point, plugin), name=plugin.name, origin=plugin.origin)
+        manager.register(_load_entry_point(entry_point, plugin), name=plugin.name, origin=plugin.origin)
     except PluginError as problem:
         return replace(plugin, problem=problem)
     return plugin
 
 
-def _described(entry_point: EntryPoint) -> Found:
+def _describe_entry_point(entry_point: EntryPoint) -> InstalledPlugin:
     distribution = entry_point.dist
     if distribution is None:
-        return Found(name=entry_point.name, distribution=entry_point.value)
-    return Found(name=entry_point.name, distribution=distribution.name, version=distribution.version)
+        return InstalledPlugin(name=entry_point.name, distribution=entry_point.value)
+    return InstalledPlugin(name=entry_point.name, distribution=distribution.name, version=distribution.version)
 
 
 def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
     """Sort built-ins first and names in reverse: pluggy asks the plugin registered last before the others."""
-    return (entry_point.name == _BUILT_IN, entry_point.name, _described(entry_point).origin)
+    return (entry_point.name == _BUILT_IN, entry_point.name, _describe_entry_point(entry_point).origin)
 
 
-def _loaded(entry_point: EntryPoint, plugin: Found) -> object:
+def _load_entry_point(entry_point: EntryPoint, plugin: InstalledPlugin) -> object:
     try:
         return entry_point.load()
     except (Exception, SystemExit) as error:

@@ -15,7 +15,7 @@ import pluggy
 from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy, strategy_name
 
 from .._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
-from .._logging import say_once
+from .._logging import log_once
 
 Check = Callable[[Any], str | None]
 """Says what is wrong with a hook's answer, or None."""
@@ -66,11 +66,11 @@ class StrategyManager:
         if name in self._origins:
             raise PluginError(f"two plugins are called {name!r}: {self._origins[name]} and {origin}")
         try:
-            with _register_errors(name, origin):
+            with _naming_register_errors(name, origin):
                 _refuse_class(plugin)
                 self._plugins.register(plugin, name=name)
                 self._plugins.check_pending()
-                self._adopt(plugin, name)
+                self._adopt_plugin(plugin, name)
         except BaseException:
             self.unregister(name)
             raise
@@ -102,10 +102,10 @@ class StrategyManager:
             self._answers.plugin = outer
         if plugin is None and value is None:
             return None
-        wrappers = self._wrappers(hook)
+        wrappers = self._wrappers_of(hook)
         step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
         if fault := _LOST if value is None else check(value):
-            raise HookError(f"{hook} of {authors(step)} answered {value!r}: {fault}")
+            raise HookError(f"{hook} of {describe_authors(step)} answered {value!r}: {fault}")
         return step
 
     def each(self, hook: str) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
@@ -116,7 +116,7 @@ class StrategyManager:
         if hook not in self._asked_alone:
             implementations = getattr(self._plugins.hook, hook).get_hookimpls()
             in_order = sorted(implementations, key=lambda one: one.plugin_name)
-            self._asked_alone[hook] = [(one.plugin_name, functools.partial(_called, one)) for one in in_order]
+            self._asked_alone[hook] = [(one.plugin_name, functools.partial(_call_alone, one)) for one in in_order]
         return self._asked_alone[hook]
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
@@ -127,7 +127,7 @@ class StrategyManager:
         """
         if step := self.ask(hook, check, **arguments):
             return step
-        raise UnansweredError(f"no plugin answered {hook} for {self._question(arguments)}; {self.known()}")
+        raise UnansweredError(f"no plugin answered {hook} for {self._describe_question(arguments)}; {self.known()}")
 
     def strategies(self, kind: str) -> list[Strategy]:
         """Return the declared run modes (``"run_mode"``) or rank scopes (``"rank_scope"``), by name."""
@@ -144,9 +144,9 @@ class StrategyManager:
 
     def known(self) -> str:
         """List every run mode and rank scope with the plugin that brings it, for messages."""
-        return "; ".join(self._known(kind) for kind in ("run_mode", "rank_scope"))
+        return "; ".join(self._known_of_kind(kind) for kind in ("run_mode", "rank_scope"))
 
-    def _known(self, kind: str) -> str:
+    def _known_of_kind(self, kind: str) -> str:
         names = [f"{name} ({plugin})" for (of, name), (plugin, _) in sorted(self._strategies.items()) if of == kind]
         return f"known {kind}s: {', '.join(names) or 'none'}"
 
@@ -154,44 +154,44 @@ class StrategyManager:
         """Whether some plugin declares the run mode or rank scope that `setting` names, whatever its argument."""
         return (kind, strategy_name(setting)) in self._strategies
 
-    def _question(self, arguments: dict[str, Any]) -> str:
+    def _describe_question(self, arguments: dict[str, Any]) -> str:
         settings = getattr(arguments.get("request"), "settings", None)
         return f"run_mode {settings.run_mode!r}, rank_scope {settings.rank_scope!r}" if settings else repr(arguments)
 
-    def _wrappers(self, hook: str) -> tuple[str, ...]:
+    def _wrappers_of(self, hook: str) -> tuple[str, ...]:
         if hook not in self._wrapping:
             implementations = getattr(self._plugins.hook, hook).get_hookimpls()
             self._wrapping[hook] = tuple(one.plugin_name for one in implementations if one.wrapper or one.hookwrapper)
         return self._wrapping[hook]
 
-    def _adopt(self, plugin: object, name: str) -> None:
+    def _adopt_plugin(self, plugin: object, name: str) -> None:
         for caller in self._plugins.get_hookcallers(plugin) or ():
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
                     _refuse_unfit(implementation, caller)
-                    self._credit(implementation, caller.name)
-        self._claim(plugin, name)
+                    self._credit_author(implementation, caller.name)
+        self._claim_strategies(plugin, name)
 
-    def _credit(self, implementation: pluggy.HookImpl, hook: str) -> None:
+    def _credit_author(self, implementation: pluggy.HookImpl, hook: str) -> None:
         """Make `implementation` note that it answered, and name itself where it fails."""
         call, author = implementation.function, implementation.plugin_name
         if implementation.wrapper or implementation.hookwrapper:
-            credited = _named_wrapper(call, hook, author)
+            credited = _name_wrapper(call, hook, author)
         else:
-            credited = self._named_answer(call, hook, author)
+            credited = self._name_answer(call, hook, author)
         implementation.function = credited  # type: ignore[misc]
 
-    def _named_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
+    def _name_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
         @functools.wraps(call)
         def answer(*arguments: Any) -> Any:
             started = time.monotonic()
             try:
                 value = call(*arguments)
             except (Exception, SystemExit):
-                with _hook_errors(hook, author):
+                with _naming_hook_errors(hook, author):
                     raise
             if (took := time.monotonic() - started) > SLOW_SECONDS:
-                say_once(
+                log_once(
                     f"plugin {author!r} took {took:.0f} s in {hook}: every task and every rank waits for its hooks"
                 )
             if value is not None:
@@ -200,7 +200,7 @@ class StrategyManager:
 
         return answer
 
-    def _claim(self, plugin: object, name: str) -> None:
+    def _claim_strategies(self, plugin: object, name: str) -> None:
         declare = getattr(plugin, "list_strategies", None)
         for strategy in declare() if declare else ():
             if not isinstance(strategy, Strategy):
@@ -214,7 +214,7 @@ class StrategyManager:
             self._strategies[key] = (name, strategy)
 
 
-def _called(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
+def _call_alone(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
     return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
@@ -245,19 +245,19 @@ def _first_answer_counts(caller: pluggy.HookCaller) -> bool:
     return bool(caller.spec and caller.spec.opts.get("firstresult"))
 
 
-def _named_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
+def _name_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
     """Name the wrapper's author in errors of its own, and leave the answer and errors of those it wraps as they are."""
 
     @functools.wraps(call)
     def wrap(*arguments: Any) -> Generator[None, Any, Any]:
-        with _hook_errors(hook, author):
+        with _naming_hook_errors(hook, author):
             return (yield from call(*arguments))
 
     return wrap if inspect.isgeneratorfunction(call) else call
 
 
 @contextmanager
-def _hook_errors(hook: str, author: str) -> Iterator[None]:
+def _naming_hook_errors(hook: str, author: str) -> Iterator[None]:
     try:
         yield
     except FlyteWandbError:
@@ -269,7 +269,7 @@ def _hook_errors(hook: str, author: str) -> Iterator[None]:
 
 
 @contextmanager
-def _register_errors(name: str, origin: str) -> Iterator[None]:
+def _naming_register_errors(name: str, origin: str) -> Iterator[None]:
     try:
         yield
     except FlyteWandbError:
@@ -278,7 +278,7 @@ def _register_errors(name: str, origin: str) -> Iterator[None]:
         raise PluginError(f"plugin {name!r} ({origin}) does not fit the contract: {error}") from error
 
 
-def authors(step: Step) -> str:
+def describe_authors(step: Step) -> str:
     """Name the plugin that answered, and those that wrapped its answer."""
     wrapped = f", wrapped by {', '.join(map(repr, step.wrapped_by))}," if step.wrapped_by else ""
     return f"plugin {step.plugin!r}{wrapped}"

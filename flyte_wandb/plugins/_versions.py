@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from .._errors import PluginError, SettingError
-from .._logging import say_once
+from .._logging import log_once
 from ._loading import DISABLE_VARIABLE, installed_origins
 
 PLUGINS_KEY: Final = "_wandb_plugins"
@@ -19,7 +19,7 @@ PLUGINS_KEY: Final = "_wandb_plugins"
 _OURS: Final = ("wandb_", "_wandb_")
 
 
-def written_plugins() -> dict[str, str]:
+def write_plugins() -> dict[str, str]:
     """Write names, distributions and versions of the plugins installed here; nothing where there are only built-ins."""
     origins = installed_origins()
     return {PLUGINS_KEY: json.dumps(origins, sort_keys=True)} if origins else {}
@@ -36,23 +36,23 @@ def check_plugins(context: Mapping[str, str]) -> None:
     here, text = installed_origins(), context.get(PLUGINS_KEY, "{}")
     if (not here and text == "{}") or not any(key.startswith(_OURS) for key in context):
         return
-    there = _read(text)
+    there = _read_plugins(text)
     for name, origin in there.items():
         if name not in here:
-            raise PluginError(_missing(name, origin))
+            raise PluginError(_describe_missing(name, origin))
         if here[name] != origin:
-            say_once(
+            log_once(
                 f"plugin {name!r} is {here[name]} here and was {origin} where this task was submitted: run ids and "
                 "links may differ; install the same version in both places"
             )
     for name in sorted(here.keys() - there.keys()):
-        say_once(
+        log_once(
             f"plugin {name!r} ({here[name]}) is installed here and was not where this task was submitted: run ids and "
             f"links may differ; install it there, too, or leave it out here with {DISABLE_VARIABLE}={name}"
         )
 
 
-def _missing(name: str, origin: str) -> str:
+def _describe_missing(name: str, origin: str) -> str:
     distribution = origin.partition(" ")[0]
     return (
         f"plugin {name!r} ({origin}), which was installed where this task was submitted, is missing here; add "
@@ -61,7 +61,7 @@ def _missing(name: str, origin: str) -> str:
     )
 
 
-def _read(text: str) -> dict[str, str]:
+def _read_plugins(text: str) -> dict[str, str]:
     try:
         return {str(name): str(origin) for name, origin in json.loads(text).items()}
     except (ValueError, AttributeError) as error:

@@ -16,53 +16,53 @@ _UNSAFE: Final = dict.fromkeys((*map(chr, range(32)), "\x7f", "\\", ":"), "_")
 _FIRST_DIGITS: Final = 8
 
 
-def local_paths(names: Iterable[str]) -> dict[str, str]:
+def assign_local_paths(names: Iterable[str]) -> dict[str, str]:
     """Map names of a run's files to relative paths, every name to a path of its own.
 
     A name that is a safe path stays as it is. Another one keeps what it can, and gets ``~`` and a hash of the name
     before its ending: it is absolute, leads upwards, has a drive, a control character or a backslash, is too long, or
     is the folder of another file.
 
-    >>> local_paths(["media/a.png", "../../.ssh/id"])
+    >>> assign_local_paths(["media/a.png", "../../.ssh/id"])
     {'media/a.png': 'media/a.png', '../../.ssh/id': '__/__/.ssh/id~c1e5a43e'}
     """
     distinct = list(dict.fromkeys(names))
-    folders = {folder for name in distinct for folder in _folders(_safe(name))}
-    kept = [name for name in distinct if _safe(name) == name and name not in folders]
+    folders = {folder for name in distinct for folder in _parent_folders(_safe_path(name))}
+    kept = [name for name in distinct if _safe_path(name) == name and name not in folders]
     paths = {name: name for name in kept}
     taken = {*kept, *folders}
     for name in sorted(set(distinct) - paths.keys()):
-        paths[name] = next(path for path in _marked(name) if path not in taken)
+        paths[name] = next(path for path in _paths_with_hash(name) if path not in taken)
         taken.add(paths[name])
     return {name: paths[name] for name in distinct}
 
 
-def _safe(name: str) -> str:
+def _safe_path(name: str) -> str:
     """Return the name where it is a safe path, else the nearest one."""
-    components = [_component(part) for part in name.split("/") if part not in ("", ".")]
+    components = [_safe_component(part) for part in name.split("/") if part not in ("", ".")]
     path = "/".join(components) or "_"
     return path if len(path.encode()) <= _LONGEST else components[-1]
 
 
-def _component(part: str) -> str:
+def _safe_component(part: str) -> str:
     safe = "__" if part == ".." else "".join(_UNSAFE.get(letter, letter) for letter in part)
-    return _cut(safe.encode("utf-8", "replace").decode(), MOST_BYTES)
+    return _cut_text(safe.encode("utf-8", "replace").decode(), MOST_BYTES)
 
 
-def _marked(name: str) -> Iterable[str]:
+def _paths_with_hash(name: str) -> Iterable[str]:
     """Yield the nearest safe path with more and more digits of the name's hash."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    folder, slash, last = _safe(name).rpartition("/")
+    folder, slash, last = _safe_path(name).rpartition("/")
     stem, dot, ending = last.rpartition(".") if "." in last[1:] else (last, "", "")
     for digits in range(_FIRST_DIGITS, len(digest) + 1):
-        mark = f"~{digest[:digits]}{_cut(dot + ending, MOST_BYTES // 4)}"
-        yield f"{folder}{slash}{_cut(stem, MOST_BYTES - len(mark.encode()))}{mark}"
+        mark = f"~{digest[:digits]}{_cut_text(dot + ending, MOST_BYTES // 4)}"
+        yield f"{folder}{slash}{_cut_text(stem, MOST_BYTES - len(mark.encode()))}{mark}"
 
 
-def _folders(path: str) -> Iterable[str]:
+def _parent_folders(path: str) -> Iterable[str]:
     parts = path.split("/")
     return ("/".join(parts[:end]) for end in range(1, len(parts)))
 
 
-def _cut(text: str, most: int) -> str:
+def _cut_text(text: str, most: int) -> str:
     return text if len(text.encode()) <= most else text.encode()[:most].decode(errors="ignore")

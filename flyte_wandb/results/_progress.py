@@ -75,7 +75,7 @@ class Bar:
 
 
 @contextmanager
-def watching(what: str) -> Iterator[Watch]:
+def watch_progress(what: str) -> Iterator[Watch]:
     """Show how far a download is until the block ends, where standard error is a terminal.
 
     Args:

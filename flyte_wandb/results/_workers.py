@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from .._logging import say_once
+from .._logging import log_once
 
 T = TypeVar("T")
 _LOOK: Final = 0.1
@@ -28,16 +28,16 @@ class Stop:
     """Tells the threads of one download to end."""
 
     def __init__(self) -> None:
-        self._told = threading.Event()
+        self._event = threading.Event()
 
-    def tell(self) -> None:
+    def set(self) -> None:
         """Have them end."""
-        self._told.set()
+        self._event.set()
 
     @property
-    def told(self) -> bool:
+    def is_set(self) -> bool:
         """Whether they are to end."""
-        return self._told.is_set()
+        return self._event.is_set()
 
     def check(self) -> None:
         """Raise where they are to end.
@@ -45,7 +45,7 @@ class Stop:
         Raises:
             StoppedError: They are.
         """
-        if self.told:
+        if self.is_set:
             raise StoppedError
 
     def wait(self, seconds: float) -> None:
@@ -54,7 +54,7 @@ class Stop:
         Raises:
             StoppedError: They are.
         """
-        self._told.wait(seconds)
+        self._event.wait(seconds)
         self.check()
 
 
@@ -85,7 +85,7 @@ class Workers:
         self._calls.put((future, call))
         with self._lock:
             if len(self._threads) < self._most:
-                self._threads.append(threading.Thread(target=self._work, daemon=True, name="flyte-wandb-download"))
+                self._threads.append(threading.Thread(target=self._run_calls, daemon=True, name="flyte-wandb-download"))
                 self._threads[-1].start()
         return future
 
@@ -96,14 +96,14 @@ class Workers:
             StoppedError: The download was stopped meanwhile.
         """
         left = set(futures)
-        while left and not self._stop.told:
+        while left and not self._stop.is_set:
             left = wait(left, timeout=_LOOK).not_done
-        if self._stop.told:
+        if self._stop.is_set:
             wait(left, timeout=_GRACE)
             raise StoppedError
-        return [_outcome(future) for future in futures]
+        return [_result_or_error(future) for future in futures]
 
-    def _work(self) -> None:
+    def _run_calls(self) -> None:
         while (item := self._calls.get()) is not None:
             future, call = item
             try:
@@ -113,7 +113,7 @@ class Workers:
                 future.set_exception(error)
 
 
-def _outcome(future: Future[Any]) -> Any:
+def _result_or_error(future: Future[Any]) -> Any:
     error = future.exception()
     if error is None:
         return future.result()
@@ -122,7 +122,7 @@ def _outcome(future: Future[Any]) -> Any:
     raise error
 
 
-async def _beside_the_loop(call: Callable[[Stop], None]) -> None:
+async def run_in_thread(call: Callable[[Stop], None]) -> None:
     """Make a call in a thread of its own, and stop it where this coroutine is cancelled."""
     stop, thread = Stop(), ThreadPoolExecutor(1, thread_name_prefix="flyte-wandb-download")
     ended = asyncio.get_running_loop().run_in_executor(thread, call, stop)
@@ -130,17 +130,17 @@ async def _beside_the_loop(call: Callable[[Stop], None]) -> None:
     try:
         await asyncio.shield(ended)
     except asyncio.CancelledError:
-        stop.tell()
+        stop.set()
         await asyncio.gather(ended, return_exceptions=True)
         raise
 
 
-def _mind_the_loop(name: str, instead: str) -> None:
+def warn_if_on_event_loop(name: str, instead: str) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    say_once(
+    log_once(
         f"{name} blocks the event loop on which it was called; use `await {instead}(...)`, or "
         f"`await asyncio.to_thread({name}, ...)`"
     )

@@ -16,7 +16,7 @@ from ._termination import Interruption
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracked:
+class TrackedCall:
     """What is known inside a tracked function: whose it is, what was planned, and the run it holds.
 
     Attributes:
@@ -44,7 +44,7 @@ class Tracked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class RunEnd:
     """What became of the run that a tracked function held.
 
     Attributes:
@@ -56,12 +56,12 @@ class Ended:
     kept: str | None = None
 
 
-CURRENT: Final[ContextVar[Tracked | None]] = ContextVar("flyte_wandb_tracked", default=None)
+CURRENT_CALL: Final[ContextVar[TrackedCall | None]] = ContextVar("flyte_wandb_tracked", default=None)
 
 
-def tracked_here() -> Tracked | None:
+def current_call() -> TrackedCall | None:
     """Return what surrounds this code in the same action, its traces and the threads that copy its context."""
-    tracked = CURRENT.get()
+    tracked = CURRENT_CALL.get()
     return tracked if tracked is not None and tracked.action == current_action() else None
 
 
@@ -69,4 +69,4 @@ def in_bare_thread() -> bool:
     """Whether this is a thread that copied no context, so that it cannot know to which task it belongs."""
     if threading.current_thread() is threading.main_thread():
         return False
-    return CURRENT.get() is None and current_action() is None
+    return CURRENT_CALL.get() is None and current_action() is None

@@ -20,14 +20,14 @@ CONSOLE_VARIABLE: Final = "FLYTE_CONSOLE_ENDPOINT"
 _IN_CLUSTER: Final = (".internal", ".local", ".svc")
 
 
-def identity(action: Action, request: Request) -> dict[str, Any]:
+def build_identity(action: Action, request: Request) -> dict[str, Any]:
     """Return which action opens a run: `run`, `action`, `attempt` (from 1), `task`, `project`, `domain`, and its `url`.
 
     What is not known is left out: project, domain and page in local mode, and the page where Flyte's client knows no
     address that people can open. `restart` is there where a launcher has started its ranks again.
 
     >>> from flyte_wandb_hookspecs import Request
-    >>> identity(Action(run_name="r1", name="a0"), Request(run_name="r1", action_name="a0", task_name="env.train"))
+    >>> build_identity(Action(run_name="r1", name="a0"), Request(run_name="r1", action_name="a0", task_name="env.train"))
     {'run': 'r1', 'action': 'a0', 'attempt': 1, 'task': 'env.train'}
     """
     known = {
@@ -46,7 +46,7 @@ def identity(action: Action, request: Request) -> dict[str, Any]:
 def _console_url(action: Action) -> str | None:
     if action.local or not action.project or not action.domain:
         return None
-    console = _console()
+    console = _find_console()
     if console is None:
         return None
     place = (action.project, action.domain, action.run_name)
@@ -55,7 +55,7 @@ def _console_url(action: Action) -> str | None:
     return str(console.run_url(*place))
 
 
-def _console() -> Any:
+def _find_console() -> Any:
     """Return Flyte's maker of addresses for its UI, or None where it knows no address that people can open."""
     if endpoint := os.environ.get(CONSOLE_VARIABLE):
         from flyte.remote._client.controlplane import Console
@@ -67,10 +67,10 @@ def _console() -> Any:
         client = get_client()
     except Exception:
         return None  # such as in a rank under Elastic, whose agent has the client
-    return client.console if _for_people(client.endpoint) else None
+    return client.console if _browser_address(client.endpoint) else None
 
 
-def _for_people(endpoint: str) -> bool:
+def _browser_address(endpoint: str) -> bool:
     host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
     name = (host.hostname or host.path.strip("/").partition(":")[0]).lower()
     return "." in name and not name.endswith(_IN_CLUSTER) and ".svc." not in name

@@ -6,7 +6,7 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .._logging import say_once
+from .._logging import log_once
 
 if TYPE_CHECKING:
     import wandb
@@ -22,15 +22,15 @@ def get_wandb_run() -> wandb.Run | None:
         The run; None outside of a tracked task, on a rank that does not log, and in a thread without context while
         several runs are open (with one warning).
     """
-    from ._current import in_bare_thread, tracked_here
+    from ._current import current_call, in_bare_thread
     from ._registry import OPEN_RUNS
 
-    if tracked := tracked_here():
+    if tracked := current_call():
         return tracked.lease.run if tracked.lease else None
     if not in_bare_thread():
         return None
     if len(OPEN_RUNS) > 1:
-        say_once(
+        log_once(
             "get_wandb_run() was called in a thread without context while several runs are open, so it cannot know "
             "which one is meant; start the thread with contextvars.copy_context().run, or hand it the run"
         )
@@ -50,9 +50,9 @@ def get_distributed_info() -> dict[str, int] | None:
         `rank`, `local_rank`, `world_size`, `local_world_size`, `worker_index` and `num_workers`; see `Topology`.
     """
     from ..plans._plan import detect_topology
-    from ._current import tracked_here
+    from ._current import current_call
 
-    tracked = tracked_here()
+    tracked = current_call()
     topology = tracked.request.topology if tracked else detect_topology(MappingProxyType(os.environ))
     if not topology.distributed:
         return None

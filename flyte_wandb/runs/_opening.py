@@ -7,7 +7,7 @@ from typing import Any, Final
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
 from .._errors import SettingError
-from ..plans._plan import place
+from ..plans._plan import run_place
 from ..settings._start import BRANCHES, START, has_run_before, run_of, start_arguments
 from ..wandb_client._opening import Mode, Opening
 from ._run_hooks import NOTHING_ADDED, Contribution
@@ -18,7 +18,7 @@ PARENT_KEY: Final = "flyte_parent_run_id"
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 
 
-def opening(
+def build_opening(
     plan: Plan,
     request: Request,
     *,
@@ -42,14 +42,14 @@ def opening(
     assert plan.run_id is not None
     shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
     label = writer_label(request)
-    owns, own = plan.role.owns, has_run_of_its_own(plan, mode)
+    owns, own = plan.role.owns, opens_own_run(plan, mode)
     if owns:
         _refuse_branch(plan, request, shared=shared)
     return Opening(
         run_id=plan.run_id if owns or not own else f"{plan.run_id}-{label}",
         joins=plan.run_id if plan.role is Role.JOIN else None,
-        host=place(request, plan).host,
-        arguments=_arguments(plan, request, added if own else NOTHING_ADDED, own=own, alone=alone),
+        host=run_place(request, plan).host,
+        arguments=_init_arguments(plan, request, added if own else NOTHING_ADDED, own=own, alone=alone),
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
@@ -58,7 +58,7 @@ def opening(
     )
 
 
-def has_run_of_its_own(plan: Plan, mode: Mode | None) -> bool:
+def opens_own_run(plan: Plan, mode: Mode | None) -> bool:
     """Whether this writer opens a run rather than joins one: its owner does, and everybody offline."""
     return plan.role.owns or (plan.role.opens and mode == "offline")
 
@@ -91,12 +91,12 @@ def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:
     return {"sweep_id": trial.sweep_id} if trial and plan.run_id == trial.run_id else {}
 
 
-def _arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
+def _init_arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
     settings = request.settings
-    where = place(request, plan)
+    where = run_place(request, plan)
     given = {**added.once, **plain_copy(settings.init)}
     given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
-    given |= {"config": _config(request, added), "tags": _tags(request, added), "mode": settings.mode}
+    given |= {"config": _init_config(request, added), "tags": _init_tags(request, added), "mode": settings.mode}
     given = {name: value for name, value in given.items() if name not in START}
     if own:
         given |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
@@ -127,7 +127,7 @@ def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
         raise SettingError(f"fork_from={moment!r} forks from the run that it opens; use resume_from, or another id")
 
 
-def _config(request: Request, added: Contribution) -> dict[str, Any] | None:
+def _init_config(request: Request, added: Contribution) -> dict[str, Any] | None:
     """Return a trial's parameters over the user's configuration over what is added.
 
     Ranks below a tracked task never join its run, so it is named.
@@ -139,7 +139,7 @@ def _config(request: Request, added: Contribution) -> dict[str, Any] | None:
     return {**config, **plain_copy(request.settings.config or {}), **plain_copy(parameters)} or None
 
 
-def _tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
+def _init_tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
     again = (f"attempt-{request.attempt}",) if request.attempt > 1 and request.settings.flyte_identity else ()
     if not added.tags and not again:
         return request.settings.tags

@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import wandb_client as _client
 from .._errors import RunInUseError
-from .._logging import say_once
+from .._logging import log_once
+from ..wandb_client._agent_room import allow_agents
+from ..wandb_client._globals import global_names, point_globals, set_global_names
 from ..wandb_client._opening import Opening
+from ..wandb_client._run import add_config, close_run, open_run
 
 if TYPE_CHECKING:
     import wandb
 
 
 @dataclass(kw_only=True, eq=False)
-class _Entry:
+class _OpenRun:
     """One open run. It is finished when its last holder lets go, with the outcome that its opener told."""
 
     opened_by: str
@@ -41,7 +43,7 @@ class Lease:
     opener: bool = False
 
 
-def _held(entry: _Entry, run_id: str, opening: Opening, action: str) -> _Entry:
+def _hold_entry(entry: _OpenRun, run_id: str, opening: Opening, action: str) -> _OpenRun:
     if run_id != opening.joins:
         raise RunInUseError(
             f"the run id {run_id!r} of action {action!r} is in use by action {entry.opened_by!r} in this process; "
@@ -61,7 +63,7 @@ class OpenRuns:
         """Hold no run: at first, and in a forked child, where the runs are its parent's and a lock may be taken."""
         self._lock = threading.Lock()
         self._globals_lock = threading.Lock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _OpenRun] = {}
         self._outer: dict[str, Any] | None = None
         self._pointed_at: wandb.Run | None = None
         self._agents = 0
@@ -89,12 +91,14 @@ class OpenRuns:
             OpenRunError: W&B did not open the run.
         """
         while True:
-            run_id, entry, fresh = self._claim(opening, _Entry(opened_by=action, in_flyte=in_flyte, trial=trial))
+            run_id, entry, fresh = self._claim_entry(
+                opening, _OpenRun(opened_by=action, in_flyte=in_flyte, trial=trial)
+            )
             if fresh:
-                return self._opened(run_id, entry, opening, stop)
+                return self._open_entry(run_id, entry, opening, stop)
             entry.ready.wait()
             if entry.run is not None:
-                _client.add_config(entry.run, opening.arguments.get("config"))
+                add_config(entry.run, opening.arguments.get("config"))
                 return Lease(run=entry.run, run_id=run_id)
 
     def release(self, lease: Lease, exit_code: int) -> int | None:
@@ -111,7 +115,7 @@ class OpenRuns:
             last = entry.holders == 0
         if not last:
             return None
-        self._finish(lease.run_id, entry)
+        self._finish_entry(lease.run_id, entry)
         return entry.exit_code
 
     @contextmanager
@@ -124,7 +128,7 @@ class OpenRuns:
             environ: Where an agent finds its sweep: variables of W&B.
         """
         process = os.getpid()
-        with _client.room_for_agents(environ):
+        with allow_agents(environ):
             self._count_agents(1)
             try:
                 yield
@@ -138,7 +142,7 @@ class OpenRuns:
         Args:
             in_flyte: Count only runs that actions of Flyte have opened.
         """
-        runs = self._ready(in_flyte=in_flyte)
+        runs = self._list_ready_runs(in_flyte=in_flyte)
         return runs[0] if len(runs) == 1 else None
 
     def __contains__(self, run_id: str) -> bool:
@@ -147,7 +151,7 @@ class OpenRuns:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def _claim(self, opening: Opening, new: _Entry) -> tuple[str, _Entry, bool]:
+    def _claim_entry(self, opening: Opening, new: _OpenRun) -> tuple[str, _OpenRun, bool]:
         """Hold the run to join, or register the run to open (True). Waits while a run of that id is being finished."""
         while True:
             with self._lock:
@@ -156,29 +160,29 @@ class OpenRuns:
                 if entry is new:
                     return run_id, new, True
                 if entry.holders:
-                    return run_id, _held(entry, run_id, opening, new.opened_by), False
+                    return run_id, _hold_entry(entry, run_id, opening, new.opened_by), False
             entry.closed.wait()
 
-    def _opened(self, run_id: str, entry: _Entry, opening: Opening, stop: Callable[[], None] | None) -> Lease:
+    def _open_entry(self, run_id: str, entry: _OpenRun, opening: Opening, stop: Callable[[], None] | None) -> Lease:
         try:
-            entry.run = run = _client.open_run(opening, stop)
+            entry.run = run = open_run(opening, stop)
         except BaseException:
-            self._remove(run_id, entry)
+            self._remove_entry(run_id, entry)
             raise
         finally:
             entry.ready.set()
-        self._follow_only()
+        self._update_wandb_globals()
         return Lease(run=run, run_id=run_id, opener=True)
 
-    def _finish(self, run_id: str, entry: _Entry) -> None:
+    def _finish_entry(self, run_id: str, entry: _OpenRun) -> None:
         assert entry.run is not None
-        self._follow_only(without=entry)
+        self._update_wandb_globals(without=entry)
         try:
-            _client.close_run(entry.run, entry.exit_code)
+            close_run(entry.run, entry.exit_code)
         finally:
-            self._remove(run_id, entry)
+            self._remove_entry(run_id, entry)
 
-    def _remove(self, run_id: str, entry: _Entry) -> None:
+    def _remove_entry(self, run_id: str, entry: _OpenRun) -> None:
         with self._lock:
             del self._entries[run_id]
         entry.closed.set()
@@ -186,30 +190,32 @@ class OpenRuns:
     def _count_agents(self, more: int) -> None:
         with self._globals_lock:
             if not self._agents:
-                self._pointed_at = _client.global_names()["run"]  # whosever it is, an agent would finish it
+                self._pointed_at = global_names()["run"]  # whosever it is, an agent would finish it
             self._agents += more
-        self._follow_only()
+        self._update_wandb_globals()
 
-    def _ready(self, *, without: _Entry | None = None, in_flyte: bool = False, trial: bool = False) -> list[wandb.Run]:
+    def _list_ready_runs(
+        self, *, without: _OpenRun | None = None, in_flyte: bool = False, trial: bool = False
+    ) -> list[wandb.Run]:
         with self._lock:
             entries = [entry for entry in self._entries.values() if entry is not without]
         found = [entry for entry in entries if entry.in_flyte >= in_flyte and entry.trial >= trial]
         return [entry.run for entry in found if entry.run is not None]
 
-    def _follow_only(self, without: _Entry | None = None) -> None:
+    def _update_wandb_globals(self, without: _OpenRun | None = None) -> None:
         """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
         with self._globals_lock:
-            shown = self._ready(without=without, trial=self._agents > 0)
+            shown = self._list_ready_runs(without=without, trial=self._agents > 0)
             if self._outer is None:
-                self._outer = _client.global_names()
-            if shown or (self._agents and _client.global_names()["run"] is self._pointed_at):
+                self._outer = global_names()
+            if shown or (self._agents and global_names()["run"] is self._pointed_at):
                 self._pointed_at = shown[0] if len(shown) == 1 else None
-                _client.point_globals(self._pointed_at)
+                point_globals(self._pointed_at)
             elif not self._agents:  # else it is a run that the agent's function has opened by itself
-                _client.set_global_names(self._outer)
+                set_global_names(self._outer)
                 self._outer = self._pointed_at = None
         if len(shown) > 1:
-            say_once("several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()")
+            log_once("several runs are open in this process, so wandb.run and wandb.log are unset; use get_wandb_run()")
 
 
 OPEN_RUNS = OpenRuns()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import plain_copy
 
-from .._logging import one_line, say_once
+from .._logging import log_once, one_line
 from ..plugins._manager import StrategyManager
 from ..settings._schema import FIELDS
 
@@ -41,7 +41,7 @@ class Contribution:
 NOTHING_ADDED: Final = Contribution()
 
 
-def contributed(ask: StrategyManager, **about: Any) -> Contribution:
+def collect_contributions(ask: StrategyManager, **about: Any) -> Contribution:
     """Merge what all plugins add to the run of a plan. Of two that name one key, the first by name wins.
 
     Args:
@@ -55,14 +55,14 @@ def contributed(ask: StrategyManager, **about: Any) -> Contribution:
     config: dict[str, Any] = {}
     once: dict[str, str] = {}
     for plugin, call in contributors:
-        given = _usable(plugin, call, about)
+        given = _usable_contribution(plugin, call, about)
         tags.update(dict.fromkeys(given.get("tags", ())))
         config = {**plain_copy(given.get("config", {})), **config}
         once = {**{name: given[name] for name in ("notes", "job_type") if name in given}, **once}
     return Contribution(tags=tuple(tags), config=config, once=once)
 
 
-def observed(ask: StrategyManager, hook: str, **about: Any) -> None:
+def notify_observers(ask: StrategyManager, hook: str, **about: Any) -> None:
     """Tell all observers, one after the other by name. What goes wrong in one is logged.
 
     Args:
@@ -71,33 +71,33 @@ def observed(ask: StrategyManager, hook: str, **about: Any) -> None:
         about: Its arguments.
     """
     for plugin, call in ask.each(hook):
-        _bounded(partial(_logged, call, about), f"{hook} of plugin {plugin!r}")
+        _call_bounded(partial(_call_logged, call, about), f"{hook} of plugin {plugin!r}")
 
 
-def _usable(plugin: str, call: Callable[..., Any], about: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = _logged(call, about)
+def _usable_contribution(plugin: str, call: Callable[..., Any], about: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = _call_logged(call, about)
     if given is None:
         return {}
-    if fault := _fault(given):
-        say_once(f"contribute_run_settings of plugin {plugin!r} answered {given!r}, which is left out: {fault}")
+    if fault := _contribution_fault(given):
+        log_once(f"contribute_run_settings of plugin {plugin!r} answered {given!r}, which is left out: {fault}")
         return {}
     return given  # type: ignore[no-any-return]
 
 
-def _fault(given: Any) -> str | None:
+def _contribution_fault(given: Any) -> str | None:
     if not isinstance(given, Mapping):
         return f"expected a mapping with some of {', '.join(_KEYS)}, got {type(given).__name__}"
-    return next(_faults(given), None)
+    return next(_contribution_faults(given), None)
 
 
-def _faults(given: Mapping[str, Any]) -> Iterator[str]:
+def _contribution_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         fault = FIELDS[name].check(value) if name in _KEYS else f"only {', '.join(_KEYS)} can be added"
         if fault:
             yield f"{name}: {fault}"
 
 
-def _logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
+def _call_logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
     try:
         return call(about)
     except Exception as error:
@@ -105,14 +105,14 @@ def _logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
         return None
 
 
-def _bounded(call: Callable[[], Any], what: str) -> None:
+def _call_bounded(call: Callable[[], Any], what: str) -> None:
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=(call,), name=what, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:  # such as a machine that has no more threads
-        say_once(f"{what} is not told: {one_line(error)}")
+        log_once(f"{what} is not told: {one_line(error)}")
         return
     thread.join(OBSERVER_SECONDS)
     if thread.is_alive():
-        say_once(f"{what} has not ended after {OBSERVER_SECONDS:g} s; the task does not wait for it any longer")
+        log_once(f"{what} has not ended after {OBSERVER_SECONDS:g} s; the task does not wait for it any longer")

@@ -57,7 +57,7 @@ class Interruption:
         """
         thread = threading.get_ident()
         try:
-            with self._armed(stop=lambda: _raise_in(thread, RunStoppedError), exit=_exit):
+            with self._armed(stop=lambda: _raise_in(thread, RunStoppedError), exit=_exit_preempted):
                 yield
         finally:
             if self._stopped:
@@ -105,7 +105,7 @@ class Interruption:
                 self._stop = None
 
 
-class _Term:
+class SigtermHandler:
     """Handles SIGTERM while functions are watched: those of one event loop, or one of the main thread itself."""
 
     def __init__(self) -> None:
@@ -165,8 +165,12 @@ class _Term:
             interruption.exit()
 
 
-_TERM: Final = _Term()
-os.register_at_fork(before=_TERM.before_fork, after_in_parent=_TERM.in_parent, after_in_child=_TERM.in_child)
+_SIGTERM_HANDLER: Final = SigtermHandler()
+os.register_at_fork(
+    before=_SIGTERM_HANDLER.before_fork,
+    after_in_parent=_SIGTERM_HANDLER.in_parent,
+    after_in_child=_SIGTERM_HANDLER.in_child,
+)
 
 
 def preemptible(interruption: Interruption, tell: Callable[[], None]) -> AbstractContextManager[None]:
@@ -180,10 +184,10 @@ def preemptible(interruption: Interruption, tell: Callable[[], None]) -> Abstrac
         interruption: The end of the function.
         tell: Tells W&B of the signal. Called in a thread of its own.
     """
-    return _TERM.watched(interruption, tell)
+    return _SIGTERM_HANDLER.watched(interruption, tell)
 
 
-def _exit() -> None:
+def _exit_preempted() -> None:
     raise SystemExit(PREEMPTED)
 
 

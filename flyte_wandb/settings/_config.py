@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import flyte
 
 from .._action import current_action
-from ._context import RUNS, SWEEPS, Vocabulary, read_settings, written_settings
-from ._schema import SettingArguments, checked
+from ._context import RUNS, SWEEPS, SettingsNamespace, read_settings, write_settings
+from ._schema import SettingArguments, check_settings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -38,12 +38,12 @@ class WandbConfig(dict[str, str]):
     """
 
     __slots__ = ()
-    _words: ClassVar[Vocabulary] = RUNS
+    _namespace: ClassVar[SettingsNamespace] = RUNS
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._words.fields:
-            raise AttributeError(f"{self._words.writer} has no setting {name!r}")
-        return read_settings(self, self._words).get(name)
+        if name not in self._namespace.fields:
+            raise AttributeError(f"{self._namespace.writer} has no setting {name!r}")
+        return read_settings(self, self._namespace).get(name)
 
     def __enter__(self) -> WandbConfig:
         inside = flyte.custom_context(**self)
@@ -68,7 +68,7 @@ class WandbSweepConfig(WandbConfig):
     """
 
     __slots__ = ()
-    _words: ClassVar[Vocabulary] = SWEEPS
+    _namespace: ClassVar[SettingsNamespace] = SWEEPS
 
 
 def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
@@ -88,9 +88,9 @@ def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
         with wandb_config(run_mode="new"):
             await evaluate()
     """
-    from ..plugins._versions import written_plugins
+    from ..plugins._versions import write_plugins
 
-    return WandbConfig(written_settings(checked(settings, "wandb_config")) | written_plugins())
+    return WandbConfig(write_settings(check_settings(settings, "wandb_config")) | write_plugins())
 
 
 def wandb_sweep_config(**settings: Unpack[SweepArguments]) -> WandbSweepConfig:
@@ -112,8 +112,8 @@ def wandb_sweep_config(**settings: Unpack[SweepArguments]) -> WandbSweepConfig:
         )
         flyte.with_runcontext(custom_context={**wandb_config(project="vision"), **config}).run(search)
     """
-    given = checked(settings, SWEEPS.writer, SWEEPS.fields)
-    return WandbSweepConfig(written_settings(given, SWEEPS))
+    given = check_settings(settings, SWEEPS.writer, SWEEPS.fields)
+    return WandbSweepConfig(write_settings(given, SWEEPS))
 
 
 def get_wandb_sweep_context() -> WandbSweepConfig | None:
@@ -123,7 +123,7 @@ def get_wandb_sweep_context() -> WandbSweepConfig | None:
     ...     get_wandb_sweep_context().method
     'random'
     """
-    return WandbSweepConfig(written_settings(read_settings(config_in_force(), SWEEPS), SWEEPS)) or None
+    return WandbSweepConfig(write_settings(read_settings(config_in_force(), SWEEPS), SWEEPS)) or None
 
 
 def get_wandb_context() -> WandbConfig | None:
@@ -133,7 +133,7 @@ def get_wandb_context() -> WandbConfig | None:
     ...     get_wandb_context().project
     'vision'
     """
-    in_force = WandbConfig(written_settings(read_settings(config_in_force())))
+    in_force = WandbConfig(write_settings(read_settings(config_in_force())))
     return in_force or None
 
 

@@ -16,7 +16,7 @@ _DICT: Final = "$dict"
 _SCALARS: Final = (str, int, float, bool, type(None))
 
 
-def encode(value: object, path: str) -> str:
+def encode_value(value: object, path: str) -> str:
     """Write `value` as text.
 
     Args:
@@ -26,11 +26,11 @@ def encode(value: object, path: str) -> str:
     Raises:
         SettingError: Something in it cannot travel as text; the message names where it stands.
 
-    >>> encode({"betas": (0.9, 0.999)}, "config")
+    >>> encode_value({"betas": (0.9, 0.999)}, "config")
     '{"betas": {"$tuple": [0.9, 0.999]}}'
     """
     try:
-        return json.dumps(_marked(value, path))
+        return json.dumps(_mark_value(value, path))
     except RecursionError:
         raise SettingError(f"{path} contains itself, or is nested too deeply to travel in Flyte's context") from None
     except SettingError:
@@ -39,54 +39,54 @@ def encode(value: object, path: str) -> str:
         raise SettingError(f"{path} cannot travel in Flyte's context: {error}") from None
 
 
-def decode(text: str) -> Any:
-    """Read what `encode` wrote.
+def decode_value(text: str) -> Any:
+    """Read what `encode_value` wrote.
 
     Raises:
         ValueError: `text` is not such a text.
 
-    >>> decode('{"betas": {"$tuple": [0.9, 0.999]}}')
+    >>> decode_value('{"betas": {"$tuple": [0.9, 0.999]}}')
     {'betas': (0.9, 0.999)}
     """
     try:
-        return _unmarked(json.loads(text))
+        return _unmark_value(json.loads(text))
     except TypeError as error:
         raise ValueError(f"a mark holds what it cannot: {error}") from error
 
 
-def _marked(value: object, path: str) -> object:
+def _mark_value(value: object, path: str) -> object:
     if type(value) in _SCALARS:
         return value
     if type(value) is list:
-        return [_marked(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [_mark_value(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if type(value) is tuple:
-        return {_TUPLE: [_marked(item, f"{path}[{index}]") for index, item in enumerate(value)]}
+        return {_TUPLE: [_mark_value(item, f"{path}[{index}]") for index, item in enumerate(value)]}
     if type(value) is dict:
-        return _marked_dict(value, path)
+        return _mark_dict(value, path)
     raise SettingError(
         f"{path} is {value!r} of type {type(value).__module__}.{type(value).__qualname__}, which cannot travel in "
         "Flyte's context; use text, numbers, booleans, None, or lists, tuples and dicts of these"
     )
 
 
-def _marked_dict(value: dict[Any, Any], path: str) -> dict[str, object]:
+def _mark_dict(value: dict[Any, Any], path: str) -> dict[str, object]:
     if all(type(key) is str and not key.startswith("$") for key in value):
-        return {key: _marked(item, f"{path}[{key!r}]") for key, item in value.items()}
+        return {key: _mark_value(item, f"{path}[{key!r}]") for key, item in value.items()}
     return {
         _DICT: [
-            [_marked(key, f"the key {key!r} of {path}"), _marked(item, f"{path}[{key!r}]")]
+            [_mark_value(key, f"the key {key!r} of {path}"), _mark_value(item, f"{path}[{key!r}]")]
             for key, item in value.items()
         ]
     }
 
 
-def _unmarked(value: Any) -> Any:
+def _unmark_value(value: Any) -> Any:
     if isinstance(value, list):
-        return [_unmarked(item) for item in value]
+        return [_unmark_value(item) for item in value]
     if not isinstance(value, dict):
         return value
     if _TUPLE in value:
-        return tuple(_unmarked(item) for item in value[_TUPLE])
+        return tuple(_unmark_value(item) for item in value[_TUPLE])
     if _DICT in value:
-        return {_unmarked(key): _unmarked(item) for key, item in value[_DICT]}
-    return {key: _unmarked(item) for key, item in value.items()}
+        return {_unmark_value(key): _unmark_value(item) for key, item in value[_DICT]}
+    return {key: _unmark_value(item) for key, item in value.items()}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flyte_wandb_hookspecs import ParentRun, Settings, frozen_copy
 
 from .._errors import SettingError
-from ._schema import OWN_FIELDS
+from ._context import RUNS, SWEEPS, read_settings
+from ._schema import OWN_FIELDS, check_settings
 from ._start import BRANCHES, START, run_of, start_fault
 
 
-def merged(
+def merge_settings(
     context: Mapping[str, Any], decorator: Mapping[str, Any], *, parent: ParentRun | None, action_name: str
 ) -> Settings:
     """Merge the settings of a context and a decorator, both checked; a key that is not set overrides nothing.
@@ -23,9 +25,9 @@ def merged(
     Raises:
         SettingError: Context and decorator contradict each other about where the run starts.
 
-    >>> merged({"project": "a", "id": "exp"}, {"tags": ["x"]}, parent=None, action_name="a0").project
+    >>> merge_settings({"project": "a", "id": "exp"}, {"tags": ["x"]}, parent=None, action_name="a0").project
     'a'
-    >>> merged({"id": "exp"}, {}, parent=ParentRun(run_id="exp"), action_name="a1").id
+    >>> merge_settings({"id": "exp"}, {}, parent=ParentRun(run_id="exp"), action_name="a1").id
     'exp-a1'
     """
     given = {**_of_context(context, decorator, parent=parent, action_name=action_name), **decorator}
@@ -58,3 +60,25 @@ def _of_start(given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     moment = given.get("resume_from")
     return {"joinable": False} | ({"id": run_of(moment)} if moment else {})
+
+
+ON_ERROR_VARIABLE: Final = "FLYTE_WANDB_ON_ERROR"
+"""Environment variable for `on_error` where neither decorator nor context sets it."""
+
+
+PLACE_FIELDS: Final = ("project", "entity", "host")
+
+
+def read_settings_over_environ(context: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of a context over those of the environment."""
+    if ON_ERROR_VARIABLE not in os.environ:
+        return read_settings(context)
+    given = {"on_error": os.environ[ON_ERROR_VARIABLE]}
+    return {**check_settings(given, f"{ON_ERROR_VARIABLE} as settings"), **read_settings(context)}
+
+
+def merge_sweep_settings(context: Mapping[str, str], decorator: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a sweep: the decorator's over those of the context, and these over the place of runs."""
+    of_runs = read_settings(context, RUNS)
+    place: dict[str, Any] = {name: of_runs[name] for name in PLACE_FIELDS if name in of_runs}
+    return {**place, **read_settings(context, SWEEPS), **decorator}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from .. import _place
 from .._errors import SettingError
+from .._place import host_fault
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
@@ -82,7 +82,7 @@ class Field:
         if fault := self.travel(value):
             raise SettingError(f"{name} cannot travel in Flyte's context: {fault}")
         if not self.text:
-            return _codec.encode(value, name)
+            return _codec.encode_value(value, name)
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -91,10 +91,12 @@ class Field:
 
     def decode(self, text: str) -> Any:
         """Read a value from Flyte's context; ValueError where it is not one."""
-        return text if self.text else _codec.decode(text)
+        return text if self.text else _codec.decode_value(text)
 
 
-def checked(arguments: Mapping[str, Any], function: str, fields: Mapping[str, Field] | None = None) -> dict[str, Any]:
+def check_settings(
+    arguments: Mapping[str, Any], function: str, fields: Mapping[str, Field] | None = None
+) -> dict[str, Any]:
     """Return the arguments that are set, each checked. They are settings of runs where no other `fields` are given.
 
     Raises:
@@ -104,7 +106,7 @@ def checked(arguments: Mapping[str, Any], function: str, fields: Mapping[str, Fi
     known = FIELDS if fields is None else fields
     given = {name: value for name, value in arguments.items() if value is not None}
     for name, value in given.items():
-        if fault := known[name].check(value) if name in known else _unknown(name, known):
+        if fault := known[name].check(value) if name in known else _unknown_fault(name, known):
             raise SettingError(f"{function}({name}={value!r}): {fault}")
     if fields is not None:
         return given
@@ -143,7 +145,7 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
     return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
 
 
-def _unknown(name: str, known: Mapping[str, Field]) -> str:
+def _unknown_fault(name: str, known: Mapping[str, Field]) -> str:
     if name in REFUSED_FIELDS:
         return REFUSED_FIELDS[name]
     import difflib
@@ -152,23 +154,23 @@ def _unknown(name: str, known: Mapping[str, Field]) -> str:
     return f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
 
 
-def is_(kind: str, *types: type) -> Check:
+def check_type(kind: str, *types: type) -> Check:
     """Return a check for values of exactly these types."""
     return lambda value: None if type(value) in types else f"expected {kind}, got {type(value).__name__}"
 
 
-def one_of(*choices: str) -> Check:
+def check_choice(*choices: str) -> Check:
     """Return a check for one of these texts."""
     return lambda value: None if value in choices else f"expected one of {', '.join(choices)}"
 
 
-def _tags(value: object) -> str | None:
+def _tags_fault(value: object) -> str | None:
     if type(value) not in (list, tuple):
         return f"expected a list or tuple of texts, got {type(value).__name__}"
     return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
 
 
-def texts(value: object) -> str | None:
+def texts_fault(value: object) -> str | None:
     """Say why a value is no list of texts, or None where it is."""
     if type(value) is not list:
         return f"expected a list of texts, got {type(value).__name__}"
@@ -176,18 +178,18 @@ def texts(value: object) -> str | None:
     return None if other is None else f"expected a list of texts, got {type(other).__name__} in it"
 
 
-def mapping(value: object) -> str | None:
+def mapping_fault(value: object) -> str | None:
     """Say why a value is no mapping, or None where it is."""
     return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
 
 
-def _step(value: object) -> str | None:
+def _step_fault(value: object) -> str | None:
     if callable(value) or (type(value) is int and value >= 0):
         return None
     return f"expected a step, 0 or more, or a function that finds it, not {value!r}"
 
 
-def _anything(value: object) -> None:
+def _accept_anything(value: object) -> None:
     return None
 
 
@@ -197,21 +199,21 @@ def _without_key(settings: Mapping[str, Any]) -> str | None:
     return "everybody who sees the run in Flyte would see the key; give it to the tasks as WANDB_API_KEY, by a secret"
 
 
-_FLAG: Final = Field(check=is_("True or False", bool))
-_TEXT: Final = Field(check=is_("a text", str), text=True)
-_LIST: Final = Field(check=texts)
-_MODE: Final = one_of("online", "offline", "disabled")
+_FLAG: Final = Field(check=check_type("True or False", bool))
+_TEXT: Final = Field(check=check_type("a text", str), text=True)
+_LIST: Final = Field(check=texts_fault)
+_MODE: Final = check_choice("online", "offline", "disabled")
 
 FIELDS: Final[Mapping[str, Field]] = {
     "run_mode": _TEXT,
     "rank_scope": _TEXT,
     "project": Field(check=_limits.PROJECT.fault, text=True),
     "entity": Field(check=_limits.ENTITY.fault, text=True),
-    "host": Field(check=_place.fault, text=True),
+    "host": Field(check=host_fault, text=True),
     "id": Field(check=_limits.RUN_ID.fault, text=True),
     "name": Field(check=_limits.NAME.fault, text=True),
-    "tags": Field(check=_tags),
-    "config": Field(check=mapping),
+    "tags": Field(check=_tags_fault),
+    "config": Field(check=mapping_fault),
     "group": Field(check=_limits.GROUP.fault, text=True),
     "mode": Field(
         check=lambda value: (
@@ -223,17 +225,17 @@ FIELDS: Final[Mapping[str, Field]] = {
     "download_logs": _FLAG,
     "report": _FLAG,
     "flyte_identity": _FLAG,
-    "on_error": Field(check=one_of("raise", "offline", "ignore"), text=True),
-    "on_retry": Field(check=one_of("resume", "new"), text=True),
-    "checkpoint_step": Field(check=_step),
+    "on_error": Field(check=check_choice("raise", "offline", "ignore"), text=True),
+    "on_retry": Field(check=check_choice("resume", "new"), text=True),
+    "checkpoint_step": Field(check=_step_fault),
     "notes": _TEXT,
     "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
-    "dir": Field(check=_anything),
+    "dir": Field(check=_accept_anything),
     "config_exclude_keys": _LIST,
     "config_include_keys": _LIST,
     "allow_val_change": _FLAG,
     "force": _FLAG,
-    "resume": Field(check=_anything),
+    "resume": Field(check=_accept_anything),
     "resume_from": Field(check=moment_fault, text=True),
     "fork_from": Field(check=moment_fault, text=True),
     "save_code": _FLAG,

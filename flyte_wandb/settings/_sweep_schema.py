@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
-from ._schema import FIELDS, Field, is_, mapping, one_of, texts
+from ._schema import FIELDS, Field, check_choice, check_type, mapping_fault, texts_fault
 
 METHODS: Final = ("bayes", "custom", "grid", "random")
 
@@ -34,32 +34,32 @@ class SweepArguments(TypedDict, total=False):
     controller: Mapping[str, Any] | None
 
 
-def _run_cap(value: object) -> str | None:
+def _run_cap_fault(value: object) -> str | None:
     return None if type(value) is int and value > 0 else f"expected a number of trials, 1 or more, not {value!r}"
 
 
-def _parameters(value: object) -> str | None:
-    return mapping(value) or (None if value else "there is no parameter in it")
+def _parameters_fault(value: object) -> str | None:
+    return mapping_fault(value) or (None if value else "there is no parameter in it")
 
 
-_TEXT: Final = Field(check=is_("a text", str), text=True)
-_MAPPING: Final = Field(check=mapping)
+_TEXT: Final = Field(check=check_type("a text", str), text=True)
+_MAPPING: Final = Field(check=mapping_fault)
 
 SWEEP_FIELDS: Final[Mapping[str, Field]] = {
     "project": FIELDS["project"],
     "entity": FIELDS["entity"],
     "host": FIELDS["host"],
-    "prior_runs": Field(check=texts),
+    "prior_runs": Field(check=texts_fault),
     "download_logs": FIELDS["download_logs"],
     "name": FIELDS["name"],
     "description": _TEXT,
-    "method": Field(check=one_of(*METHODS), text=True),
+    "method": Field(check=check_choice(*METHODS), text=True),
     "metric": _MAPPING,
-    "parameters": Field(check=_parameters),
+    "parameters": Field(check=_parameters_fault),
     "early_terminate": _MAPPING,
-    "run_cap": Field(check=_run_cap),
+    "run_cap": Field(check=_run_cap_fault),
     "program": _TEXT,
-    "command": Field(check=texts),
+    "command": Field(check=texts_fault),
     "controller": _MAPPING,
 }
 """Every setting of a sweep by name."""

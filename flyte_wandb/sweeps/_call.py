@@ -12,26 +12,28 @@ from typing import Any, Final
 
 import flyte
 
-from .. import _place
-from .. import wandb_client as _client
 from .._action import Action, current_action
 from .._errors import SweepError
 from .._logging import one_line
-from .._place import Place
-from ..plans._inherited import SweepRef, read_sweep, written_sweep
+from .._place import Place, api_url
+from ..plans._inherited import SweepRef, read_sweep, write_sweep
 from ..plans._spec import Spec
-from ..results.downloads._after_task import bring_home, bring_home_async, sweep_to_download
+from ..results.downloads._after_task import download_after_task, download_after_task_async, reference_of_sweep
 from ..runs._registry import OPEN_RUNS
-from ..settings._context import RUNS, SWEEPS, read_settings
+from ..settings._context import RUNS, read_settings
+from ..settings._merge import PLACE_FIELDS, merge_sweep_settings
 from ..settings._sweep_schema import SWEEP_CONFIG
-from ..tasks._threads import end_fork, uninterrupted
+from ..tasks._threads import end_fork, run_uninterrupted
+from ..wandb_client._agent_room import allow_agents
+from ..wandb_client._api import connect_api
+from ..wandb_client._configuration import effective_mode, read_configured
+from ..wandb_client._sweeps import create_sweep, find_sweep
 
 _LOG: Final = logging.getLogger("flyte_wandb")
-_PLACE: Final = ("project", "entity", "host")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SweepRequest:
     """What a task asks of W&B: a sweep with a configuration, in a place.
 
     Attributes:
@@ -49,10 +51,10 @@ class Asked:
 
 def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """Call `function` inside the right sweep."""
-    with open_sweep(spec) as sweep, flyte.custom_context(**written_sweep(sweep)):
+    with open_sweep(spec) as sweep, flyte.custom_context(**write_sweep(sweep)):
         result = function(*arguments, **named)
-    if _is_to_download(spec):
-        bring_home(sweep_to_download(sweep))
+    if _downloads_after_task(spec):
+        download_after_task(reference_of_sweep(sweep))
     return result
 
 
@@ -61,20 +63,20 @@ async def call_async(
 ) -> Any:
     """Call the coroutine function `function` inside the right sweep, and keep the event loop free meanwhile."""
     stack, process = ExitStack(), os.getpid()
-    sweep, cancelled = await uninterrupted(stack.enter_context, open_sweep(spec))
+    sweep, cancelled = await run_uninterrupted(stack.enter_context, open_sweep(spec))
     try:
         if cancelled:
             raise cancelled
-        with flyte.custom_context(**written_sweep(sweep)):
+        with flyte.custom_context(**write_sweep(sweep)):
             result = await function(*arguments, **named)
     finally:
         if process != os.getpid():
             end_fork(sys.exc_info()[1])
-        _, late = await uninterrupted(stack.close)
+        _, late = await run_uninterrupted(stack.close)
     if late:
         raise late
-    if _is_to_download(spec):
-        await bring_home_async(sweep_to_download(sweep))
+    if _downloads_after_task(spec):
+        await download_after_task_async(reference_of_sweep(sweep))
     return result
 
 
@@ -86,62 +88,57 @@ def open_sweep(spec: Spec) -> Iterator[SweepRef]:
         SweepError: It runs outside of Flyte, W&B is offline, nobody says what to search, or W&B refused it.
         SettingError: A setting in Flyte's context cannot be used.
     """
-    above, asked = _asked_here(spec)
-    with OPEN_RUNS.beside_agents(_variables(above.place if above else asked.place)):
-        yield above or _found_or_made(asked)
+    above, asked = _current_request(spec)
+    with OPEN_RUNS.beside_agents(_place_variables(above.place if above else asked.place)):
+        yield above or _find_or_create(asked)
 
 
-def sweep_here(spec: Spec) -> SweepRef:
+def current_sweep(spec: Spec) -> SweepRef:
     """Return the sweep of the running task, where this package asks for the trials itself. Blocks.
 
     Raises:
         SweepError: As `open_sweep`.
         SettingError: As `open_sweep`.
     """
-    above, asked = _asked_here(spec)
+    above, asked = _current_request(spec)
     if above:
         return above
-    with _client.room_for_agents(_variables(asked.place), brief=True):
-        return _found_or_made(asked)
+    with allow_agents(_place_variables(asked.place), brief=True):
+        return _find_or_create(asked)
 
 
-def _asked_here(spec: Spec) -> tuple[SweepRef | None, Asked]:
+def _current_request(spec: Spec) -> tuple[SweepRef | None, SweepRequest]:
     """Return the sweep above, and what is asked of W&B where there is none."""
     action = current_action()
     if action is None:
         raise SweepError(f"{spec.task_name} was called outside of Flyte; run it with flyte.run, which names the sweep")
     _refuse_offline(action, spec)
-    above, asked = read_sweep(action.context), _asked(action, spec)
-    return (above if above is None or above.project else _ref(above.sweep_id, asked.place)), asked
+    above, asked = read_sweep(action.context), _build_sweep_request(action, spec)
+    return (above if above is None or above.project else _sweep_ref(above.sweep_id, asked.place)), asked
 
 
-def settings_of(action: Action, spec: Spec) -> dict[str, Any]:
-    """Return the settings of a sweep: the decorator's over those of the context, and these over the place of runs."""
-    of_runs = read_settings(action.context, RUNS)
-    place: dict[str, Any] = {name: of_runs[name] for name in _PLACE if name in of_runs}
-    return {**place, **read_settings(action.context, SWEEPS), **spec.settings}
-
-
-def _is_to_download(spec: Spec) -> bool:
+def _downloads_after_task(spec: Spec) -> bool:
     """Whether the runs of the sweep are fetched after this task: only after the one that has made it."""
     action = current_action()
     assert action is not None
-    return not read_sweep(action.context) and bool(settings_of(action, spec).get("download_logs"))
+    return not read_sweep(action.context) and bool(
+        merge_sweep_settings(action.context, spec.settings).get("download_logs")
+    )
 
 
-def _asked(action: Action, spec: Spec) -> Asked:
-    given = settings_of(action, spec)
+def _build_sweep_request(action: Action, spec: Spec) -> SweepRequest:
+    given = merge_sweep_settings(action.context, spec.settings)
     config = {name: given[name] for name in SWEEP_CONFIG if name in given}
-    return Asked(
+    return SweepRequest(
         config={"name": f"{action.run_name}-{action.name}", **config},
         unique="name" not in config,
         prior_runs=tuple(given.get("prior_runs", ())),
-        place=Place(**{name: given.get(name) for name in _PLACE}),
+        place=Place(**{name: given.get(name) for name in PLACE_FIELDS}),
     )
 
 
 def _refuse_offline(action: Action, spec: Spec) -> None:
-    mode = _client.effective_mode(read_settings(action.context, RUNS).get("mode"))
+    mode = effective_mode(read_settings(action.context, RUNS).get("mode"))
     if mode != "online":
         raise SweepError(
             f"{spec.task_name} needs a sweep, and W&B is {mode} here, where there are none: its server picks the "
@@ -149,17 +146,17 @@ def _refuse_offline(action: Action, spec: Spec) -> None:
         )
 
 
-def _found_or_made(asked: Asked) -> SweepRef:
+def _find_or_create(asked: SweepRequest) -> SweepRef:
     missing = [name for name in ("method", "parameters") if name not in asked.config]
     if missing:
         raise SweepError(
             f"nobody says what the sweep {asked.config['name']!r} searches: {' and '.join(missing)} not set; give them "
             "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
         )
-    return _found(asked) or _made(asked)
+    return _find_existing(asked) or _create_new(asked)
 
 
-def _found(asked: Asked) -> SweepRef | None:
+def _find_existing(asked: SweepRequest) -> SweepRef | None:
     """Return the sweep that an earlier attempt of this action has made, or None: also where there is no project yet.
 
     Raises:
@@ -168,37 +165,37 @@ def _found(asked: Asked) -> SweepRef | None:
     if not asked.unique:
         return None
     try:
-        api = _client.connected(asked.place)
+        api = connect_api(asked.place)
     except Exception as error:
-        raise SweepError(_not_made(asked, error)) from error
+        raise SweepError(_not_created_message(asked, error)) from error
     try:
-        found = _client.find_sweep(api, asked.place, asked.config["name"])
+        found = find_sweep(api, asked.place, asked.config["name"])
     except Exception:
         _LOG.debug("no sweep of an earlier attempt was found", exc_info=True)
         return None
-    return _ref(*found) if found else None
+    return _sweep_ref(*found) if found else None
 
 
-def _made(asked: Asked) -> SweepRef:
+def _create_new(asked: SweepRequest) -> SweepRef:
     try:
-        return _ref(*_client.create_sweep(asked.config, asked.prior_runs))
+        return _sweep_ref(*create_sweep(asked.config, asked.prior_runs))
     except Exception as error:
-        raise SweepError(_not_made(asked, error)) from error
+        raise SweepError(_not_created_message(asked, error)) from error
 
 
-def _not_made(asked: Asked, error: Exception) -> str:
-    where = _place.api_url(asked.place.host) if asked.place.host else _client.configured("base_url")[0]
+def _not_created_message(asked: SweepRequest, error: Exception) -> str:
+    where = api_url(asked.place.host) if asked.place.host else read_configured("base_url")[0]
     project = f" (project {asked.place.project!r})" if asked.place.project else ""
     what = f"the sweep {asked.config['name']!r}{project} at {where}"
     return f"W&B did not create {what}: {type(error).__name__}: {one_line(error)}"
 
 
-def _ref(sweep_id: str, place: Place) -> SweepRef:
+def _sweep_ref(sweep_id: str, place: Place) -> SweepRef:
     return SweepRef(sweep_id=sweep_id, project=place.project, entity=place.entity, host=place.host)
 
 
-def _variables(place: Place) -> dict[str, str]:
+def _place_variables(place: Place) -> dict[str, str]:
     """Return the variables by which W&B's functions find a place."""
-    address = _place.api_url(place.host) if place.host else None
+    address = api_url(place.host) if place.host else None
     named = {"WANDB_PROJECT": place.project, "WANDB_ENTITY": place.entity, "WANDB_BASE_URL": address}
     return {name: value for name, value in named.items() if value}

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyte_wandb_hookspecs import quote_segment
 
-from .. import wandb_client as _client
 from .._errors import SettingError, SweepError
 from .._logging import one_line
 from .._place import Place
-from ..links._pages import pages_of
+from ..links._pages import find_pages
 from ..plans._inherited import SweepRef
+from ..wandb_client._api import connect_api
+from ..wandb_client._sweeps import read_run_summary, read_sweep_config, register_agent, send_heartbeat
 
 if TYPE_CHECKING:
     import wandb
@@ -37,46 +38,46 @@ class Controller:
     sweep: SweepRef
     place: Place
 
-    def agent(self, name: str) -> str:
+    def register_agent(self, name: str) -> str:
         """Register an agent and return its id.
 
         Raises:
             SweepError: There is no such sweep, or W&B did not answer.
         """
-        return self._asked(_client.register_agent, name)
+        return self._ask_server(register_agent, name)
 
-    def config(self) -> dict[str, Any]:
+    def read_config(self) -> dict[str, Any]:
         """Return the configuration of the sweep.
 
         Raises:
             SweepError: There is no such sweep, or W&B did not answer.
         """
-        return self._asked(_client.sweep_config)
+        return self._ask_server(read_sweep_config)
 
-    def beat(self, agent: str, *running: str) -> list[dict[str, Any]]:
+    def heartbeat(self, agent: str, *running: str) -> list[dict[str, Any]]:
         """Say which trials an agent is running, and return W&B's commands."""
-        return _client.beat(self.api, agent, running)
+        return send_heartbeat(self.api, agent, running)
 
-    def summary(self, run_id: str) -> dict[str, Any]:
+    def read_summary(self, run_id: str) -> dict[str, Any]:
         """Return the summary of a trial's run; empty where it cannot be read."""
         try:
-            return _client.run_summary(self.api, self.place, run_id)
+            return read_run_summary(self.api, self.place, run_id)
         except Exception as error:
             _LOG.warning("the summary of the trial %s could not be read: %s", run_id, error)
             return {}
 
-    def url(self, run_id: str) -> str:
+    def run_url(self, run_id: str) -> str:
         """Return the page of a trial's run."""
-        return f"{pages_of(self.place).project}/runs/{quote_segment(run_id)}"
+        return f"{find_pages(self.place).project}/runs/{quote_segment(run_id)}"
 
-    def _asked(self, ask: Callable[..., T], *arguments: Any) -> T:
+    def _ask_server(self, ask: Callable[..., T], *arguments: Any) -> T:
         try:
             return ask(self.api, self.place, self.sweep.sweep_id, *arguments)
         except Exception as error:
-            raise SweepError(_unasked(self.sweep, error)) from error
+            raise SweepError(_not_answered_message(self.sweep, error)) from error
 
 
-def controller_of(sweep: SweepRef) -> Controller:
+def connect_controller(sweep: SweepRef) -> Controller:
     """Return the controller of a sweep. Blocks.
 
     Raises:
@@ -84,14 +85,14 @@ def controller_of(sweep: SweepRef) -> Controller:
     """
     where = sweep.place
     try:
-        api = _client.connected(where)
+        api = connect_api(where)
         place = Place(
             project=where.project or api.settings["project"],
             entity=where.entity or api.settings["entity"] or api.default_entity,
             host=where.host,
         )
     except Exception as error:
-        raise SweepError(_unasked(sweep, error)) from error
+        raise SweepError(_not_answered_message(sweep, error)) from error
     return Controller(api=api, sweep=sweep, place=place)
 
 
@@ -108,10 +109,10 @@ def check_end(sweep_id: str, config: Mapping[str, Any]) -> None:
         )
 
 
-def gone(error: Exception) -> bool:
+def is_deleted(error: Exception) -> bool:
     """Whether W&B says that there is no such sweep or agent, as it does after somebody has deleted the sweep."""
     return getattr(getattr(error, "response", None), "http_status", None) == 404
 
 
-def _unasked(sweep: SweepRef, error: Exception) -> str:
+def _not_answered_message(sweep: SweepRef, error: Exception) -> str:
     return f"W&B cannot be asked about the sweep {sweep.sweep_id!r}: {type(error).__name__}: {one_line(error)}"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from .._errors import SettingError
 from ..links._link import WandbSweep
 from ..plans._spec import Spec
-from ..settings._schema import checked
+from ..settings._schema import check_settings
 from ..settings._sweep_schema import SWEEP_FIELDS
 from ..tasks import _flyte_task as _templates
-from ..tasks._wrapper import track, trackable
+from ..tasks._wrapper import check_trackable, track_function
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,19 +55,19 @@ def wandb_sweep(target: Any = None, /, **settings: Unpack[SweepArguments]) -> An
         def search() -> None:
             wandb.agent(get_wandb_sweep_id(), function=objective, count=10)
     """
-    given = checked(settings, _NAME, SWEEP_FIELDS)
-    return partial(_decorated, settings=given) if target is None else _decorated(target, settings=given)
+    given = check_settings(settings, _NAME, SWEEP_FIELDS)
+    return partial(_decorate_task, settings=given) if target is None else _decorate_task(target, settings=given)
 
 
-def _decorated(task: T, *, settings: Mapping[str, Any]) -> T:
+def _decorate_task(task: T, *, settings: Mapping[str, Any]) -> T:
     if not _templates.is_task(task):
         raise SettingError(f"{_NAME} decorates a task of Flyte, not {task!r}; put it above @env.task")
-    function = trackable(_templates.function_of(task, _NAME), _NAME)  # type: ignore[arg-type]
+    function = check_trackable(_templates.task_function(task, _NAME), _NAME)  # type: ignore[arg-type]
     spec = Spec(settings=settings, task_name=task.name)  # type: ignore[attr-defined]
     _refuse_ranks(task, spec)
     place = {name: value for name, value in settings.items() if name in _PLACE}
     link = WandbSweep(spec=Spec(settings=place, task_name=spec.task_name))
-    _templates.replace_function(task, track(function, spec, _NAME, "flyte_wandb.sweeps._call"), links=(link,))  # type: ignore[arg-type]
+    _templates.replace_function(task, track_function(function, spec, _NAME, "flyte_wandb.sweeps._call"), links=(link,))  # type: ignore[arg-type]
     return task
 
 

@@ -33,18 +33,18 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def ended(self, outcome: TrialOutcome) -> None:
+    def add_outcome(self, outcome: TrialOutcome) -> None:
         """Tell of a trial that has ended."""
         self._bar.advance(self._task)
         self._console.print(
-            f"trial {outcome.number + 1} of {self._count}, {outcome.run_id}: {outcome.state}{_detail(outcome)}",
+            f"trial {outcome.number + 1} of {self._count}, {outcome.run_id}: {outcome.state}{_outcome_detail(outcome)}",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _detail(outcome: TrialOutcome) -> str:
+def _outcome_detail(outcome: TrialOutcome) -> str:
     told: dict[str, Any] = {"with": dict(outcome.parameters)}
     if outcome.error:
         told["error"] = f"{type(outcome.error).__name__}: {outcome.error}"

@@ -12,18 +12,18 @@ import flyte
 
 from flyte_wandb_hookspecs import Trial, frozen_copy
 
-from .._action import attempt_here
+from .._action import current_attempt
 from .._errors import RunStoppedError, SettingError, SweepError
 from .._outcomes import TrialOutcome, TrialState
-from ..plans._inherited import written_sweep, written_trial
+from ..plans._inherited import write_sweep, write_trial
 from ..plans._spec import Spec
 from ..tasks import _flyte_task as _templates
-from ..tasks._threads import uninterrupted
+from ..tasks._threads import run_uninterrupted
 from ..tasks._wrapper import is_tracked
-from ._call import sweep_here
-from ._controller import Controller, check_end, controller_of, gone
+from ._call import current_sweep
+from ._controller import Controller, check_end, connect_controller, is_deleted
 from ._progress import Progress
-from ._trial_inputs import check_inputs, inputs_of
+from ._trial_inputs import build_inputs, check_inputs
 
 T = TypeVar("T")
 _LOG: Final = logging.getLogger("flyte_wandb")
@@ -74,24 +74,24 @@ async def run_sweep(
             trials = await run_sweep(train, count=50, max_parallel=8)
             return min(trial.summary["loss"] for trial in trials if trial.state == "finished")
     """
-    _check(task, count, max_parallel)
-    controller = await _off_loop(_controller, task, inputs or {}, count)
+    _check_arguments(task, count, max_parallel)
+    controller = await _run_off_loop(_open_controller, task, inputs or {}, count)
     sweep = controller.sweep
-    with flyte.custom_context(**written_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
-        work = _Work(
+    with flyte.custom_context(**write_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
+        work = _TrialRunner(
             task=task,
             inputs=inputs or {},
             left=count,
             heartbeat=heartbeat,
             controller=controller,
-            group=_group(sweep.sweep_id),
-            tell=[progress.ended, *([on_trial] if on_trial else [])],
+            group=_action_group(sweep.sweep_id),
+            listeners=[progress.add_outcome, *([on_trial] if on_trial else [])],
         )
-        return await work.done(max_parallel)
+        return await work.run_agents(max_parallel)
 
 
-def _check(task: Any, count: int | None, max_parallel: int) -> None:
-    if not _templates.is_task(task) or not is_tracked(_templates.function_of(task, "run_sweep")):
+def _check_arguments(task: Any, count: int | None, max_parallel: int) -> None:
+    if not _templates.is_task(task) or not is_tracked(_templates.task_function(task, "run_sweep")):
         raise SettingError(f"run_sweep runs a task that is decorated with @wandb_init, not {task!r}")
     if count is not None and (type(count) is not int or count < 1):
         raise SettingError(f"run_sweep(count={count!r}): expected a number of trials, 1 or more")
@@ -101,28 +101,28 @@ def _check(task: Any, count: int | None, max_parallel: int) -> None:
         )
 
 
-def _controller(task: Any, inputs: Mapping[str, Any], count: int | None) -> Controller:
+def _open_controller(task: Any, inputs: Mapping[str, Any], count: int | None) -> Controller:
     """Return the controller of this task's sweep, whose trials the task can be. Blocks."""
-    controller = controller_of(sweep_here(Spec(task_name="run_sweep")))
-    config = controller.config()
+    controller = connect_controller(current_sweep(Spec(task_name="run_sweep")))
+    config = controller.read_config()
     check_inputs(task, config.get("parameters") or {}, inputs)
     if count is None:
         check_end(controller.sweep.sweep_id, config)
     return controller
 
 
-def _group(sweep_id: str) -> str:
+def _action_group(sweep_id: str) -> str:
     """Name the actions of the trials in Flyte's UI.
 
     A group is part of an action's name, by which another attempt of the parent finds what is done already: a trial of
     the same parameters, which is another one for W&B.
     """
-    attempt = attempt_here()
+    attempt = current_attempt()
     return f"sweep {sweep_id}" + (f", attempt {attempt}" if attempt > 1 else "")
 
 
 @dataclass(kw_only=True)
-class _Work:
+class _TrialRunner:
     """The trials of one `run_sweep`. Lives in one event loop."""
 
     task: Any
@@ -131,35 +131,35 @@ class _Work:
     heartbeat: float
     controller: Controller
     group: str
-    tell: list[Callable[[TrialOutcome], None]]
+    listeners: list[Callable[[TrialOutcome], None]]
     started: int = 0
     outcomes: list[TrialOutcome] = field(default_factory=list)
 
-    async def done(self, agents: int) -> tuple[TrialOutcome, ...]:
-        slots = [asyncio.create_task(self._slot(number)) for number in range(min(agents, self.left or agents))]
+    async def run_agents(self, agents: int) -> tuple[TrialOutcome, ...]:
+        slots = [asyncio.create_task(self._run_agent(number)) for number in range(min(agents, self.left or agents))]
         try:
             await asyncio.gather(*slots)
         except SweepError as error:
-            error.trials = self._in_order()
+            error.trials = self._ordered_outcomes()
             raise
         finally:
             for slot in slots:
                 slot.cancel()
             await asyncio.gather(*slots, return_exceptions=True)
-        return self._in_order()
+        return self._ordered_outcomes()
 
-    def _in_order(self) -> tuple[TrialOutcome, ...]:
+    def _ordered_outcomes(self) -> tuple[TrialOutcome, ...]:
         return tuple(sorted(self.outcomes, key=lambda outcome: outcome.number))
 
-    async def _slot(self, number: int) -> None:
+    async def _run_agent(self, number: int) -> None:
         """Be one agent: do one trial after the other."""
-        agent = await _off_loop(self.controller.agent, f"flyte-{number}")
+        agent = await _run_off_loop(self.controller.register_agent, f"flyte-{number}")
         while self._may_start():
-            trial = await self._next(agent)
+            trial = await self._next_trial(agent)
             if trial is None:
                 return
             self.started += 1
-            await self._run(agent, trial, self.started - 1)
+            await self._run_trial(agent, trial, self.started - 1)
 
     def _may_start(self) -> bool:
         """Count a trial before it is asked for, so that agents do not ask for more than are wanted."""
@@ -168,33 +168,33 @@ class _Work:
         self.left -= 1
         return self.left >= 0
 
-    async def _next(self, agent: str) -> Trial | None:
+    async def _next_trial(self, agent: str) -> Trial | None:
         """Wait for a trial; None where the sweep has ended."""
         missed = 0
         while True:
             try:
-                commands = await _off_loop(self.controller.beat, agent)
+                commands = await _run_off_loop(self.controller.heartbeat, agent)
                 missed = 0
             except Exception as error:
                 missed += 1
-                commands = self._missed(missed, error)
+                commands = self._handle_missed_heartbeat(missed, error)
             for command in commands[:1]:
                 if command["type"] in ("run", "resume"):
-                    return self._trial(command)
+                    return self._trial_of_command(command)
                 if command["type"] == "exit":
                     return None
             await asyncio.sleep(self.heartbeat)
 
-    def _missed(self, times: int, error: Exception) -> list[dict[str, Any]]:
+    def _handle_missed_heartbeat(self, times: int, error: Exception) -> list[dict[str, Any]]:
         _LOG.warning("W&B does not say what the sweep %s tries next: %s", self.controller.sweep.sweep_id, error)
-        if times < MOST_MISSED and not gone(error):
+        if times < MOST_MISSED and not is_deleted(error):
             return []
         raise SweepError(
             f"W&B does not answer about the sweep {self.controller.sweep.sweep_id!r}: {error}; its trials are kept, "
             "and it can go on from here once W&B does"
         ) from error
 
-    def _trial(self, command: Mapping[str, Any]) -> Trial:
+    def _trial_of_command(self, command: Mapping[str, Any]) -> Trial:
         values = {name: entry["value"] for name, entry in (command.get("args") or {}).items()}
         place = self.controller.place
         return Trial(
@@ -206,37 +206,37 @@ class _Work:
             host=place.host,
         )
 
-    async def _run(self, agent: str, trial: Trial, number: int) -> None:
+    async def _run_trial(self, agent: str, trial: Trial, number: int) -> None:
         """Run one trial as an action, and tell W&B meanwhile that it runs."""
-        inputs = inputs_of(self.task, trial.parameters, self.inputs)
-        action = asyncio.create_task(self._action(trial, inputs))
+        inputs = build_inputs(self.task, trial.parameters, self.inputs)
+        action = asyncio.create_task(self._call_task(trial, inputs))
         stopped = False
         try:
             while not (await asyncio.wait({action}, timeout=self.heartbeat))[0]:
-                stopped = stopped or await self._stopped(agent, trial)
+                stopped = stopped or await self._is_stopped(agent, trial)
                 if stopped:
                     action.cancel()
         finally:
             action.cancel()
-            await _end_of(action)
-        await self._tell(number, trial, action, stopped=stopped)
+            await _wait_for_end(action)
+        await self._record_outcome(number, trial, action, stopped=stopped)
 
-    async def _action(self, trial: Trial, inputs: Mapping[str, Any]) -> Any:
-        with flyte.custom_context(**written_trial(trial)), flyte.group(self.group):
+    async def _call_task(self, trial: Trial, inputs: Mapping[str, Any]) -> Any:
+        with flyte.custom_context(**write_trial(trial)), flyte.group(self.group):
             return await self.task.aio(**inputs)
 
-    async def _stopped(self, agent: str, trial: Trial) -> bool:
+    async def _is_stopped(self, agent: str, trial: Trial) -> bool:
         """Whether W&B's controller, or somebody in its UI, wants the trial to end."""
         try:
-            commands = await _off_loop(self.controller.beat, agent, trial.run_id)
+            commands = await _run_off_loop(self.controller.heartbeat, agent, trial.run_id)
         except Exception as error:
             _LOG.warning("W&B was not told that the trial %s is running: %s", trial.run_id, error)
-            return gone(error)
+            return is_deleted(error)
         return any(command["type"] in ("stop", "exit") for command in commands[:1])
 
-    async def _tell(self, number: int, trial: Trial, action: asyncio.Task[Any], *, stopped: bool) -> None:
+    async def _record_outcome(self, number: int, trial: Trial, action: asyncio.Task[Any], *, stopped: bool) -> None:
         error = asyncio.CancelledError() if action.cancelled() else action.exception()
-        state: TrialState = "finished" if error is None else "stopped" if stopped or _is_stop(error) else "failed"
+        state: TrialState = "finished" if error is None else "stopped" if stopped or _is_stop_error(error) else "failed"
         outcome = TrialOutcome(
             number=number,
             run_id=trial.run_id,
@@ -244,20 +244,20 @@ class _Work:
             state=state,
             result=None if error else action.result(),
             error=error,
-            summary=await _off_loop(self.controller.summary, trial.run_id),
-            url=self.controller.url(trial.run_id),
+            summary=await _run_off_loop(self.controller.read_summary, trial.run_id),
+            url=self.controller.run_url(trial.run_id),
         )
         self.outcomes.append(outcome)
-        for listener in self.tell:
+        for listener in self.listeners:
             listener(outcome)
 
 
-def _is_stop(error: BaseException) -> bool:
+def _is_stop_error(error: BaseException) -> bool:
     """Whether somebody has stopped the trial's run in W&B's UI; Flyte tells of an error by its name."""
     return getattr(error, "code", None) == RunStoppedError.__name__
 
 
-async def _end_of(action: asyncio.Task[Any]) -> None:
+async def _wait_for_end(action: asyncio.Task[Any]) -> None:
     """Wait for the end of an action that was cancelled, also where this is cancelled meanwhile, and again."""
     cancelled: asyncio.CancelledError | None = None
     while not action.done():
@@ -269,9 +269,9 @@ async def _end_of(action: asyncio.Task[Any]) -> None:
         raise cancelled
 
 
-async def _off_loop(call: Callable[..., T], *arguments: Any) -> T:
+async def _run_off_loop(call: Callable[..., T], *arguments: Any) -> T:
     """Run a blocking call in a thread, to its end also where this is cancelled."""
-    result, cancelled = await uninterrupted(call, *arguments)
+    result, cancelled = await run_uninterrupted(call, *arguments)
     if cancelled:
         raise cancelled
     return result

@@ -36,7 +36,7 @@ def check_inputs(task: Any, parameters: Collection[str], fixed: Collection[str])
             )
 
 
-def inputs_of(task: Any, parameters: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+def build_inputs(task: Any, parameters: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs of the task for a trial: its parameters by name, and what is the same for all trials.
 
     A whole number is an input of type float as it is one for Python; W&B writes 1 for 1.0.
@@ -51,10 +51,10 @@ def inputs_of(task: Any, parameters: Mapping[str, Any], fixed: Mapping[str, Any]
     """
     check_inputs(task, parameters, fixed)
     wanted = task.native_interface.inputs
-    return {name: _as(wanted[name][0], plain_copy(value)) for name, value in parameters.items()} | dict(fixed)
+    return {name: _as_type(wanted[name][0], plain_copy(value)) for name, value in parameters.items()} | dict(fixed)
 
 
-def _as(kind: Any, value: Any) -> Any:
+def _as_type(kind: Any, value: Any) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if kind is int and type(value) is float and value.is_integer():

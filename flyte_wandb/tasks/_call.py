@@ -14,22 +14,22 @@ import flyte
 
 from flyte_wandb_hookspecs import ParentRun, Role, Step
 
-from .. import wandb_client as _client
 from .._action import current_action
-from .._logging import say_once
-from ..plans._inherited import NO_TRIAL, agents_run_id, written_run
-from ..plans._plan import place, plan
-from ..plans._request import request_of_task, request_outside_flyte
+from .._logging import log_once
+from ..plans._inherited import NO_TRIAL, agent_run_id, write_run
+from ..plans._plan import plan, run_place
+from ..plans._request import build_request_outside_flyte, build_task_request
 from ..plans._spec import Spec
-from ..plugins._manager import authors
-from ..plugins._versions import check_plugins, written_plugins
-from ..results.downloads._after_task import bring_home, bring_home_async, run_to_download
-from ..runs._current import CURRENT, Tracked, in_bare_thread, tracked_here
+from ..plugins._manager import describe_authors
+from ..plugins._versions import check_plugins, write_plugins
+from ..results.downloads._after_task import download_after_task, download_after_task_async, find_run_to_download
+from ..runs._current import CURRENT_CALL, TrackedCall, current_call, in_bare_thread
 from ..runs._registry import OPEN_RUNS
 from ..runs._termination import preemptible
-from ..settings._context import written_settings
-from ._open_close import closed, opened
-from ._threads import end_fork, uninterrupted
+from ..settings._context import write_settings
+from ..wandb_client._run import mark_preempting
+from ._open_close import close_run_for, open_run_for
+from ._threads import end_fork, run_uninterrupted
 
 if TYPE_CHECKING:
     from ..results.downloads._reference import Reference
@@ -37,62 +37,62 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("flyte_wandb")
 
 
-def _has_run_already() -> bool:
+def _is_inside_tracked_call() -> bool:
     """Whether a decorated function is called inside a tracked one, whose run it then uses."""
-    if tracked_here() is not None or not in_bare_thread():
-        return tracked_here() is not None
-    if run_id := agents_run_id(os.environ):
+    if current_call() is not None or not in_bare_thread():
+        return current_call() is not None
+    if run_id := agent_run_id(os.environ):
         return run_id in OPEN_RUNS
     return OPEN_RUNS.only(in_flyte=True) is not None
 
 
 def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """Call `function` inside the right run."""
-    if _has_run_already():
+    if _is_inside_tracked_call():
         return function(*arguments, **named)
-    tracked = opened(_planned(spec, function))
-    with _told_of_preemption(tracked):
-        result = _result(tracked, partial(function, *arguments, **named))
-    if reference := _to_download(tracked):
-        bring_home(reference)
+    tracked = open_run_for(_plan_call(spec, function))
+    with _handling_sigterm(tracked):
+        result = _call_in_run(tracked, partial(function, *arguments, **named))
+    if reference := _find_download(tracked):
+        download_after_task(reference)
     return result
 
 
-def _result(tracked: Tracked, call: Callable[[], Any]) -> Any:
+def _call_in_run(tracked: TrackedCall, call: Callable[[], Any]) -> Any:
     error: BaseException | None = None
     try:
-        with tracked.interruption.around_sync(), _inside(tracked):
+        with tracked.interruption.around_sync(), _enter_call(tracked):
             return call()
     except BaseException as failure:
         error = failure
         raise
     finally:
         if not tracked.in_fork:
-            closed(tracked, error)
+            close_run_for(tracked, error)
 
 
 async def call_async(
     function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     """Call the coroutine function `function` inside the right run, and keep the event loop free meanwhile."""
-    if _has_run_already():
+    if _is_inside_tracked_call():
         return await function(*arguments, **named)
-    tracked, cancelled = await uninterrupted(opened, _planned(spec, function))
-    with _told_of_preemption(tracked):
-        result = await _result_async(tracked, partial(function, *arguments, **named), cancelled)
-    if reference := _to_download(tracked):
-        await bring_home_async(reference)
+    tracked, cancelled = await run_uninterrupted(open_run_for, _plan_call(spec, function))
+    with _handling_sigterm(tracked):
+        result = await _call_in_run_async(tracked, partial(function, *arguments, **named), cancelled)
+    if reference := _find_download(tracked):
+        await download_after_task_async(reference)
     return result
 
 
-async def _result_async(
-    tracked: Tracked, call: Callable[[], Awaitable[Any]], cancelled: asyncio.CancelledError | None
+async def _call_in_run_async(
+    tracked: TrackedCall, call: Callable[[], Awaitable[Any]], cancelled: asyncio.CancelledError | None
 ) -> Any:
     error: BaseException | None = cancelled
     try:
         if cancelled:
             raise cancelled
-        with tracked.interruption.around_async(), _inside(tracked):
+        with tracked.interruption.around_async(), _enter_call(tracked):
             return await call()
     except BaseException as failure:
         error = failure
@@ -100,32 +100,32 @@ async def _result_async(
     finally:
         if tracked.in_fork:
             end_fork(error)
-        _, late = await uninterrupted(closed, tracked, error)
+        _, late = await run_uninterrupted(close_run_for, tracked, error)
         if late and error is None:
             raise late
 
 
-def _planned(spec: Spec, function: Callable[..., Any]) -> Tracked:
+def _plan_call(spec: Spec, function: Callable[..., Any]) -> TrackedCall:
     action, name = current_action(), getattr(function, "__name__", type(function).__name__)
     if action:
         check_plugins(action.context)
-    request = request_of_task(spec, action) if action else request_outside_flyte(spec, name)
+    request = build_task_request(spec, action) if action else build_request_outside_flyte(spec, name)
     if action and not spec.outermost:
-        say_once(
+        log_once(
             f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"
         )
     planned = plan(request)
     for step in planned.steps if _LOG.isEnabledFor(logging.DEBUG) else ():
-        _LOG.debug("action %s of run %s: %s -> %r by %s", request.action_name, request.run_name, *_told(step))
-    return Tracked(action=action, request=request, plan=planned)
+        _LOG.debug("action %s of run %s: %s -> %r by %s", request.action_name, request.run_name, *_step_facts(step))
+    return TrackedCall(action=action, request=request, plan=planned)
 
 
-def _told(step: Step) -> tuple[str, Any, str]:
-    return step.hook, step.value, authors(step)
+def _step_facts(step: Step) -> tuple[str, Any, str]:
+    return step.hook, step.value, describe_authors(step)
 
 
-def _told_of_preemption(tracked: Tracked) -> AbstractContextManager[None]:
+def _handling_sigterm(tracked: TrackedCall) -> AbstractContextManager[None]:
     """Return the context in which SIGTERM ends the function and W&B is told so; a rank without a run is left alone.
 
     Of a trial W&B is not told: it would give it to another agent, while Flyte tries it again.
@@ -133,40 +133,40 @@ def _told_of_preemption(tracked: Tracked) -> AbstractContextManager[None]:
     lease, trial = tracked.lease, tracked.request.trial
     if lease is None:
         return nullcontext()
-    return preemptible(tracked.interruption, partial(_client.mark_preempting, lease.run) if trial is None else _nothing)
+    return preemptible(tracked.interruption, partial(mark_preempting, lease.run) if trial is None else _do_nothing)
 
 
-def _nothing() -> None: ...
+def _do_nothing() -> None: ...
 
 
-def _to_download(tracked: Tracked) -> Reference | None:
+def _find_download(tracked: TrackedCall) -> Reference | None:
     lease = tracked.lease
-    return run_to_download(tracked.request, tracked.plan, lease.run) if lease and not tracked.in_fork else None
+    return find_run_to_download(tracked.request, tracked.plan, lease.run) if lease and not tracked.in_fork else None
 
 
 @contextmanager
-def _inside(tracked: Tracked) -> Iterator[None]:
+def _enter_call(tracked: TrackedCall) -> Iterator[None]:
     """Make the run known to this code and, through Flyte's context, to the tasks that it calls."""
-    token = CURRENT.set(tracked)
+    token = CURRENT_CALL.set(tracked)
     try:
-        with flyte.custom_context(**_for_children(tracked)):
+        with flyte.custom_context(**_context_for_children(tracked)):
             yield
     finally:
-        CURRENT.reset(token)
+        CURRENT_CALL.reset(token)
 
 
-def _for_children(tracked: Tracked) -> dict[str, str]:
+def _context_for_children(tracked: TrackedCall) -> dict[str, str]:
     if tracked.lease is None or tracked.action is None:
         return {}
     joined = tracked.request.parent if not tracked.plan.role.owns else None
-    context = written_run(joined or _as_parent(tracked)) | written_plugins()
+    context = write_run(joined or _as_parent_run(tracked)) | write_plugins()
     context |= NO_TRIAL if tracked.request.trial else {}
-    return context | (written_settings({"mode": "offline"}) if tracked.fell_back else {})
+    return context | (write_settings({"mode": "offline"}) if tracked.fell_back else {})
 
 
-def _as_parent(tracked: Tracked) -> ParentRun:
+def _as_parent_run(tracked: TrackedCall) -> ParentRun:
     assert tracked.lease is not None
-    run, where = tracked.lease.run, place(tracked.request, tracked.plan)
+    run, where = tracked.lease.run, run_place(tracked.request, tracked.plan)
     return ParentRun(
         run_id=tracked.lease.run_id,
         joinable=tracked.plan.role is Role.PRIMARY,

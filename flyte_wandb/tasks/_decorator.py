@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._errors import SettingError
-from ..links._per_part import links_of
+from ..links._per_part import build_task_links
 from ..plans._spec import Spec
 from ..results.downloads._after_task import ON_RANKS
-from ..settings._schema import SettingArguments, checked
+from ..settings._schema import SettingArguments, check_settings
 from . import _flyte_task as _templates
-from ._wrapper import track, trackable
+from ._wrapper import check_trackable, track_function
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,26 +53,26 @@ def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> A
             run = get_wandb_run()
             ...
     """
-    given = checked(settings, "wandb_init")
+    given = check_settings(settings, "wandb_init")
     _refuse_unknown_strategies(given)
-    return partial(_decorated, settings=given) if target is None else _decorated(target, settings=given)
+    return partial(_decorate_target, settings=given) if target is None else _decorate_target(target, settings=given)
 
 
-def _decorated(target: T, *, settings: Mapping[str, Any]) -> T:
+def _decorate_target(target: T, *, settings: Mapping[str, Any]) -> T:
     if _templates.is_task(target):
         _decorate_task(target, settings)
         return target
-    function: Any = trackable(target, "wandb_init")
-    tracked: Any = track(function, Spec(settings=settings, outermost=False))
+    function: Any = check_trackable(target, "wandb_init")
+    tracked: Any = track_function(function, Spec(settings=settings, outermost=False))
     return tracked  # type: ignore[no-any-return]
 
 
 def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
-    function = trackable(_templates.function_of(task, "wandb_init"), "wandb_init")
+    function = check_trackable(_templates.task_function(task, "wandb_init"), "wandb_init")
     spec = Spec(settings=settings, task_name=task.name, declared=_templates.declared_topology(task))
     _refuse_download_of_ranks(spec)
     report = spec.settings.get("report", False)
-    _templates.replace_function(task, track(function, spec), links=links_of(spec), report=report)
+    _templates.replace_function(task, track_function(function, spec), links=build_task_links(spec), report=report)
 
 
 def _refuse_download_of_ranks(spec: Spec) -> None:
@@ -89,7 +89,7 @@ def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:
 
 
 def _refuse_unknown_strategy(kind: str, setting: str) -> None:
-    from ..plugins._loading import installed
+    from ..plugins._loading import get_manager
 
-    if not installed().knows(kind, setting):
-        raise SettingError(f"wandb_init({kind}={setting!r}): no plugin brings it; {installed().known()}")
+    if not get_manager().knows(kind, setting):
+        raise SettingError(f"wandb_init({kind}={setting!r}): no plugin brings it; {get_manager().known()}")

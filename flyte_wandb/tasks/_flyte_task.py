@@ -24,7 +24,7 @@ def is_task(target: object) -> bool:
     return isinstance(target, flyte.TaskTemplate)
 
 
-def function_of(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Callable[..., Any]:
+def task_function(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Callable[..., Any]:
     """Return the Python function that the task runs in its own process.
 
     Raises:
@@ -72,10 +72,10 @@ def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | Non
     which have no number of their own in `plugin_config`. The launcher has the name by which its ranks will know it.
     """
     elastic, clustered = getattr(task, "plugin_config", None), task.parent_env() if task.parent_env else None
-    return _world(elastic, "nnodes", "torch-elastic") or _world(clustered, "replicas", "clustered")
+    return _declared_world(elastic, "nnodes", "torch-elastic") or _declared_world(clustered, "replicas", "clustered")
 
 
-def _world(declaring: object, nodes: str, launcher: str) -> Topology | None:
+def _declared_world(declaring: object, nodes: str, launcher: str) -> Topology | None:
     ranks, count = getattr(declaring, "nproc_per_node", None), getattr(declaring, nodes, None)
     if not isinstance(ranks, int) or count is None:
         return None
@@ -86,11 +86,11 @@ def _world(declaring: object, nodes: str, launcher: str) -> Topology | None:
 
 def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:
     """Whether the template's `execute` calls the function; one that reads its source text, say, does not."""
-    return any(not _CALLS.isdisjoint(code.co_names) for code in _codes(type(task).execute.__code__))
+    return any(not _CALLS.isdisjoint(code.co_names) for code in _nested_codes(type(task).execute.__code__))
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def _nested_codes(code: CodeType) -> Iterator[CodeType]:
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _codes(constant)
+            yield from _nested_codes(constant)

@@ -7,23 +7,24 @@ from dataclasses import replace
 
 from flyte_wandb_hookspecs import Request
 
-from .. import wandb_client as _client
 from .._errors import OpenRunError
-from .._logging import say_once
+from .._logging import log_once
 from .._outcomes import exit_code
-from ..plans._plan import place
-from ..plugins._loading import installed
-from ..runs._current import Ended, Tracked
-from ..runs._flyte_identity import IDENTITY_KEY, identity
-from ..runs._opening import has_run_of_its_own, opening, writer_label
+from ..plans._plan import run_place
+from ..plugins._loading import get_manager
+from ..runs._current import RunEnd, TrackedCall
+from ..runs._flyte_identity import IDENTITY_KEY, build_identity
+from ..runs._opening import build_opening, opens_own_run, writer_label
 from ..runs._registry import OPEN_RUNS, Lease
-from ..runs._run_hooks import NOTHING_ADDED, Contribution, contributed, observed
+from ..runs._run_hooks import NOTHING_ADDED, Contribution, collect_contributions, notify_observers
 from ..runs._termination import PREEMPTED
 from ..settings._start import has_run_before
+from ..wandb_client._configuration import effective_mode
 from ..wandb_client._opening import Mode, Opening
+from ..wandb_client._run import note_failure
 
 
-def opened(planned: Tracked) -> Tracked:
+def open_run_for(planned: TrackedCall) -> TrackedCall:
     """Hold the planned run, or go on as `on_error` says where W&B does not open it. Blocks.
 
     Raises:
@@ -33,29 +34,31 @@ def opened(planned: Tracked) -> Tracked:
     if not planned.plan.role.opens:
         return planned
     try:
-        return _holding(planned)
+        return _acquire_run(planned)
     except OpenRunError as error:
-        return _instead(planned, error)
+        return _apply_on_error(planned, error)
 
 
-def _instead(planned: Tracked, error: OpenRunError) -> Tracked:
+def _apply_on_error(planned: TrackedCall, error: OpenRunError) -> TrackedCall:
     settings = planned.request.settings
     if settings.on_error == "raise":
         raise error
     offline = replace(planned.request, settings=replace(settings, mode="offline", on_error="ignore"))
     if settings.on_error == "offline":
-        say_once(f"{error}; {planned.request.action_name!r} goes on with an offline run", logging.ERROR)
-        return opened(replace(planned, request=offline, fell_back=True))
-    say_once(f"{error}; {planned.request.action_name!r} goes on without a run", logging.ERROR)
+        log_once(f"{error}; {planned.request.action_name!r} goes on with an offline run", logging.ERROR)
+        return open_run_for(replace(planned, request=offline, fell_back=True))
+    log_once(f"{error}; {planned.request.action_name!r} goes on without a run", logging.ERROR)
     return planned
 
 
-def _holding(planned: Tracked) -> Tracked:
+def _acquire_run(planned: TrackedCall) -> TrackedCall:
     request = planned.request
     in_one_process = planned.action is None or planned.action.local
-    mode = None if in_one_process else _client.effective_mode(request.settings.mode)
-    wanted = opening(planned.plan, request, mode=mode, added=_added(planned, mode), rewind=_rewind(request))
-    _say_what_differs(planned, wanted)
+    mode = None if in_one_process else effective_mode(request.settings.mode)
+    wanted = build_opening(
+        planned.plan, request, mode=mode, added=_collect_additions(planned, mode), rewind=_rewind_step(request)
+    )
+    _log_differences(planned, wanted)
     lease = OPEN_RUNS.acquire(
         wanted,
         action=request.action_name,
@@ -63,48 +66,48 @@ def _holding(planned: Tracked) -> Tracked:
         trial=request.trial is not None,
         stop=planned.interruption.stop,
     )
-    observed(installed(), "run_started", request=request, plan=planned.plan, run=lease.run)
+    notify_observers(get_manager(), "run_started", request=request, plan=planned.plan, run=lease.run)
     return replace(planned, lease=lease)
 
 
-def _rewind(request: Request) -> int | None:
+def _rewind_step(request: Request) -> int | None:
     """Return the step after which another attempt or restart goes on with its run, or None for the run's end."""
     step = request.settings.checkpoint_step if has_run_before(request) else None
     return step() if callable(step) else step
 
 
-def _added(planned: Tracked, mode: Mode | None) -> Contribution:
+def _collect_additions(planned: TrackedCall, mode: Mode | None) -> Contribution:
     """Return what plugins add to a run of this action's own, and which action of Flyte it is."""
-    if not has_run_of_its_own(planned.plan, mode):
+    if not opens_own_run(planned.plan, mode):
         return NOTHING_ADDED
-    added = contributed(installed(), request=planned.request, plan=planned.plan)
+    added = collect_contributions(get_manager(), request=planned.request, plan=planned.plan)
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
-    own = {IDENTITY_KEY: identity(planned.action, planned.request)}
+    own = {IDENTITY_KEY: build_identity(planned.action, planned.request)}
     return Contribution(tags=added.tags, config={**own, **added.config}, once=added.once)
 
 
-def closed(tracked: Tracked, error: BaseException | None) -> None:
+def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:
     """Let go of the run with the outcome of the function, and tell Flyte's report. Blocks, and never raises."""
-    ended = _let_go(tracked, tracked.lease, error) if tracked.lease else Ended()
+    ended = _finish_run(tracked, tracked.lease, error) if tracked.lease else RunEnd()
     if tracked.request.settings.report:
         from ..results.report._tab import add_tab
 
         add_tab(tracked, error, ended)
 
 
-def _let_go(tracked: Tracked, lease: Lease, error: BaseException | None) -> Ended:
+def _finish_run(tracked: TrackedCall, lease: Lease, error: BaseException | None) -> RunEnd:
     code = PREEMPTED if error and tracked.interruption.preempted else exit_code(error)
     if code and not tracked.plan.role.owns:
-        _client.note_failure(lease.run, writer_label(tracked.request), error)
+        note_failure(lease.run, writer_label(tracked.request), error)
     finished = OPEN_RUNS.release(lease, code)
-    kept = None if finished is None else _kept(tracked, lease, finished)
+    kept = None if finished is None else _keep_offline(tracked, lease, finished)
     about = {"request": tracked.request, "plan": tracked.plan, "run": lease.run}
-    observed(installed(), "run_finished", **about, error=error)
-    return Ended(exit_code=finished, kept=kept)
+    notify_observers(get_manager(), "run_finished", **about, error=error)
+    return RunEnd(exit_code=finished, kept=kept)
 
 
-def _kept(tracked: Tracked, lease: Lease, code: int) -> str | None:
+def _keep_offline(tracked: TrackedCall, lease: Lease, code: int) -> str | None:
     """Keep an offline run where it outlives the pod, and return where. Never raises."""
     action, request = tracked.action, tracked.request
     if action is None or action.local or not lease.run.offline:
@@ -112,18 +115,18 @@ def _kept(tracked: Tracked, lease: Lease, code: int) -> str | None:
     from ..results.offline._keep import keep_offline_run
 
     rank = request.topology.rank if request.topology.distributed else None
-    return keep_offline_run(action, lease.run, rank=rank, exit_code=code, host=place(request, tracked.plan).host)
+    return keep_offline_run(action, lease.run, rank=rank, exit_code=code, host=run_place(request, tracked.plan).host)
 
 
-def _say_what_differs(planned: Tracked, wanted: Opening) -> None:
+def _log_differences(planned: TrackedCall, wanted: Opening) -> None:
     parent, chosen = planned.request.parent, planned.plan
     if wanted.alone:
-        say_once(
+        log_once(
             f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "
             f"{wanted.run_id!r} of its own, in the group {wanted.arguments.get('group')!r} with the other writers"
         )
     if parent and not parent.joinable and chosen.role.owns and chosen.group == (parent.group or parent.run_id):
-        say_once(
+        log_once(
             f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
             f"opens {chosen.run_id!r} of its own in the group {chosen.group!r}"
         )

@@ -13,12 +13,12 @@ from flyte_wandb_hookspecs import Plan, Request, Step
 from .._action import NAMELESS, Action
 from .._errors import SettingError
 from ..links._link import PlannedLink, Wandb, WandbSweep
-from ..links._per_part import links_of
-from ..links._placeholders import filled
+from ..links._per_part import build_task_links
+from ..links._placeholders import fill_placeholders
 from ..plans._plan import plan
-from ..plans._request import request_of_link
+from ..plans._request import build_link_request
 from ..plans._spec import Spec
-from ..plans._world import check_owners, even_world, world
+from ..plans._world import check_owners, even_world, world_requests
 from . import _flyte_task as _templates
 from ._wrapper import is_tracked
 
@@ -74,15 +74,15 @@ class Preview:
     @property
     def summary(self) -> str:
         """The whole in one line, such as ``16 runs in 2 groups, 2 links``."""
-        grouped = f" in {_counted(len(self.groups), 'group')}" if self.groups else ""
-        return f"{_counted(len(self.runs), 'run')}{grouped}, {_counted(len(self.links), 'link')}{self._without_own_run}"
+        grouped = f" in {_count_noun(len(self.groups), 'group')}" if self.groups else ""
+        return f"{_count_noun(len(self.runs), 'run')}{grouped}, {_count_noun(len(self.links), 'link')}{self._without_own_run}"
 
     @property
     def _without_own_run(self) -> str:
         roles = Counter(one.role.value for one in self.plans if not one.role.owns)
         above = f" {self.request.parent.run_id!r}" if self.request.parent else ""
         said = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's run{above}"}
-        ranks = [f"{_counted(count, 'rank')} {said[role]}" for role, count in roles.items()]
+        ranks = [f"{_count_noun(count, 'rank')} {said[role]}" for role, count in roles.items()]
         return f" ({', '.join(ranks)})" if ranks else ""
 
     def link_of(self, rank: int) -> LinkPreview | None:
@@ -138,31 +138,35 @@ def preview(
         def test_that_the_job_opens_one_run():
             assert preview(train, context=wandb_config(project="vision")).summary == "1 run, 1 link"
     """
-    spec = _spec_of(task)
-    declared = _resized(spec, nodes, per_node)
-    links = links_of(declared) if declared != spec else [link for link in task.links if isinstance(link, PlannedLink)]
+    spec = _find_spec(task)
+    declared = _resize_world(spec, nodes, per_node)
+    links = (
+        build_task_links(declared)
+        if declared != spec
+        else [link for link in task.links if isinstance(link, PlannedLink)]
+    )
     return preview_of(declared, links, context or {})
 
 
 def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, str]) -> Preview:
     """Say what a task with these settings, this declared world and these links will do; see `preview`."""
-    first = request_of_link(spec, replace(NAMES, context=context))
-    plans = tuple(plan(request) for request in world(first))
+    first = build_link_request(spec, replace(NAMES, context=context))
+    plans = tuple(plan(request) for request in world_requests(first))
     check_owners(plans)
-    return Preview(request=first, plans=plans, links=tuple(_shown(link, context) for link in links))
+    return Preview(request=first, plans=plans, links=tuple(_preview_link(link, context) for link in links))
 
 
-def _spec_of(task: Any) -> Spec:
+def _find_spec(task: Any) -> Spec:
     if not _templates.is_task(task):
         raise SettingError(f"a preview needs a Flyte task, not {task!r}")
-    function = _templates.function_of(task, "preview")
+    function = _templates.task_function(task, "preview")
     if not is_tracked(function):
         raise SettingError(f"the task {task.name!r} has no @wandb_init, so it opens no run")
     declared = _templates.declared_topology(task)
     return replace(function.__wandb_spec__, task_name=task.name, declared=declared)  # type: ignore[attr-defined,no-any-return]
 
 
-def _resized(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
+def _resize_world(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
     if nodes is None and per_node is None:
         return spec
     now = spec.declared or even_world(1, 1)
@@ -172,17 +176,17 @@ def _resized(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
     )
 
 
-def _shown(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
-    made = link.made(replace(NAMELESS, context=context))
+def _preview_link(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
+    made = link.build(replace(NAMELESS, context=context))
     fields = ("run_name", "name", "project", "domain")
     names = {getattr(NAMELESS, field): getattr(NAMES, field) for field in fields}
     rank = link.rank if isinstance(link, Wandb) else None
     sweep = isinstance(link, WandbSweep)
     unknown = None if made.pages.project else "entity or project is not known here, so it cannot lead to the run"
     note = made.fault or unknown
-    url = filled(made.url, names)
+    url = fill_placeholders(made.url, names)
     return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=made.steps, note=note)
 
 
-def _counted(number: int, noun: str) -> str:
+def _count_noun(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -22,7 +22,7 @@ MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 they keep the event loop waiting: 32 on two cores blocked it for 0.3 s, 6 for 0.05 s."""
 
 
-async def uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, asyncio.CancelledError | None]:
+async def run_uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, asyncio.CancelledError | None]:
     """Run `call` in a thread and wait for its end, also when this coroutine is cancelled meanwhile.
 
     Returns:
@@ -32,11 +32,11 @@ async def uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, 
     Raises:
         Exception: What the call raised; the cancellation instead, where there was one too.
     """
-    future = _threads().submit(contextvars.copy_context().run, call, *arguments)
+    future = _thread_pool().submit(contextvars.copy_context().run, call, *arguments)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
-            await _end_of(future)
+            await _mirror_future(future)
         except asyncio.CancelledError as cancellation:
             cancelled = cancellation
     if cancelled and future.exception():
@@ -44,15 +44,15 @@ async def uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, 
     return future.result(), cancelled
 
 
-def _end_of(future: Future[Any]) -> asyncio.Future[None]:
+def _mirror_future(future: Future[Any]) -> asyncio.Future[None]:
     """Return what can be awaited, and cancelled, without doing anything to `future`."""
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
-    future.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake, waiter))
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake_waiter, waiter))
     return waiter
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _wake_waiter(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
 
@@ -71,9 +71,9 @@ def end_fork(error: BaseException | None) -> NoReturn:
 
 
 @functools.cache
-def _threads() -> ThreadPoolExecutor:
+def _thread_pool() -> ThreadPoolExecutor:
     """Threads of our own: in the loop's default executor a task's blocking calls could keep its children waiting."""
     return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="flyte-wandb")
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked child has none of its parent's threads
+os.register_at_fork(after_in_child=_thread_pool.cache_clear)  # a forked child has none of its parent's threads

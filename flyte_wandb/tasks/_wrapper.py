@@ -19,11 +19,11 @@ _MARKS: Final = {"wandb_init": "__wandb_spec__", "wandb_sweep": "__wandb_sweep_s
 """Where a wrapped function tells what each decorator says."""
 
 
-def track(
+def track_function(
     function: Callable[..., Any], spec: Spec, decorator: str = "wandb_init", session: str = "flyte_wandb.tasks._call"
 ) -> Callable[..., Any]:
     """Wrap a function so that it runs inside the right run, or sweep. Keeps it sync or async, and picklable."""
-    wrap = _tracked_async if _is_async(function) else _tracked_sync
+    wrap = _wrap_async if _is_async(function) else _wrap_sync
     wrapper = wrap(function, spec, session)
     setattr(wrapper, _MARKS[decorator], spec)
     return wrapper
@@ -38,7 +38,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
-def _tracked_sync(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
+def _wrap_sync(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
         return import_module(session).call_sync(function, spec, arguments, named)
@@ -46,7 +46,7 @@ def _tracked_sync(function: Callable[..., Any], spec: Spec, session: str) -> Cal
     return run
 
 
-def _tracked_async(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
+def _wrap_async(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*arguments: Any, **named: Any) -> Any:
         return await import_module(session).call_async(function, spec, arguments, named)
@@ -54,7 +54,7 @@ def _tracked_async(function: Callable[..., Any], spec: Spec, session: str) -> Ca
     return run
 
 
-def trackable(target: Any, decorator: str) -> Callable[..., Any]:
+def check_trackable(target: Any, decorator: str) -> Callable[..., Any]:
     """Return the target where a decorator can wrap it.
 
     Raises:

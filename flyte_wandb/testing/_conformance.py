@@ -19,11 +19,11 @@ from flyte_wandb_hookspecs import Part, Plan, Request, Settings
 
 from .._action import NAMELESS
 from .._errors import RefusedError
-from ..links._build import run_link
+from ..links._build import build_link_to_run
 from ..plans._plan import plan
 from ..plans._spec import Spec
 from ..plans._world import check_owners
-from ..plugins._loading import built_in
+from ..plugins._loading import built_in_manager
 from ..plugins._manager import StrategyManager
 from ._worlds import SHAPES, world_of
 
@@ -137,7 +137,7 @@ class PluginConformance:
 
 def _strategies(plugin: object) -> StrategyManager:
     """Return a manager with the built-ins and the plugin."""
-    strategies = built_in()
+    strategies = built_in_manager()
     strategies.register(plugin, name="plugin under test")
     return strategies
 
@@ -220,6 +220,6 @@ def _check_link(case: _Case, strategies: StrategyManager) -> None:
     settings = {"run_mode": case.run_mode, "rank_scope": case.rank_scope, **_PLACE}
     first = world_of(*case.nodes)[0]
     spec = Spec(settings=settings, task_name="env.train", declared=first)
-    made = run_link(spec, NAMELESS, strategies)
+    made = build_link_to_run(spec, NAMELESS, strategies)
     if made.fault:
         raise AssertionError(f"{case}: {made.fault}")

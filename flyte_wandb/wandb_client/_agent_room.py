@@ -25,10 +25,10 @@ _VARIABLES: Final = (
     "WANDB_SWEEP_ID",
     "WANDB_SWEEP_PARAM_PATH",
 )
-"""What the agent, or `room_for_agents` for it, changes."""
+"""What the agent, or `allow_agents` for it, changes."""
 
 
-class _SetAside:
+class ClientSwitch:
     """The client that is set aside, while anybody makes room for agents.
 
     W&B's functions find a client in one module variable. It is this package's only while a run is opened or the like,
@@ -73,12 +73,12 @@ class _SetAside:
         return self._own or wandb_setup.singleton()
 
     @contextmanager
-    def room(self, environ: Mapping[str, str], *, brief: bool) -> Iterator[None]:
+    def allow_agents(self, environ: Mapping[str, str], *, brief: bool) -> Iterator[None]:
         process = os.getpid()
         with self._changed:
             self._changed.wait_for(lambda: not self._brief)
             if not self._rooms:
-                self._set_aside(environ)
+                self._set_client_aside(environ)
             self._refuse_other_place(environ)
             self._rooms += 1
             self._brief = brief
@@ -93,15 +93,15 @@ class _SetAside:
             self._brief = False
             self._rooms -= 1
             if not self._rooms:
-                self._put_back()
+                self._put_client_back()
             self._changed.notify_all()
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def use_own_client(self) -> Iterator[None]:
         with self._changed:
             self._inside += 1
             if self._own and self._inside == 1:
-                self._agents = _exchanged(self._own)
+                self._agents = _exchange_client(self._own)
         outer, self._here.inside = self._is_inside, True
         try:
             yield
@@ -110,14 +110,14 @@ class _SetAside:
             with self._changed:
                 self._inside -= 1
                 if self._own and not self._inside:
-                    _exchanged(self._agents)
+                    _exchange_client(self._agents)
                 self._changed.notify_all()
 
     @property
     def _is_inside(self) -> bool:
         return getattr(self._here, "inside", False)
 
-    def _set_aside(self, environ: Mapping[str, str]) -> None:
+    def _set_client_aside(self, environ: Mapping[str, str]) -> None:
         import wandb
         from wandb.sdk import wandb_setup
 
@@ -126,21 +126,21 @@ class _SetAside:
         own._settings_environ = None  # else it would warn with every run that the variables have changed
         self._own = own
         if not self._inside:
-            _exchanged(None)
+            _exchange_client(None)
         self._before = {name: os.environ.get(name) for name in _VARIABLES}
         os.environ.pop("WANDB_SERVICE", None)  # the agent has a service of its own, which it ends
         os.environ.update(environ)
         self._asked = dict(environ)
         self._functions = {name: getattr(wandb, name) for name in ("agent", "init", "teardown")}
-        wandb.agent = self._in_turn
-        wandb.init = self._init
+        wandb.agent = self._run_agent_in_turn
+        wandb.init = self._init_with_callers_client
         wandb.teardown = self._end_agents_client
 
-    def _put_back(self) -> None:
+    def _put_client_back(self) -> None:
         import wandb
 
-        found = _exchanged(self._own)
-        _end(self._agents if found is self._own else found)
+        found = _exchange_client(self._own)
+        _end_client(self._agents if found is self._own else found)
         for name, function in self._functions.items():
             setattr(wandb, name, function)
         for name, value in self._before.items():
@@ -159,12 +159,12 @@ class _SetAside:
                     "own"
                 )
 
-    def _in_turn(self, *arguments: Any, **named: Any) -> Any:
+    def _run_agent_in_turn(self, *arguments: Any, **named: Any) -> Any:
         """Run one agent after the other: what W&B's agent tells its trial is in the environment of the process."""
         with self._turn:
             return self._functions["agent"](*arguments, **named)
 
-    def _init(self, *arguments: Any, **named: Any) -> Any:
+    def _init_with_callers_client(self, *arguments: Any, **named: Any) -> Any:
         """Open a run with the client that is the caller's: this package's inside of it, else the agent's."""
         if self._is_inside:
             return self._functions["init"](*arguments, **named)
@@ -178,11 +178,11 @@ class _SetAside:
             self._functions["teardown"](*arguments, **named)
 
 
-_SET_ASIDE: Final = _SetAside()
-os.register_at_fork(after_in_child=_SET_ASIDE.leave_to_parent)
+_CLIENT_SWITCH: Final = ClientSwitch()
+os.register_at_fork(after_in_child=_CLIENT_SWITCH.leave_to_parent)
 
 
-def room_for_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
+def allow_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
     """Return a context in which `wandb.agent` harms nothing outside of it. Blocks for a moment when it is entered.
 
     Args:
@@ -192,25 +192,25 @@ def room_for_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
     Raises:
         SweepError: Another sweep runs in this process, in another place.
     """
-    return _SET_ASIDE.room(environ, brief=brief)
+    return _CLIENT_SWITCH.allow_agents(environ, brief=brief)
 
 
-def own_client_in_use() -> Any:
+def use_own_client() -> Any:
     """Return a context in which W&B's functions find this package's client."""
-    return _SET_ASIDE.in_use()
+    return _CLIENT_SWITCH.use_own_client()
 
 
 def own_client() -> Any:
     """Return this package's client, `wandb.sdk.wandb_setup._WandbSetup`; makes one if need be, and starts nothing."""
-    return _SET_ASIDE.own
+    return _CLIENT_SWITCH.own
 
 
-def _end(client: Any) -> None:
+def _end_client(client: Any) -> None:
     if client is not None:
         client._teardown()
 
 
-def _exchanged(client: Any) -> Any:
+def _exchange_client(client: Any) -> Any:
     from wandb.sdk import wandb_setup
 
     with wandb_setup._singleton_lock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import _place
-from ._agent_room import own_client_in_use
+from .._place import api_url
+from ._agent_room import use_own_client
 
 if TYPE_CHECKING:
     import wandb
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .._place import Place
 
 
-def connected(where: Place) -> wandb.Api:
+def connect_api(where: Place) -> wandb.Api:
     """Return W&B's API with a place as its default. Blocks while the server looks at the key.
 
     Raises:
@@ -23,16 +23,16 @@ def connected(where: Place) -> wandb.Api:
     import wandb
 
     overrides = {"project": where.project, "entity": where.entity}
-    overrides["base_url"] = _place.api_url(where.host) if where.host else None
-    with own_client_in_use():
+    overrides["base_url"] = api_url(where.host) if where.host else None
+    with use_own_client():
         return wandb.Api(overrides={name: value for name, value in overrides.items() if value})
 
 
-def execute(api: wandb.Api, query: str, variables: Mapping[str, Any], *, timeout: float) -> Any:
+def execute_query(api: wandb.Api, query: str, variables: Mapping[str, Any], *, timeout: float) -> Any:
     """Send one GraphQL operation and return the `data` of its answer. Blocks.
 
     Args:
-        api: From `connected`.
+        api: From `connect_api`.
         query: The operation.
         variables: Its arguments.
         timeout: Seconds to wait at most.

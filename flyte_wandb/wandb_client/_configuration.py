@@ -46,21 +46,21 @@ class OneHostAtATime(Generic[T]):
         """Wait until no opening for another host is under way. None is the client's own host, whose login stays."""
         with self._changed:
             self._changed.wait_for(lambda: not self._inside or self._host == host)
-            self._enter(host)
+            self._enter_host(host)
         try:
             yield
         finally:
             with self._changed:
-                self._leave()
+                self._leave_host()
                 self._changed.notify_all()
 
-    def _enter(self, host: str | None) -> None:
+    def _enter_host(self, host: str | None) -> None:
         self._host = host
         self._inside += 1
         if host is not None and not self._before:
             self._before.append(self._save())
 
-    def _leave(self) -> None:
+    def _leave_host(self) -> None:
         self._inside -= 1
         if not self._inside and self._before:
             self._restore(self._before.pop())
@@ -83,7 +83,7 @@ def end_client() -> None:
     wandb.teardown()
 
 
-def configured(name: str) -> tuple[Any, str]:
+def read_configured(name: str) -> tuple[Any, str]:
     """Return one of the client's own settings, and where it comes from.
 
     Args:
@@ -98,7 +98,7 @@ def configured(name: str) -> tuple[Any, str]:
     return value, "W&B's default" if value == default else "W&B's settings files"
 
 
-def api_key(base_url: str) -> tuple[str | None, str]:
+def find_api_key(base_url: str) -> tuple[str | None, str]:
     """Return the key with which the client would log in at `base_url`, and where it was found.
 
     Raises:
@@ -107,13 +107,13 @@ def api_key(base_url: str) -> tuple[str | None, str]:
     from wandb.sdk.lib import wbauth
 
     if key := os.environ.get("WANDB_API_KEY"):
-        return _well_formed(key), "WANDB_API_KEY"
+        return _check_key_form(key), "WANDB_API_KEY"
     if key := wbauth.read_netrc_auth(host=base_url):
         return key, "the netrc file"
     return own_settings().api_key, "W&B's settings files"
 
 
-def _well_formed(key: str) -> str:
+def _check_key_form(key: str) -> str:
     from wandb.sdk.lib import wbauth
 
     if fault := wbauth.check_api_key(key):
@@ -121,7 +121,7 @@ def _well_formed(key: str) -> str:
     return key
 
 
-def client_place() -> tuple[str, str | None, str | None]:
+def configured_place() -> tuple[str, str | None, str | None]:
     """Return the app URL, the entity and the project that W&B's own configuration names."""
     settings = own_settings()
     return settings.app_url.rstrip("/"), settings.entity, settings.project
@@ -137,15 +137,15 @@ def own_settings() -> wandb.Settings:
         return settings
 
 
-def _login() -> dict[str, Any]:
+def _read_login() -> dict[str, Any]:
     settings = own_settings()
     return {name: getattr(settings, name) for name in _LOGIN}
 
 
-def _log_in_again(login: dict[str, Any]) -> None:
+def _restore_login(login: dict[str, Any]) -> None:
     settings = own_settings()
     for name, value in login.items():
         setattr(settings, name, value)
 
 
-HOSTS: Final = OneHostAtATime(save=_login, restore=_log_in_again)
+HOSTS: Final = OneHostAtATime(save=_read_login, restore=_restore_login)

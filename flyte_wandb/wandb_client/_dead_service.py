@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from .._logging import say_once
+from .._logging import log_once
 from ._agent_room import own_client
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 
-def survive(run: wandb.Run) -> None:
+def tolerate_dead_service(run: wandb.Run) -> None:
     """Have a run log nothing, with one message, once the service process behind it is gone.
 
     Everything that a run tells (rows, summary, config, files) goes through one method of its interface, and everything
@@ -33,7 +33,7 @@ def survive(run: wandb.Run) -> None:
         except Exception as error:
             if not service_died(error):
                 raise
-            mourn(run)
+            log_dead_service(run)
 
     def deliver_while_it_lives(record: Any) -> Any:
         try:
@@ -45,9 +45,9 @@ def survive(run: wandb.Run) -> None:
     interface._publish, interface._deliver = publish_while_it_lives, deliver_while_it_lives
 
 
-def mourn(run: wandb.Run) -> None:
+def log_dead_service(run: wandb.Run) -> None:
     """Say once that the service process behind a run is gone, and what is left."""
-    say_once(
+    log_once(
         f"W&B's service process has died: what {run.id!r} logs from then on is lost, and its end is not told; what "
         f"reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`",
         logging.ERROR,
@@ -62,7 +62,7 @@ def service_died(error: BaseException) -> bool:
     return isinstance(error, (ConnectionError, HandleAbandonedError, MailboxClosedError, AlreadyJoinedError))
 
 
-def let_go(run: wandb.Run) -> None:
+def run_late_teardown_hooks(run: wandb.Run) -> None:
     """Close what a run still holds whose finish has failed half-way: its own log stays open otherwise."""
     from wandb.sdk.wandb_run import TeardownStage
 

@@ -62,7 +62,7 @@ def read_log(path: Path) -> LoggedRun:
     run: Any = None
     rows, exit_code = 0, None
     with path.open("rb") as file:
-        records = Records(file)
+        records = LogRecords(file)
         for record in records:
             kind = record.WhichOneof("record_type")
             run = run or (record.run if kind == "run" else None)
@@ -77,7 +77,7 @@ def read_log(path: Path) -> LoggedRun:
 
 def can_append() -> bool:
     """Whether this version of wandb can be told to append the rows of a log to those that a server has."""
-    return "resume" in _protocol().RunRecord.DESCRIPTOR.fields_by_name
+    return "resume" in _record_types().RunRecord.DESCRIPTOR.fields_by_name
 
 
 def mend_log(path: Path, *, resumes: bool) -> None:
@@ -93,20 +93,20 @@ def mend_log(path: Path, *, resumes: bool) -> None:
     mended = path.with_suffix(".mended")
     with path.open("rb") as source, mended.open("wb") as target:
         target.write(_HEADER)
-        for record in Records(source):
+        for record in LogRecords(source):
             if can_append() and record.WhichOneof("record_type") == "run":
                 record.run.resume = resumes
-            _append(target, record.SerializeToString())
+            _append_payload(target, record.SerializeToString())
     mended.replace(path)
 
 
-def _protocol() -> Any:
+def _record_types() -> Any:
     from wandb.proto import wandb_internal_pb2
 
     return wandb_internal_pb2
 
 
-class Records:
+class LogRecords:
     """The records of a log, or those that begin in a stretch of it.
 
     Args:
@@ -127,16 +127,16 @@ class Records:
     def __iter__(self) -> Iterator[Any]:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-        protocol = _protocol()
+        protocol = _record_types()
         try:
-            for payload in self._payloads():
+            for payload in self._read_payloads():
                 yield protocol.Record.FromString(payload)
         except DecodeError:
             self.intact = False
 
-    def _payloads(self) -> Iterator[bytes]:
+    def _read_payloads(self) -> Iterator[bytes]:
         parts: list[bytes] = []
-        while self.intact and (parts or not self._passed) and (chunk := self._chunk()):
+        while self.intact and (parts or not self._passed) and (chunk := self._read_chunk()):
             kind, payload = chunk
             if self._start and not parts and kind in (_MIDDLE, _LAST):
                 continue  # the rest of a record that begins before the stretch
@@ -150,37 +150,37 @@ class Records:
     def _passed(self) -> bool:
         return self._end is not None and self._file.tell() >= self._end
 
-    def _chunk(self) -> tuple[int, bytes] | None:
+    def _read_chunk(self) -> tuple[int, bytes] | None:
         """Return kind and payload of the next chunk, or None at the end."""
-        self._file.seek(_padding(self._file.tell()), 1)
+        self._file.seek(_count_padding(self._file.tell()), 1)
         header = self._file.read(_CHUNK.size)
         if len(header) < _CHUNK.size:
             self.intact = not header
             return None
         crc, length, kind = _CHUNK.unpack(header)
         payload = self._file.read(length)
-        self.intact = len(payload) == length and crc == _crc(kind, payload)
+        self.intact = len(payload) == length and crc == _checksum(kind, payload)
         return (kind, payload) if self.intact else None
 
 
-def _append(file: IO[bytes], payload: bytes) -> None:
+def _append_payload(file: IO[bytes], payload: bytes) -> None:
     first = True
     while True:
-        file.write(bytes(_padding(file.tell())))
+        file.write(bytes(_count_padding(file.tell())))
         room = BLOCK - file.tell() % BLOCK - _CHUNK.size
         part, payload = payload[:room], payload[room:]
         kind = (_FIRST if payload else _WHOLE) if first else (_MIDDLE if payload else _LAST)
-        file.write(_CHUNK.pack(_crc(kind, part), len(part), kind) + part)
+        file.write(_CHUNK.pack(_checksum(kind, part), len(part), kind) + part)
         if not payload:
             return
         first = False
 
 
-def _padding(offset: int) -> int:
+def _count_padding(offset: int) -> int:
     """Return how many bytes are left in a block that has no room for a chunk any more."""
     left = BLOCK - offset % BLOCK
     return left if left < _CHUNK.size else 0
 
 
-def _crc(kind: int, payload: bytes) -> int:
+def _checksum(kind: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(bytes([kind])))

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from ._log_file import BLOCK, Records
+from ._log_file import BLOCK, LogRecords
 
 _STRETCH: Final = 8 * BLOCK
 _PATIENCE: Final = 5.0
 _LOOK: Final = 0.02
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """What one record says.
 
     Attributes:
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
     step: int = 0
 
 
-def entries(path: Path, *, most: int) -> Iterator[Entry]:
+def read_entries(path: Path, *, most: int) -> Iterator[LogEntry]:
     """Yield what a log says, in its order, up to its tear where it has one.
 
     Args:
@@ -40,17 +40,17 @@ def entries(path: Path, *, most: int) -> Iterator[Entry]:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        for start, end in stretches(path.stat().st_size, most=most):
-            for record in Records(file, start=start, end=end):
-                yield from _entries(record)
+        for start, end in choose_stretches(path.stat().st_size, most=most):
+            for record in LogRecords(file, start=start, end=end):
+                yield from _entries_of_record(record)
 
 
-def stretches(size: int, *, most: int) -> list[tuple[int, int]]:
+def choose_stretches(size: int, *, most: int) -> list[tuple[int, int]]:
     """Return where to read a log of `size` bytes, of which at most about `most` are wanted: starts and ends.
 
-    >>> stretches(1000, most=5000)
+    >>> choose_stretches(1000, most=5000)
     [(0, 1000)]
-    >>> [start // 2**18 for start, _ in stretches(100 * 2**18, most=4 * 2**18)]
+    >>> [start // 2**18 for start, _ in choose_stretches(100 * 2**18, most=4 * 2**18)]
     [0, 33, 66, 99]
     """
     if size <= most:
@@ -77,26 +77,26 @@ def wait_for_end(path: Path) -> bool:
 def _has_end(path: Path) -> bool:
     start = max(0, path.stat().st_size // BLOCK * BLOCK - _STRETCH)
     with path.open("rb") as file:
-        return any(record.WhichOneof("record_type") == "exit" for record in Records(file, start=start))
+        return any(record.WhichOneof("record_type") == "exit" for record in LogRecords(file, start=start))
 
 
-def _entries(record: Any) -> Iterator[Entry]:
+def _entries_of_record(record: Any) -> Iterator[LogEntry]:
     kind = record.WhichOneof("record_type")
     if kind == "history":
-        yield Entry("history", _values(record.history.item), record.history.step.num)
+        yield LogEntry("history", _decode_items(record.history.item), record.history.step.num)
     elif kind in ("summary", "config"):
         told = getattr(record, kind)
-        yield Entry(kind, (*_values(told.update), *((_name(item), None) for item in told.remove)))
+        yield LogEntry(kind, (*_decode_items(told.update), *((_item_name(item), None) for item in told.remove)))
     elif kind == "run":
-        yield Entry("config", _values(record.run.config.update))
-        yield Entry("summary", _values(record.run.summary.update))
+        yield LogEntry("config", _decode_items(record.run.config.update))
+        yield LogEntry("summary", _decode_items(record.run.summary.update))
     elif kind == "exit":
-        yield Entry("exit")
+        yield LogEntry("exit")
 
 
-def _values(items: Any) -> list[tuple[str, str | None]]:
-    return [(_name(item), item.value_json) for item in items]
+def _decode_items(items: Any) -> list[tuple[str, str | None]]:
+    return [(_item_name(item), item.value_json) for item in items]
 
 
-def _name(item: Any) -> str:
+def _item_name(item: Any) -> str:
     return item.key or ".".join(item.nested_key)

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from .. import _place
 from .._errors import DownloadError
-from .._place import Place
-from ._agent_room import own_client_in_use
-from ._api import connected
-from ._configuration import api_key, own_settings
+from .._place import Place, api_url
+from ._agent_room import use_own_client
+from ._api import connect_api
+from ._configuration import find_api_key, own_settings
 
 if TYPE_CHECKING:
     import wandb
@@ -103,12 +102,12 @@ class Reader:
 
     def __init__(self, where: Place, bounds: Bounds) -> None:
         _check_key(where)
-        self._api = connected(where)
+        self._api = connect_api(where)
         settings = self._settings.model_copy()
         settings.x_graphql_retry_max = max(bounds.retries, 1)
         settings.x_graphql_retry_wait_min_seconds = bounds.first_wait
         settings.x_graphql_retry_wait_max_seconds = bounds.longest_wait
-        self._services = [_service(settings, bounds.patience) for _ in range(0, bounds.at_once, _MOST_AT_ONCE)]
+        self._services = [_open_service(settings, bounds.patience) for _ in range(0, bounds.at_once, _MOST_AT_ONCE)]
         self._api._service_api = self._services[0]
 
     @property
@@ -119,7 +118,7 @@ class Reader:
         proxies = {"http": settings.http_proxy, "https": settings.https_proxy}
         return Access(
             server=settings.base_url,
-            login=f"Bearer {token}" if token else _basic(settings.api_key) if settings.api_key else None,
+            login=f"Bearer {token}" if token else _basic_auth(settings.api_key) if settings.api_key else None,
             headers=dict(settings.x_extra_http_headers or {}),
             proxies={scheme: proxy for scheme, proxy in proxies.items() if proxy},
             verify=not settings.insecure_disable_ssl,
@@ -153,7 +152,9 @@ class Reader:
         except ValueError as error:
             raise LookupError(str(error)) from error
         runs = self._api.runs("/".join(self._project), filters={"sweep": sweep_id}, order="+created_at", lazy=False)
-        return [RemoteRun(_through(service, run)) for service, run in zip(itertools.cycle(self._services), runs)]
+        return [
+            RemoteRun(_run_through_service(service, run)) for service, run in zip(itertools.cycle(self._services), runs)
+        ]
 
     @property
     def _project(self) -> tuple[str, str]:
@@ -195,13 +196,13 @@ class RemoteRun:
     @property
     def lines(self) -> int | None:
         """How many rows of history the server counts, or None where it does not say."""
-        count = self._told("historyLineCount")
+        count = self._attribute("historyLineCount")
         return None if count is None else int(count)
 
     @property
     def stamp(self) -> dict[str, Any]:
         """What changes when the run does."""
-        return {"state": self._run.state, "lines": self.lines, "heartbeat": self._told("heartbeatAt")}
+        return {"state": self._run.state, "lines": self.lines, "heartbeat": self._attribute("heartbeatAt")}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -214,15 +215,15 @@ class RemoteRun:
             "project": run.project,
             "url": run.url,
             "state": run.state,
-            "group": self._told("group"),
-            "job_type": self._told("jobType"),
-            "tags": list(self._told("tags") or ()),
-            "notes": self._told("notes"),
-            "sweep": self._told("sweepName"),
-            "commit": self._told("commit"),
-            "user": (self._told("user") or {}).get("username"),
-            "created_at": self._told("createdAt"),
-            "heartbeat_at": self._told("heartbeatAt"),
+            "group": self._attribute("group"),
+            "job_type": self._attribute("jobType"),
+            "tags": list(self._attribute("tags") or ()),
+            "notes": self._attribute("notes"),
+            "sweep": self._attribute("sweepName"),
+            "commit": self._attribute("commit"),
+            "user": (self._attribute("user") or {}).get("username"),
+            "created_at": self._attribute("createdAt"),
+            "heartbeat_at": self._attribute("heartbeatAt"),
         }
 
     @property
@@ -237,10 +238,10 @@ class RemoteRun:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield every row of the history, page by page. W&B's cache may hold the rows of an earlier time."""
-        return iter(self._run.scan_history(page_size=page_size(self.lines, self._steps), use_cache=False))
+        return iter(self._run.scan_history(page_size=choose_page_size(self.lines, self._steps), use_cache=False))
 
     def _steps(self) -> int:
-        told = self._told("historyKeys") or {}
+        told = self._attribute("historyKeys") or {}
         last = told.get("lastStep")
         return 1 + int(self._run.lastHistoryStep if last is None else last)
 
@@ -268,11 +269,11 @@ class RemoteRun:
             updated=told.get("updatedAt"),
         )
 
-    def _told(self, name: str) -> Any:
+    def _attribute(self, name: str) -> Any:
         return self._run._attrs.get(name)
 
 
-def page_size(lines: int | None, steps: Callable[[], int]) -> int:
+def choose_page_size(lines: int | None, steps: Callable[[], int]) -> int:
     """Return how many steps of a history to ask for at a time, so that a page has about a thousand rows.
 
     Rows may be thin: somebody's step may count examples. No page holds more than ten thousand rows, however they lie.
@@ -281,7 +282,7 @@ def page_size(lines: int | None, steps: Callable[[], int]) -> int:
         lines: Rows of the history, as far as the server says.
         steps: Asks the server for the number of steps.
 
-    >>> page_size(5000, lambda: 5000), page_size(20_000, lambda: 20_000_000)
+    >>> choose_page_size(5000, lambda: 5000), choose_page_size(20_000, lambda: 20_000_000)
     (1000, 10000)
     """
     if lines is None:
@@ -294,25 +295,25 @@ def page_size(lines: int | None, steps: Callable[[], int]) -> int:
 
 def _check_key(where: Place) -> None:
     """Say that there is no key: W&B's client would ask the terminal for one."""
-    server = _place.api_url(where.host) if where.host else own_settings().base_url
-    if own_settings().identity_token_file or api_key(server)[0]:
+    server = api_url(where.host) if where.host else own_settings().base_url
+    if own_settings().identity_token_file or find_api_key(server)[0]:
         return
     raise DownloadError(f"there is no API key for {server}; run `wandb login --host {server}`, or set WANDB_API_KEY")
 
 
-def _through(service: Any, run: Any) -> Any:
+def _run_through_service(service: Any, run: Any) -> Any:
     run._service_api = service
     return run
 
 
-def _basic(key: str) -> str:
+def _basic_auth(key: str) -> str:
     return "Basic " + base64.b64encode(f"api:{key}".encode()).decode()
 
 
-def _service(settings: wandb.Settings, timeout: float) -> Any:
+def _open_service(settings: wandb.Settings, timeout: float) -> Any:
     from wandb.apis.public.service_api import ServiceApi
 
     service = ServiceApi(settings, timeout=timeout)
-    with own_client_in_use():
+    with use_own_client():
         service._get_api_session()
     return service

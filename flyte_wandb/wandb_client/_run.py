@@ -8,13 +8,20 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import _place
 from .._errors import OpenRunError
-from .._logging import one_line, say_once
+from .._logging import log_once, one_line
+from .._place import api_url
 from ..settings._start import START, moment_in
-from ._agent_room import own_client, own_client_in_use
+from ._agent_room import own_client, use_own_client
 from ._configuration import HOSTS, own_settings
-from ._dead_service import let_go, mourn, renew_service, service_behind, service_died, survive
+from ._dead_service import (
+    log_dead_service,
+    renew_service,
+    run_late_teardown_hooks,
+    service_behind,
+    service_died,
+    tolerate_dead_service,
+)
 
 if TYPE_CHECKING:
     import wandb
@@ -34,7 +41,7 @@ that is not finished in time stays on the disk, whole.
 """
 
 
-def bounds(*given: Collection[str]) -> dict[str, Any]:
+def default_bounds(*given: Collection[str]) -> dict[str, Any]:
     """Return the bounds that nobody has set, as far as this version of wandb knows them.
 
     Args:
@@ -69,25 +76,27 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         # W&B refuses a second writer of one run id behind the same service process.
         os.environ.pop(_SERVICE_VARIABLE, None)
     try:
-        run = _rewound(opening, stop) or _started(opening, stop)
+        run = _open_rewound(opening, stop) or _started(opening, stop)
     except Exception as error:
-        _forget(opening.run_id, error)
-        raise OpenRunError(f"{_not_opened(opening)}: {type(error).__name__}: {one_line(error)}; {_REMEDY}") from error
+        _forget_run_id(opening.run_id, error)
+        raise OpenRunError(
+            f"{_not_opened_message(opening)}: {type(error).__name__}: {one_line(error)}; {_REMEDY}"
+        ) from error
     if run.id != opening.run_id and not run.disabled:
-        raise OpenRunError(f"{_not_opened(opening)}: it handed out the run {run.id!r} instead")
-    survive(run)
+        raise OpenRunError(f"{_not_opened_message(opening)}: it handed out the run {run.id!r} instead")
+    tolerate_dead_service(run)
     return run
 
 
-def _init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
+def _call_init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
     import wandb
 
     arguments = dict(given)
-    settings = _settings(arguments.pop("settings", {}), opening, stop)
+    settings = _build_settings(arguments.pop("settings", {}), opening, stop)
     if opening.shared:
         arguments.pop("mode", None)
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
-    with own_client_in_use(), HOSTS.logged_in(opening.host):
+    with use_own_client(), HOSTS.logged_in(opening.host):
         service = service_behind()
         try:
             return init()
@@ -103,19 +112,19 @@ def _started(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
     from wandb.errors import UsageError
 
     try:
-        return _init(opening, opening.arguments, stop)
+        return _call_init(opening, opening.arguments, stop)
     except UsageError as error:  # what W&B raises where resume="must" finds no run
         if opening.fork_from is None:
             raise
-        _forget(opening.run_id, error)
-        return _init(opening, {**_without_start(opening), "fork_from": opening.fork_from}, stop)
+        _forget_run_id(opening.run_id, error)
+        return _call_init(opening, {**_without_start(opening), "fork_from": opening.fork_from}, stop)
 
 
 def _without_start(opening: Opening) -> dict[str, Any]:
     return {name: value for name, value in opening.arguments.items() if name not in START}
 
 
-def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
+def _open_rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
     """Open the run behind an earlier step, or return None where that is not asked for, or W&B cannot do it."""
     if opening.rewind is None:
         return None
@@ -123,10 +132,10 @@ def _rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | N
     try:
         if opening.shared:
             raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
-        return _init(opening, {**_without_start(opening), "resume_from": point}, stop)
+        return _call_init(opening, {**_without_start(opening), "resume_from": point}, stop)
     except Exception as error:
-        _forget(opening.run_id, error)
-        say_once(
+        _forget_run_id(opening.run_id, error)
+        log_once(
             f"the run {opening.run_id!r} goes on at its end, not after step {opening.rewind}: W&B did not rewind it: "
             f"{one_line(error)}"
         )
@@ -161,28 +170,28 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
         run.finish(exit_code=exit_code)
     except Exception as error:
         if service_died(error):
-            mourn(run)
+            log_dead_service(run)
             renew_service(service_behind(run))
-            let_go(run)
+            run_late_teardown_hooks(run)
         else:
             _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
 
 
-def _settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
+def _build_settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
-    ours = {"stop_fn": stop, **bounds(given.keys(), own_settings().model_fields_set)}
-    host = {"base_url": _place.api_url(opening.host)} if opening.host else {}
+    ours = {"stop_fn": stop, **default_bounds(given.keys(), own_settings().model_fields_set)}
+    host = {"base_url": api_url(opening.host)} if opening.host else {}
     return {**ours, **given, **opening.settings, **host}
 
 
-def _not_opened(opening: Opening) -> str:
-    server = _place.api_url(opening.host) if opening.host else own_settings().base_url
+def _not_opened_message(opening: Opening) -> str:
+    server = api_url(opening.host) if opening.host else own_settings().base_url
     project = opening.arguments.get("project")
     where = f" (project {project!r})" if project else ""
     return f"W&B did not open the run {opening.run_id!r}{where} at {server}"
 
 
-def _forget(run_id: str, error: Exception) -> None:
+def _forget_run_id(run_id: str, error: Exception) -> None:
     """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
 
     The service lets go of a run only after its exit; told to do so before, it answers nothing any more. A run that is

@@ -46,21 +46,23 @@ def ask_server(base_url: str, key: str | None, *, timeout: float) -> ServerInfo:
         ValueError: What answers is no W&B server.
     """
     body = json.dumps({"query": _QUERY, "variables": {}, "operationName": "Viewer"}).encode()
-    request = Request(f"{base_url}/graphql", data=body, headers={"Content-Type": "application/json", **_login(key)})
+    request = Request(
+        f"{base_url}/graphql", data=body, headers={"Content-Type": "application/json", **_login_headers(key)}
+    )
     try:
         with urlopen(request, timeout=timeout) as answer:
-            return _read(json.loads(answer.read()))
+            return _read_answer(json.loads(answer.read()))
     except HTTPError as error:
         if error.code in _REFUSED:
             return ServerInfo(user=None, entity=None, version=None)
         raise
 
 
-def _login(key: str | None) -> dict[str, str]:
+def _login_headers(key: str | None) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"api:{key}".encode()).decode()} if key else {}
 
 
-def _read(body: Any) -> ServerInfo:
+def _read_answer(body: Any) -> ServerInfo:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, dict):
         raise ValueError("its answer is none of a W&B server")

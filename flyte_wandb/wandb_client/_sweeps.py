@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .._place import Place
-from ._agent_room import own_client_in_use
-from ._api import execute
+from ._agent_room import use_own_client
+from ._api import execute_query
 
 if TYPE_CHECKING:
     import wandb
@@ -47,7 +47,7 @@ def create_sweep(config: Mapping[str, Any], prior_runs: Sequence[str]) -> tuple[
     """
     import wandb
 
-    with own_client_in_use():
+    with use_own_client():
         sweep_id = wandb.sweep(dict(config), prior_runs=list(prior_runs))
     place = {name: os.environ.get(f"WANDB_{name.upper()}") for name in ("project", "entity")}
     return sweep_id, Place(host=os.environ.get("WANDB_BASE_URL"), **place)
@@ -71,7 +71,7 @@ def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | N
     return None
 
 
-def sweep_parameters(path: str | None) -> dict[str, Any]:
+def read_sweep_parameters(path: str | None) -> dict[str, Any]:
     """Return the parameters that W&B's agent has written to a file for its trial."""
     from wandb.sdk.lib import config_util
 
@@ -85,11 +85,11 @@ def register_agent(api: wandb.Api, where: Place, sweep_id: str, name: str) -> st
         Exception: There is no such sweep, or W&B did not answer.
     """
     place = {"projectName": where.project, "entityName": where.entity}
-    answer = execute(api, _CREATE_AGENT, {"host": name, "sweep": sweep_id, **place}, timeout=_SECONDS)
+    answer = execute_query(api, _CREATE_AGENT, {"host": name, "sweep": sweep_id, **place}, timeout=_SECONDS)
     return str(answer["createAgent"]["agent"]["id"])
 
 
-def beat(api: wandb.Api, agent_id: str, running: Sequence[str]) -> list[dict[str, Any]]:
+def send_heartbeat(api: wandb.Api, agent_id: str, running: Sequence[str]) -> list[dict[str, Any]]:
     """Tell W&B's controller which trials an agent is running, and return what it wants done. Blocks.
 
     Returns:
@@ -100,12 +100,12 @@ def beat(api: wandb.Api, agent_id: str, running: Sequence[str]) -> list[dict[str
         Exception: The sweep was deleted, or W&B did not answer.
     """
     told = {"id": agent_id, "metrics": "{}", "runState": json.dumps(dict.fromkeys(running, True))}
-    answer = execute(api, _HEARTBEAT, told, timeout=_SECONDS)
+    answer = execute_query(api, _HEARTBEAT, told, timeout=_SECONDS)
     commands: list[dict[str, Any]] = json.loads(answer["agentHeartbeat"]["commands"])
     return commands
 
 
-def sweep_config(api: wandb.Api, where: Place, sweep_id: str) -> dict[str, Any]:
+def read_sweep_config(api: wandb.Api, where: Place, sweep_id: str) -> dict[str, Any]:
     """Return the configuration of a sweep. Blocks.
 
     Raises:
@@ -115,7 +115,7 @@ def sweep_config(api: wandb.Api, where: Place, sweep_id: str) -> dict[str, Any]:
     return dict(sweep.config)
 
 
-def run_summary(api: wandb.Api, where: Place, run_id: str) -> dict[str, Any]:
+def read_run_summary(api: wandb.Api, where: Place, run_id: str) -> dict[str, Any]:
     """Return the summary of a run, without W&B's own keys. Blocks.
 
     Raises:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .. import _place
-from .._place import Place
-from ._configuration import api_key, own_settings
+from .._place import Place, api_url
+from ._configuration import find_api_key, own_settings
 
 _LOOK: Final = 0.2
 """Seconds between two looks whether an upload is to be stopped."""
@@ -45,9 +44,9 @@ class UploadError(Exception):
     """W&B's command did not upload all; the message is what it said."""
 
 
-def server_of(where: Place) -> str:
+def api_address(where: Place) -> str:
     """Return the address of the API at a place."""
-    return _place.api_url(where.host) if where.host else str(own_settings().base_url)
+    return api_url(where.host) if where.host else str(own_settings().base_url)
 
 
 def own_wandb_dir() -> str:
@@ -55,7 +54,7 @@ def own_wandb_dir() -> str:
     return str(own_settings().wandb_dir)
 
 
-def upload(folders: Sequence[Path], where: Place, work: Path, check: Callable[[], None]) -> None:
+def upload_folders(folders: Sequence[Path], where: Place, work: Path, check: Callable[[], None]) -> None:
     """Upload the folders of offline runs. Those of one run go one after the other, in the order of their start. Blocks.
 
     Args:
@@ -73,19 +72,19 @@ def upload(folders: Sequence[Path], where: Place, work: Path, check: Callable[[]
     process = subprocess.Popen(
         command,
         cwd=work,
-        env=_environment(os.environ, server_of(where), work),
+        env=_upload_environment(os.environ, api_address(where), work),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
-    told = _told(_output(process, check))
+    told = _errors_in_output(_wait_for_output(process, check))
     if process.returncode or told:
         raise UploadError(told or f"`wandb sync` ended with exit code {process.returncode}")
 
 
-def _output(process: subprocess.Popen[str], check: Callable[[], None]) -> str:
+def _wait_for_output(process: subprocess.Popen[str], check: Callable[[], None]) -> str:
     """Return what a process prints until its end. Where it is to be stopped, so is W&B's service below it."""
     try:
         while True:
@@ -99,7 +98,7 @@ def _output(process: subprocess.Popen[str], check: Callable[[], None]) -> str:
         raise
 
 
-def _told(output: str) -> str:
+def _errors_in_output(output: str) -> str:
     """Return the errors in what W&B's command prints."""
     lines = _COLOURS.sub("", output).splitlines()
     errors = [line.partition("ERROR ")[2] for line in lines if line.startswith("wandb: ERROR ")]
@@ -107,9 +106,9 @@ def _told(output: str) -> str:
     return "; ".join(dict.fromkeys(errors))
 
 
-def _environment(environ: Mapping[str, str], server: str, work: Path) -> dict[str, str]:
+def _upload_environment(environ: Mapping[str, str], server: str, work: Path) -> dict[str, str]:
     own = {name: value for name, value in environ.items() if not name.startswith("WANDB_") or name in _KEPT}
-    key, _ = api_key(server)
+    key, _ = find_api_key(server)
     login: dict[str, Any] = {"WANDB_API_KEY": key} if key else {}
     told = {"WANDB_BASE_URL": server, "WANDB_DIR": str(work), "WANDB_MODE": "online", "PYTHONIOENCODING": "utf-8"}
     return {**own, **_PATIENCE, **login, **told, "WANDB_SILENT": "false", "WANDB_QUIET": "false"}

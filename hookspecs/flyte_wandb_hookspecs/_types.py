@@ -94,11 +94,11 @@ class Topology:
     restart_count: int = 0
 
     def __post_init__(self) -> None:
-        _inside("rank", self.rank, "world_size", self.world_size)
-        _inside("local_rank", self.local_rank, "local_world_size", self.local_world_size)
-        _inside("worker_index", self.worker_index, "num_workers", self.num_workers)
-        _at_most("local_world_size", self.local_world_size, self.world_size)
-        _at_most("num_workers", self.num_workers, self.world_size)
+        _check_inside("rank", self.rank, "world_size", self.world_size)
+        _check_inside("local_rank", self.local_rank, "local_world_size", self.local_world_size)
+        _check_inside("worker_index", self.worker_index, "num_workers", self.num_workers)
+        _check_at_most("local_world_size", self.local_world_size, self.world_size)
+        _check_at_most("num_workers", self.num_workers, self.world_size)
         if self.restart_count < 0:
             raise ValueError(f"restart_count {self.restart_count} is negative; the first start counts as 0")
 
@@ -108,14 +108,14 @@ class Topology:
         return self.launcher is not None
 
 
-def _inside(field: str, value: int, world_field: str, size: int) -> None:
+def _check_inside(field: str, value: int, world_field: str, size: int) -> None:
     if size < 1:
         raise ValueError(f"{world_field} {size} is too small; a world has at least 1 process")
     if not 0 <= value < size:
         raise ValueError(f"{field} {value} is outside its world: 0 to {size - 1} fit, because {world_field} is {size}")
 
 
-def _at_most(field: str, value: int, world_size: int) -> None:
+def _check_at_most(field: str, value: int, world_size: int) -> None:
     if value > world_size:
         raise ValueError(f"{field} {value} is larger than the whole world (world_size is {world_size})")
 

@@ -11,7 +11,7 @@ import pytest
 
 from examples.results import main
 from flyte_wandb import wandb_config
-from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, Tuning
+from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, DownloadLimits
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._reader import _MOST_METRICS
 from tests.cli.running import run
@@ -75,6 +75,6 @@ def test_the_folder_is_read_as_the_page_says(
 
 
 def test_the_page_tells_the_numbers_that_hold() -> None:
-    assert f"| `{AT_ONCE_VARIABLE}` | {Tuning().at_once} |" in PAGE
-    assert f"| `{PATIENCE_VARIABLE}` | {Tuning().patience:.0f} |" in PAGE
+    assert f"| `{AT_ONCE_VARIABLE}` | {DownloadLimits().at_once} |" in PAGE
+    assert f"| `{PATIENCE_VARIABLE}` | {DownloadLimits().patience:.0f} |" in PAGE
     assert f"more than {_MOST_METRICS:,} rows" in PAGE

@@ -34,7 +34,7 @@ from flyte_wandb import (
     wandb_init,
 )
 from flyte_wandb.plans._plan import detect_topology
-from flyte_wandb.runs._run_hooks import Contribution, contributed
+from flyte_wandb.runs._run_hooks import Contribution, collect_contributions
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.docs.consoles import ROOT
@@ -151,7 +151,7 @@ ANSWERS: dict[str, list[tuple[Callable[[StrategyManager], Any], Any]]] = {
     "list_strategies": [(lambda ask: ask.strategies_of("example"), [HALVES])],
     "contribute_run_settings": [
         (
-            lambda ask: contributed(ask, request=request(), plan=plan(request(), ask)),
+            lambda ask: collect_contributions(ask, request=request(), plan=plan(request(), ask)),
             Contribution(tags=("acme",), config={"cost_centre": 4711}),
         )
     ],

@@ -38,7 +38,7 @@ from flyte_wandb import (
 )
 from flyte_wandb import _logging as _notices
 from flyte_wandb.links._placeholders import _SAMPLES
-from flyte_wandb.runs._run_hooks import OBSERVER_SECONDS, contributed
+from flyte_wandb.runs._run_hooks import OBSERVER_SECONDS, collect_contributions
 from flyte_wandb.settings._limits import RUN_ID
 from flyte_wandb.testing import PluginConformance, WandbServer, run_container, run_ranks
 from tests.cli.running import PLACE, SCRIPTS, environment, run
@@ -289,7 +289,7 @@ def test_tags_and_cost_centre_are_in_the_run(run_local: LocalRun, tmp_path: Path
     assert log.tags == ["mine", "acme"]
     assert own_config(log) == {"cost_centre": 4700, "model": {"layers": [1, 2]}}
     asked = replace(request(), flyte_project="vision")
-    assert contributed(manager(acme=COSTS), request=asked, plan=plan(asked)).config == {"cost_centre": 4711}
+    assert collect_contributions(manager(acme=COSTS), request=asked, plan=plan(asked)).config == {"cost_centre": 4711}
 
 
 @pytest.mark.parametrize(("fail", "ending"), [(False, "fine"), (True, "no data")])

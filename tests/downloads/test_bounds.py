@@ -8,12 +8,12 @@ import pytest
 
 from flyte_wandb import SettingError
 from flyte_wandb.results._workers import Stop, StoppedError, Workers
-from flyte_wandb.results.downloads._limits import Tuning, tuning
-from flyte_wandb.wandb_client._reader import page_size
+from flyte_wandb.results.downloads._limits import DownloadLimits, read_limits
+from flyte_wandb.wandb_client._reader import choose_page_size
 
 
 def test_what_is_not_set_is_the_default() -> None:
-    assert tuning({}) == Tuning() == Tuning(at_once=16, patience=300)
+    assert read_limits({}) == DownloadLimits() == DownloadLimits(at_once=16, patience=300)
 
 
 @pytest.mark.parametrize(
@@ -27,15 +27,15 @@ def test_what_is_not_set_is_the_default() -> None:
 )
 def test_a_variable_that_cannot_be_used_is_named(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=f"{variable}='{text}'"):
-        tuning({variable: text})
+        read_limits({variable: text})
 
 
 def test_waits_grow_and_their_sum_is_bounded() -> None:
-    waits = list(Tuning(patience=300).waits())
+    waits = list(DownloadLimits(patience=300).waits())
     assert waits[:4] == [0.5, 1, 2, 4]
     assert max(waits) == 60
     assert 240 < sum(waits) <= 300
-    assert list(Tuning(patience=0).waits()) == []
+    assert list(DownloadLimits(patience=0).waits()) == []
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_waits_grow_and_their_sum_is_bounded() -> None:
     ],
 )
 def test_a_page_of_the_history_holds_many_rows_and_never_too_many(lines: int | None, steps: int, expected: int) -> None:
-    assert page_size(lines, lambda: steps) == expected
+    assert choose_page_size(lines, lambda: steps) == expected
 
 
 def test_no_more_calls_run_at_a_time_than_there_are_workers() -> None:
@@ -78,7 +78,7 @@ def test_a_stop_ends_waits_and_starts_nothing_more() -> None:
     with Workers(1, stop) as workers:
         calls = [workers.submit(wait), workers.submit(later.set)]
         started.wait()
-        stop.tell()
+        stop.set()
         with pytest.raises(StoppedError):
             workers.results(calls)
     assert not later.is_set()

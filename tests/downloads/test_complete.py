@@ -12,7 +12,7 @@ import pytest
 import wandb
 
 from flyte_wandb import DownloadError, download_wandb_run_dir
-from flyte_wandb.results._file_names import local_paths
+from flyte_wandb.results._file_names import assign_local_paths
 from flyte_wandb.testing import WandbServer
 from tests.downloads.runs import BIG, document, files_here, large_run, rows, small_run, whole
 
@@ -26,7 +26,7 @@ def counts(server: WandbServer) -> dict[str, int]:
 
 def test_a_large_run_is_whole_after_a_kill_under_faults(server: WandbServer, tmp_path: Path) -> None:
     record, folder, of_big = large_run(server), tmp_path / "run", f"download:large/{BIG}"
-    names = {path: name for name, path in local_paths(record.files).items()}
+    names = {path: name for name, path in assign_local_paths(record.files).items()}
     server.fault(of_big, drop=True, times=None)
     server.fault("download", status=429, retry_after=1, times=2)
     server.fault("download", drop=True, times=2)

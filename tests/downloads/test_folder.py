@@ -22,7 +22,7 @@ def test_a_link_below_the_folder_is_not_followed(tmp_path: Path, outside: Path) 
     root = tmp_path / "run"
     (root / "files").mkdir(parents=True)
     (root / "files" / "link").symlink_to(outside)
-    with Folder(root).claimed() as folder, pytest.raises(DownloadError, match=r"files/link is in the way"):
+    with Folder(root).claim() as folder, pytest.raises(DownloadError, match=r"files/link is in the way"):
         folder.write("files/link/a.txt", b"a")
     assert list(outside.iterdir()) == []
 
@@ -31,7 +31,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced(tmp_path: Path, outside: Path
     root = tmp_path / "run"
     root.mkdir()
     (root / "run.json").symlink_to(outside / "theirs.json")
-    with Folder(root).claimed() as folder:
+    with Folder(root).claim() as folder:
         folder.write("run.json", b"{}")
     assert (root / "run.json").read_bytes() == b"{}"
     assert not (root / "run.json").is_symlink()
@@ -44,21 +44,21 @@ def test_a_link_in_the_place_of_what_is_our_own_is_refused(name: str, tmp_path: 
     link = Path(f"{own}{name}")
     link.parent.mkdir(parents=True)
     link.symlink_to(outside / "there" if name == "/lock" else outside)
-    with pytest.raises((DownloadError, OSError)), Folder(tmp_path / "run").claimed():
+    with pytest.raises((DownloadError, OSError)), Folder(tmp_path / "run").claim():
         pass
     assert list(outside.iterdir()) == []
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path, outside: Path) -> None:
     (tmp_path / "run").symlink_to(outside)
-    with Folder(tmp_path / "run").claimed() as folder:
+    with Folder(tmp_path / "run").claim() as folder:
         folder.write("a.txt", b"a")
     assert (outside / "a.txt").read_bytes() == b"a"
 
 
 def test_a_file_that_was_not_placed_is_nowhere(tmp_path: Path) -> None:
-    with Folder(tmp_path).claimed() as folder:
-        with folder.staged() as (file, _):
+    with Folder(tmp_path).claim() as folder:
+        with folder.stage_file() as (file, _):
             file.write(b"half")
         assert [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"half"] == []
 
@@ -67,22 +67,22 @@ def test_what_a_dead_download_left_is_removed(tmp_path: Path) -> None:
     staging = tmp_path / ".flyte-wandb-download" / "staging"
     staging.mkdir(parents=True)
     (staging / "0").write_bytes(b"half")
-    with Folder(tmp_path).claimed():
+    with Folder(tmp_path).claim():
         assert list(staging.iterdir()) == []
 
 
 def test_two_downloads_do_not_fill_one_folder_at_a_time(tmp_path: Path) -> None:
-    with Folder(tmp_path).claimed():
-        second = Folder(tmp_path).claimed()
+    with Folder(tmp_path).claim():
+        second = Folder(tmp_path).claim()
         with pytest.raises(DownloadError, match="another download fills"):
             second.__enter__()
-    with Folder(tmp_path).claimed():
+    with Folder(tmp_path).claim():
         pass
 
 
 def test_the_journal_knows_a_complete_file_until_it_changes_here_or_there(tmp_path: Path) -> None:
     stamp = {"md5": "x"}
-    with Folder(tmp_path).claimed() as folder:
+    with Folder(tmp_path).claim() as folder:
         folder.write("a.txt", b"abc")
         Journal(folder).note("a.txt", stamp)
         assert Journal(folder).has("a.txt", stamp)
@@ -92,7 +92,7 @@ def test_the_journal_knows_a_complete_file_until_it_changes_here_or_there(tmp_pa
 
 
 def test_a_journal_that_was_cut_off_in_a_line_goes_on_after_it(tmp_path: Path) -> None:
-    with Folder(tmp_path).claimed() as folder:
+    with Folder(tmp_path).claim() as folder:
         folder.write("a.txt", b"abc")
         folder.write("b.txt", b"b")
         Journal(folder).note("a.txt", {})

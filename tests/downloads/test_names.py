@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flyte_wandb.results._file_names import MOST_BYTES, local_paths
+from flyte_wandb.results._file_names import MOST_BYTES, assign_local_paths
 
 COMPONENTS = st.one_of(
     st.sampled_from(["..", ".", "", "a", "b", "C:", "con", "~", "a~1", "\x00", "\ud800", "é" * 200, "x" * 300]),
@@ -21,7 +21,7 @@ NAMES = st.one_of(st.text(max_size=20), st.lists(COMPONENTS, min_size=1, max_siz
 @FEW
 @given(st.lists(NAMES, max_size=12))
 def test_every_name_has_a_path_of_its_own_below_the_folder(names: list[str]) -> None:
-    paths = local_paths(names)
+    paths = assign_local_paths(names)
     assert set(paths) == set(names)
     assert len(set(paths.values())) == len(paths)
     for path in paths.values():
@@ -34,7 +34,7 @@ def test_every_name_has_a_path_of_its_own_below_the_folder(names: list[str]) -> 
 @FEW
 @given(st.lists(NAMES, max_size=12))
 def test_no_path_is_the_folder_of_another(names: list[str]) -> None:
-    paths = set(local_paths(names).values())
+    paths = set(assign_local_paths(names).values())
     assert not paths & {str(folder) for path in paths for folder in PurePosixPath(path).parents}
 
 
@@ -43,12 +43,12 @@ def test_no_path_is_the_folder_of_another(names: list[str]) -> None:
 def test_a_path_does_not_depend_on_the_order_of_the_names(names: list[str], random: object) -> None:
     shuffled = list(names)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert local_paths(shuffled) == local_paths(names)
+    assert assign_local_paths(shuffled) == assign_local_paths(names)
 
 
 @given(st.lists(st.text("abcxyz.-_ é", min_size=1).filter(lambda name: name not in (".", "..")), max_size=12))
 def test_a_safe_name_stays_as_it_is(names: list[str]) -> None:
-    assert local_paths(names) == {name: name for name in names}
+    assert assign_local_paths(names) == {name: name for name in names}
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_safe_name_stays_as_it_is(names: list[str]) -> None:
     ],
 )
 def test_a_hostile_name_keeps_what_it_can(name: str, nearest: str) -> None:
-    assert local_paths([name])[name].startswith(nearest)
+    assert assign_local_paths([name])[name].startswith(nearest)
 
 
 def test_a_name_that_copies_the_path_of_a_hostile_one_takes_nothing_from_it() -> None:
-    taken = local_paths(["../evil"])["../evil"]
-    both = local_paths(["../evil", taken])
+    taken = assign_local_paths(["../evil"])["../evil"]
+    both = assign_local_paths(["../evil", taken])
     assert both[taken] == taken
     assert both["../evil"] != taken

@@ -13,7 +13,7 @@ import pytest
 from flyte.cli._tui._tracker import ActionTracker
 
 from flyte_wandb import DownloadError, download_wandb_run_dir, download_wandb_run_logs, download_wandb_sweep_logs
-from flyte_wandb.results.downloads._after_task import bring_home, bring_home_async
+from flyte_wandb.results.downloads._after_task import download_after_task, download_after_task_async
 from flyte_wandb.results.downloads._reference import Reference
 from flyte_wandb.testing import WandbServer, run_container
 from tests.conftest import LocalRun
@@ -33,13 +33,13 @@ async def logs(run_id: str) -> flyte.io.Dir:
 
 @env.task
 def home() -> str:
-    bring_home(RUN)
+    download_after_task(RUN)
     return "done"
 
 
 @env.task
 async def home_async() -> str:
-    await bring_home_async(RUN)
+    await download_after_task_async(RUN)
     return "done"
 
 

@@ -13,9 +13,9 @@ from io import BytesIO
 import pytest
 
 from flyte_wandb.results._workers import Stop
-from flyte_wandb.results.downloads._limits import Tuning
+from flyte_wandb.results.downloads._limits import DownloadLimits
 from flyte_wandb.results.downloads._transfer import TransferError, Transfers
-from flyte_wandb.wandb_client import Access, RemoteFile
+from flyte_wandb.wandb_client._reader import Access, RemoteFile
 
 ACCESS = Access(server="http://127.0.0.1:9", login="Basic secret", headers={"X-Team": "a"}, proxies={}, verify=True)
 
@@ -53,9 +53,9 @@ def received(file: RemoteFile, ask: RemoteFile, access: Access = ACCESS) -> tupl
     """Transfer a file, and return its bytes and how often the server's list was asked again."""
     asked: list[RemoteFile] = []
     into = BytesIO()
-    with Transfers(access, Tuning(), Stop()) as transfers:
-        transfers.persist(
-            partial(transfers.receive, into=into, seen=lambda size: None),
+    with Transfers(access, DownloadLimits(), Stop()) as transfers:
+        transfers.transfer_with_retries(
+            partial(transfers.receive_file, into=into, seen=lambda size: None),
             file,
             lambda file: (asked.append(file), ask)[1],  # type: ignore[func-returns-value]
         )
@@ -95,7 +95,7 @@ def test_a_server_that_leads_elsewhere_does_not_lead_the_key_there(echo: str) ->
 
 def test_the_error_of_a_server_that_is_not_there_does_not_show_a_signed_address() -> None:
     file = remote("http://127.0.0.1:9/file?Signature=secret", b"")
-    with Transfers(ACCESS, Tuning(patience=0), Stop()) as transfers:
-        attempt = partial(transfers.receive, into=BytesIO(), seen=lambda size: None)
+    with Transfers(ACCESS, DownloadLimits(patience=0), Stop()) as transfers:
+        attempt = partial(transfers.receive_file, into=BytesIO(), seen=lambda size: None)
         with pytest.raises(TransferError, match=r"^127.0.0.1:9 did not answer \(ConnectionError\)$"):
-            transfers.persist(attempt, file, lambda file: file)
+            transfers.transfer_with_retries(attempt, file, lambda file: file)

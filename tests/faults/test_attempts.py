@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte_wandb import Request, Role, Settings, Topology, plan
-from flyte_wandb._action import attempt_here
-from flyte_wandb.runs._opening import opening
+from flyte_wandb._action import current_attempt
+from flyte_wandb.runs._opening import build_opening
 from tests.conftest import LocalRun
 from tests.remote import action_context
 
@@ -40,7 +40,7 @@ def test_a_container_is_told_by_its_environment(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with internal_ctx().replace_task_context(action_context(tmp_path, "a0", {})):
-        assert [attempt_here(), attempt_here()] == [attempt, attempt]
+        assert [current_attempt(), current_attempt()] == [attempt, attempt]
 
 
 COUNTED: list[int] = []
@@ -48,10 +48,10 @@ COUNTED: list[int] = []
 
 @env.task
 async def counts() -> int:
-    COUNTED.append(attempt_here())
+    COUNTED.append(current_attempt())
     if len(COUNTED) < 3:
         raise ConnectionError("again")
-    return attempt_here()
+    return current_attempt()
 
 
 def test_local_attempts_are_counted_anew_for_each_action(run_local: LocalRun) -> None:
@@ -126,4 +126,4 @@ def test_another_attempt_is_tagged(
 ) -> None:
     settings = Settings(tags=tags, flyte_identity=identity)
     request = Request(run_name="r1", action_name="a0", settings=settings, attempt=attempt)
-    assert opening(plan(request), request, mode="online").arguments.get("tags") == expected
+    assert build_opening(plan(request), request, mode="online").arguments.get("tags") == expected

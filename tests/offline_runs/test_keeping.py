@@ -17,7 +17,7 @@ from flyte.models import ActionID, CheckpointPaths, RawDataPath, TaskContext
 
 from flyte_wandb._action import Action
 from flyte_wandb.results.offline import keep_offline_run
-from flyte_wandb.results.offline._storage import storage as storage_at
+from flyte_wandb.results.offline._storage import open_storage as storage_at
 from tests.offline import read
 from tests.offline_runs.conftest import KEY, Ended
 

@@ -16,7 +16,7 @@ import pytest
 
 from flyte_wandb import SettingError, SyncOutcome, sync_wandb_runs, sync_wandb_runs_async
 from flyte_wandb.testing import RunRecord, WandbServer, run_container
-from flyte_wandb.wandb_client import can_append
+from flyte_wandb.wandb_client._log_file import can_append
 from tests.cli.running import run
 from tests.container import tasks
 from tests.offline import read

@@ -10,12 +10,12 @@ import pytest
 import wandb
 
 from flyte_wandb import SettingError, wandb_config, wandb_init
-from flyte_wandb.plans._request import placeholder_request
+from flyte_wandb.plans._request import build_placeholder_request
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.settings._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting
 from flyte_wandb.settings._context import read_settings
-from flyte_wandb.settings._merge import merged
-from flyte_wandb.settings._schema import FIELDS, checked
+from flyte_wandb.settings._merge import merge_settings
+from flyte_wandb.settings._schema import FIELDS, check_settings
 
 VALUES: dict[str, Any] = {
     "mode": "offline",
@@ -59,7 +59,7 @@ def test_every_field_that_an_argument_of_wandbs_init_sets_is_decided() -> None:
 @pytest.mark.parametrize("field", VALUES)
 def test_a_field_counts_as_the_setting_of_that_name(field: str, kind: Any) -> None:
     name, value = SETTING_OF[field], VALUES[field]
-    assert checked({"settings": kind({field: value})}, "wandb_init") == {name: value}
+    assert check_settings({"settings": kind({field: value})}, "wandb_init") == {name: value}
     assert read_settings(wandb_config(settings=kind({field: value}))) == {name: value}
     assert read_settings(wandb_config(**{name: value})) == {name: value}
 
@@ -84,14 +84,14 @@ def test_the_order_of_precedence_is_arguments_over_settings_and_the_decorator_ov
         value = {name: {"project": str(number)} if name == "settings" else str(number) for name in arguments}
         given[place] |= value
     context = read_settings(wandb_config(**given["context"]))
-    found = merged(context, checked(given["decorator"], "wandb_init"), parent=None, action_name="a0")
+    found = merge_settings(context, check_settings(given["decorator"], "wandb_init"), parent=None, action_name="a0")
     assert found.project == str(first)
 
 
 def test_other_fields_are_merged_one_by_one_and_handed_on() -> None:
-    outer = checked({"settings": {"init_timeout": 60, "quiet": True, "mode": "offline"}}, "wandb_config")
-    inner = checked({"settings": wandb.Settings(quiet=False)}, "wandb_init")
-    found = merged(outer, inner, parent=None, action_name="a0")
+    outer = check_settings({"settings": {"init_timeout": 60, "quiet": True, "mode": "offline"}}, "wandb_config")
+    inner = check_settings({"settings": wandb.Settings(quiet=False)}, "wandb_init")
+    found = merge_settings(outer, inner, parent=None, action_name="a0")
     assert (dict(found.init["settings"]), found.mode) == ({"init_timeout": 60, "quiet": False}, "offline")
 
 
@@ -137,4 +137,4 @@ def test_a_wandb_settings_is_plain_data_in_the_spec_that_travels_to_ranks() -> N
 
     spec: Spec = wandb_init(settings=wandb.Settings(mode="offline", quiet=True))(function).__wandb_spec__  # type: ignore[attr-defined]
     assert spec.settings == {"mode": "offline", "settings": {"quiet": True}}
-    assert placeholder_request(spec).settings.mode == "offline"
+    assert build_placeholder_request(spec).settings.mode == "offline"

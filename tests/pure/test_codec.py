@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import SettingError
-from flyte_wandb.settings._encoding import decode, encode
+from flyte_wandb.settings._encoding import decode_value, encode_value
 
 LOOK_ALIKES = st.sampled_from(
     ["", "true", "null", "None", "1", "1e3", "-0", "NaN", "[1]", '{"a": 1}', '"x"', "$tuple", "$dict", "\ud800", "\x00"]
@@ -59,13 +59,13 @@ def same(left: object, right: object) -> bool:
 @example(float("inf"))
 @example(2**200)
 def test_what_comes_out_is_what_went_in_with_its_types(value: object) -> None:
-    text = encode(value, "config")
+    text = encode_value(value, "config")
     assert text.isascii()
-    assert same(decode(text), value)
+    assert same(decode_value(text), value)
 
 
 def test_a_number_that_is_none_comes_back_as_one() -> None:
-    assert math.isnan(decode(encode(float("nan"), "config")))
+    assert math.isnan(decode_value(encode_value(float("nan"), "config")))
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_a_number_that_is_none_comes_back_as_one() -> None:
     ],
 )
 def test_the_text_is_json_with_marks_for_what_json_does_not_know(value: object, text: str) -> None:
-    assert encode(value, "config") == text
-    assert same(decode(text), value)
+    assert encode_value(value, "config") == text
+    assert same(decode_value(text), value)
 
 
 class Size(str, Enum):
@@ -113,7 +113,7 @@ class Text(str):
 )
 def test_what_cannot_travel_is_refused_with_its_place_and_type(value: object, path: str) -> None:
     with pytest.raises(SettingError) as caught:
-        encode(value, "config")
+        encode_value(value, "config")
     assert str(caught.value).startswith(path)
     assert str(caught.value).endswith("; use text, numbers, booleans, None, or lists, tuples and dicts of these")
 
@@ -133,31 +133,31 @@ def dict_in_itself() -> object:
 def test_a_value_that_contains_itself_is_refused() -> None:
     for value in (list_in_itself(), dict_in_itself()):
         with pytest.raises(SettingError, match=r"^config contains itself, or is nested too deeply to travel"):
-            encode(value, "config")
+            encode_value(value, "config")
 
 
 def test_a_value_in_two_places_does_not_contain_itself() -> None:
     both = [1]
-    assert decode(encode({"a": both, "b": both}, "config")) == {"a": [1], "b": [1]}
+    assert decode_value(encode_value({"a": both, "b": both}, "config")) == {"a": [1], "b": [1]}
 
 
 def test_a_number_too_long_for_text_is_refused_like_anything_else_that_cannot_travel() -> None:
     with pytest.raises(SettingError, match="config"):
-        encode({"seed": 10**5000}, "config")
+        encode_value({"seed": 10**5000}, "config")
 
 
 @pytest.mark.parametrize("text", ["", "vision", "{", "'a'", "True"])
 def test_a_text_that_was_not_written_here_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="Expecting"):
-        decode(text)
+        decode_value(text)
 
 
 @pytest.mark.parametrize("text", ['{"$tuple": 1}', '{"$dict": 1}', '{"$dict": [[1]]}', '{"$dict": [[[], 1]]}'])
 def test_a_text_with_a_mark_that_does_not_fit_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        decode(text)
+        decode_value(text)
 
 
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab"), inner)))
 def test_json_written_by_hand_is_read_as_it_stands(value: Any) -> None:
-    assert same(decode(json.dumps(value)), value)
+    assert same(decode_value(json.dumps(value)), value)

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import ParentRun, SettingError, WandbConfig, get_wandb_context, wandb_config
-from flyte_wandb.plans._inherited import read_run, written_run
+from flyte_wandb.plans._inherited import read_run, write_run
 from flyte_wandb.settings._context import read_settings
 from flyte_wandb.settings._schema import FIELDS
 
@@ -270,8 +270,8 @@ NAMES = st.one_of(st.none(), st.sampled_from(LOOK_ALIKES))
 )
 @example(ParentRun(run_id="r1-a0"))
 def test_the_identity_of_a_run_comes_back_as_it_was_written(run: ParentRun) -> None:
-    assert read_run(written_run(run)) == run
-    assert written_run(run)["_wandb_run_id"] == run.run_id
+    assert read_run(write_run(run)) == run
+    assert write_run(run)["_wandb_run_id"] == run.run_id
 
 
 @pytest.mark.parametrize("context", [{}, {"_wandb_run_id": ""}, {"_wandb_run": '{"run_id": "r1"}'}])

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from flyte_wandb import SettingError, wandb_config, wandb_init
-from flyte_wandb.settings._schema import FIELDS, OWN_FIELDS, SettingArguments, checked
+from flyte_wandb.settings._schema import FIELDS, OWN_FIELDS, SettingArguments, check_settings
 
 NO_SUCH = "there is no such setting"
 WORDS = "neither empty nor starts or ends with white space"
@@ -84,7 +84,7 @@ def test_settings_that_fit_come_back_as_they_are_and_none_is_left_out() -> None:
         "entity": None,
         "zzz": None,
     }
-    found = checked(given, "wandb_init")
+    found = check_settings(given, "wandb_init")
     assert found == {name: value for name, value in given.items() if value is not None}
     assert found["config"] is config
 

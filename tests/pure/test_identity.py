@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flyte_wandb import Request, Topology
-from flyte_wandb._action import Action, _told
-from flyte_wandb.runs._flyte_identity import _for_people, identity
+from flyte_wandb._action import Action, _attempt_from_environ
+from flyte_wandb.runs._flyte_identity import _browser_address, build_identity
 
 REQUEST = Request(run_name="r1", action_name="a1", task_name="env.train")
 REMOTE = Action(run_name="r1", name="a1", project="p", domain="d", local=False)
@@ -34,7 +34,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_attempts_count_from_1(variables: dict[str, str], attempt: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert _told() == attempt
+    assert _attempt_from_environ() == attempt
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_attempts_count_from_1(variables: dict[str, str], attempt: int, monkeypa
 )
 def test_attempts_and_restarts_are_told(attempt: int, topology: Topology, counts: dict[str, Any]) -> None:
     request = replace(REQUEST, task_name=None, attempt=attempt, topology=topology)
-    assert identity(Action(run_name="r1", name="a1"), request) == {"run": "r1", "action": "a1", **counts}
+    assert build_identity(Action(run_name="r1", name="a1"), request) == {"run": "r1", "action": "a1", **counts}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_console_of_flytes_own_setting_has_the_page(
     action: Action, url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLYTE_CONSOLE_ENDPOINT", "dns:///flyte.example.com")
-    found = identity(action, REQUEST).get("url")
+    found = build_identity(action, REQUEST).get("url")
     assert (found and found.partition("?")[0]) == url
 
 
@@ -79,4 +79,4 @@ def test_the_console_of_flytes_own_setting_has_the_page(
     ],
 )
 def test_an_address_inside_the_cluster_is_no_page_for_people(endpoint: str, public: bool) -> None:
-    assert _for_people(endpoint) is public
+    assert _browser_address(endpoint) is public

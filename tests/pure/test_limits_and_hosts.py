@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte_wandb._place import api_url, app_url, fault
+from flyte_wandb._place import api_url, app_url, host_fault
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
 
 ALL = [RUN_ID, GROUP, PROJECT, ENTITY, NAME, TAG, JOB_TYPE]
@@ -96,7 +96,7 @@ def test_a_run_id_or_project_that_fits_is_taken_by_wandb(name: str) -> None:
     ],
 )
 def test_a_server_has_an_address_for_people_and_one_for_its_api(host: str, app: str, api: str) -> None:
-    assert fault(host) is None
+    assert host_fault(host) is None
     assert (app_url(host), api_url(host)) == (app, api)
 
 
@@ -105,10 +105,10 @@ def test_a_server_has_an_address_for_people_and_one_for_its_api(host: str, app: 
     ["", " ", "ftp://wandb.ai", "https://", "http:///x", "https://a b", "wandb .ai", "https://[::1", 7],
 )
 def test_what_is_no_address_is_named(host: object) -> None:
-    assert fault(host) == f"a host is an http or https address such as https://wandb.ai, not {host!r}"
+    assert host_fault(host) == f"a host is an http or https address such as https://wandb.ai, not {host!r}"
 
 
 @given(st.text())
 def test_any_text_is_a_host_or_named_as_none(host: str) -> None:
-    found = fault(host)
+    found = host_fault(host)
     assert found is None or found.endswith(f"not {host!r}")

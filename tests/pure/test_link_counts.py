@@ -11,10 +11,10 @@ import pytest
 
 from flyte_wandb import Part, Request, SettingError, Topology, Wandb, WandbSweep, hookimpl
 from flyte_wandb._action import Action
-from flyte_wandb.links._build import MOST_CHECKED, sweep_link
-from flyte_wandb.links._per_part import MOST_LINKS, MOST_SCANNED, links_of
+from flyte_wandb.links._build import MOST_CHECKED, build_link_to_sweep
+from flyte_wandb.links._per_part import MOST_LINKS, MOST_SCANNED, build_task_links
 from flyte_wandb.plans._spec import Spec
-from flyte_wandb.plugins._loading import installed
+from flyte_wandb.plugins._loading import get_manager
 from tests.pure.worlds import manager, said
 
 PROJECT = "https://w.example/team/vision"
@@ -72,11 +72,11 @@ def pages(links: tuple[Wandb, ...], context: dict[str, str] | None = None) -> di
 def test_one_link_per_part_of_the_declared_world(
     topology: Topology | None, settings: dict[str, str], expected: dict[str, str]
 ) -> None:
-    assert pages(links_of(spec(topology, **settings))) == expected
+    assert pages(build_task_links(spec(topology, **settings))) == expected
 
 
 def test_a_scope_that_only_the_context_names_still_has_one_link_to_a_run_that_exists() -> None:
-    found = pages(links_of(spec(TWO_BY_TWO)), {"wandb_rank_scope": "worker"})
+    found = pages(build_task_links(spec(TWO_BY_TWO)), {"wandb_rank_scope": "worker"})
     assert found == {"": "/runs/r1-{{.actionName}}-worker-0"}
 
 
@@ -92,7 +92,7 @@ def test_a_scope_that_only_the_context_names_still_has_one_link_to_a_run_that_ex
 def test_more_parts_than_links_have_their_common_group_behind_the_last_or_else_the_project(
     settings: dict[str, str], page: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = pages(links_of(spec(declared(100, 2), rank_scope="worker", **settings)))
+    found = pages(build_task_links(spec(declared(100, 2), rank_scope="worker", **settings)))
     assert len(found) == MOST_LINKS + 1 == 9
     assert list(found)[-2:] == ["worker 7", "(all)"]
     assert found["(all)"] == page
@@ -164,11 +164,11 @@ def test_parts_of_any_shape_are_found_by_looking_at_few_ranks(
     locate: Callable[[Topology], Part], expected: dict[int | None, str], asked: int
 ) -> None:
     plugin = Scope(locate)
-    installed().register(plugin, name="own")
+    get_manager().register(plugin, name="own")
     try:
-        links = links_of(spec(declared(8192, 8), rank_scope="own"))
+        links = build_task_links(spec(declared(8192, 8), rank_scope="own"))
     finally:
-        installed().unregister("own")
+        get_manager().unregister("own")
     assert {link.rank: link.name for link in links} == {
         rank: f"Weights & Biases {name}" for rank, name in expected.items()
     }
@@ -176,7 +176,7 @@ def test_parts_of_any_shape_are_found_by_looking_at_few_ranks(
 
 
 def test_in_local_mode_the_links_of_ranks_that_do_not_run_lead_to_the_project() -> None:
-    links = links_of(spec(TWO_BY_TWO, rank_scope="worker"))
+    links = build_task_links(spec(TWO_BY_TWO, rank_scope="worker"))
     asked = [link.get_link("r1", "", "", {}, "", "a7", "localhost") for link in links]
     assert asked == [f"{PROJECT}/runs/r1-a7-worker-0", PROJECT]
 
@@ -186,7 +186,7 @@ def test_a_disabled_client_of_this_process_has_no_runs_in_local_mode(
     pod: str, environ: bool, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    (link,) = links_of(spec(None))
+    (link,) = build_task_links(spec(None))
     assert link.get_link("r1", "", "", {}, "", "a7", pod) == f"{PROJECT}{page}"
     assert link.get_link("r1", "", "", {"wandb_mode": "disabled"}, "", "a7", pod) == PROJECT
 
@@ -209,11 +209,11 @@ def test_ranks_that_would_own_one_run_cost_the_link_and_are_an_error_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     made = spec(TWO_BY_TWO, run_mode="new", rank_scope="worker")
-    installed().register(OneIdForAll(), name="careless")
+    get_manager().register(OneIdForAll(), name="careless")
     try:
-        found = pages(links_of(made))
+        found = pages(build_task_links(made))
     finally:
-        installed().unregister("careless")
+        get_manager().unregister("careless")
     assert found == {"worker 0": "", "worker 1": ""}
     (message,) = said(caplog)
     assert {record.levelname for record in caplog.records if record.name == "flyte_wandb"} == {"ERROR"}
@@ -226,26 +226,26 @@ def test_ranks_that_would_own_one_run_cost_the_link_and_are_an_error_in_the_log(
 @pytest.mark.parametrize("run_mode", ["new", "shared"])
 def test_the_check_is_bounded_when_a_link_is_asked_for(run_mode: str, caplog: pytest.LogCaptureFixture) -> None:
     plugin = Scope(strided)
-    installed().register(plugin, name="own")
-    installed().register(LastRankCollides(), name="far") if run_mode == "new" else None
+    get_manager().register(plugin, name="own")
+    get_manager().register(LastRankCollides(), name="far") if run_mode == "new" else None
     try:
-        links = links_of(spec(declared(8192, 8), run_mode=run_mode, rank_scope="own"))
+        links = build_task_links(spec(declared(8192, 8), run_mode=run_mode, rank_scope="own"))
         plugin.asked = 0
         address = links[1].get_link("r1", "p", "d", {}, "", "a0", "")
     finally:
-        installed().unregister("own")
-        installed().unregister("far")
+        get_manager().unregister("own")
+        get_manager().unregister("far")
     assert address != PROJECT
     assert said(caplog) == []
     assert plugin.asked <= MOST_CHECKED + 3
 
 
 def test_a_primary_behind_the_ranks_that_are_checked_is_not_missed(caplog: pytest.LogCaptureFixture) -> None:
-    installed().register(Scope(backwards), name="own")
+    get_manager().register(Scope(backwards), name="own")
     try:
-        found = pages(links_of(spec(declared(1, 512), run_mode="shared", rank_scope="own")))
+        found = pages(build_task_links(spec(declared(1, 512), run_mode="shared", rank_scope="own")))
     finally:
-        installed().unregister("own")
+        get_manager().unregister("own")
     assert found == {"(all)": ""}
     assert said(caplog) == []
 
@@ -264,7 +264,7 @@ def test_a_link_by_hand_takes_settings_and_a_world() -> None:
 
 
 def test_a_link_survives_being_pickled() -> None:
-    links: tuple[Any, ...] = (*links_of(spec(TWO_BY_TWO, rank_scope="worker")), WandbSweep(project="vision"))
+    links: tuple[Any, ...] = (*build_task_links(spec(TWO_BY_TWO, rank_scope="worker")), WandbSweep(project="vision"))
     assert pickle.loads(pickle.dumps(links)) == links
     assert replace(links[0], name="other").rank == links[0].rank == 0
 
@@ -297,7 +297,7 @@ def test_a_plugin_leads_to_another_page_of_the_sweep() -> None:
     strategies = manager(board=Board())
     made = Spec(settings={"project": "vision", "entity": "team", "host": "https://w.example"})
     actions = [Action(run_name="r1", name="a0", context=context) for context in ({}, {"_wandb_sweep_id": "s1"})]
-    assert [sweep_link(made, action, strategies).url for action in actions] == [
+    assert [build_link_to_sweep(made, action, strategies).url for action in actions] == [
         f"{PROJECT}/sweeps",
         f"{PROJECT}/reports/s1",
     ]

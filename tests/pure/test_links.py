@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
-from flyte_wandb.plans._inherited import written_run
+from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._spec import Spec
 from tests.pure.worlds import launched, manager, request, said
 
@@ -164,13 +164,13 @@ def test_a_child_action_knows_the_name_of_its_run() -> None:
         ({}, {"wandb_id": "exp"}, "https://w.example/team/vision/runs/exp"),
         (
             {"run_mode": "new"},
-            {"wandb_id": "exp", **written_run(ABOVE)},
+            {"wandb_id": "exp", **write_run(ABOVE)},
             "https://w.example/team/vision/runs/exp-a0",
         ),
-        ({"project": "own"}, written_run(ABOVE), "https://wandb.example.com/others/theirs/runs/r1-top"),
+        ({"project": "own"}, write_run(ABOVE), "https://wandb.example.com/others/theirs/runs/r1-top"),
         (
             {"run_mode": "new", "project": "own"},
-            written_run(ABOVE),
+            write_run(ABOVE),
             "https://w.example/team/own/runs/r1-a0",
         ),
         ({}, {"_wandb_run_id": "r1-top"}, "https://w.example/team/vision/runs/r1-top"),

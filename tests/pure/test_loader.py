@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb import PluginError, plan
-from flyte_wandb.plugins._loading import disabled_names, installed, load
+from flyte_wandb.plugins._loading import disabled_names, get_manager, load_plugins
 from tests.pure.worlds import request
 
 BUILTIN = EntryPoint(name="builtin", value="flyte_wandb_builtin_strategies", group="flyte_wandb")
@@ -53,7 +53,7 @@ def test_plugins_are_asked_in_the_order_of_their_names_and_the_built_in_last(
 ) -> None:
     found = [plugin(folder, name, f"order_{name.replace('-', '_')}") for name in names]
     for order in itertools.permutations([*found, BUILTIN]):
-        strategies = load(order)
+        strategies = load_plugins(order)
         asked = []
         for name in names:
             asked.append(plan(request(), strategies).run_id)
@@ -63,13 +63,13 @@ def test_plugins_are_asked_in_the_order_of_their_names_and_the_built_in_last(
 
 
 def test_a_plugin_named_before_the_built_in_is_still_asked_before_it(folder: Path) -> None:
-    assert plan(request(), load([plugin(folder, "a", "before"), BUILTIN])).run_id == "a"
-    assert plan(request(), load([plugin(folder, "z", "behind"), BUILTIN])).run_id == "z"
+    assert plan(request(), load_plugins([plugin(folder, "a", "before"), BUILTIN])).run_id == "a"
+    assert plan(request(), load_plugins([plugin(folder, "z", "behind"), BUILTIN])).run_id == "z"
 
 
 def test_a_disabled_plugin_is_not_even_imported(folder: Path) -> None:
     broken = plugin(folder, "broken", "broken_disabled", "raise ImportError('no GPU')")
-    assert plan(request(), load([broken, BUILTIN], disabled=frozenset({"broken"}))).run_id == "r1-a0"
+    assert plan(request(), load_plugins([broken, BUILTIN], disabled=frozenset({"broken"}))).run_id == "r1-a0"
 
 
 @pytest.mark.parametrize(
@@ -86,28 +86,28 @@ def test_a_plugin_that_cannot_be_loaded_is_named_with_its_distribution_and_the_r
 ) -> None:
     found = of(plugin(folder, "acme", f"broken_{failure[:6]}", source), distribution(folder, "acme-names", "1.2"))
     with pytest.raises(PluginError) as caught:
-        load([BUILTIN, found])
+        load_plugins([BUILTIN, found])
     assert str(caught.value).startswith(f"plugin 'acme' (acme-names 1.2) cannot be loaded: {failure}")
     assert str(caught.value).endswith("; repair or uninstall it, or leave it out with FLYTE_WANDB_DISABLE_PLUGINS=acme")
 
 
 def test_an_entry_point_to_nothing_is_named_with_its_module(folder: Path) -> None:
     with pytest.raises(PluginError, match=r"^plugin 'acme' \(not_installed_anywhere\) cannot be loaded: ModuleNot"):
-        load([EntryPoint(name="acme", value="not_installed_anywhere", group="flyte_wandb")])
+        load_plugins([EntryPoint(name="acme", value="not_installed_anywhere", group="flyte_wandb")])
 
 
 def test_a_plugin_that_does_not_fit_is_named_with_its_distribution(folder: Path) -> None:
     source = "from flyte_wandb import hookimpl\n\n@hookimpl\ndef compute_runid(): ..."
     found = of(plugin(folder, "acme", "misspelt_hook", source), distribution(folder, "acme-names", "1.2"))
     with pytest.raises(PluginError, match=r"plugin 'acme' \(acme-names 1\.2\) does not fit the contract: .*compute_ru"):
-        load([found])
+        load_plugins([found])
 
 
 def test_two_installed_plugins_of_one_name_are_named_with_both_distributions(folder: Path) -> None:
     first = of(plugin(folder, "acme", "twice_one"), distribution(folder, "acme-names", "1.0"))
     second = of(plugin(folder, "acme", "twice_two"), distribution(folder, "acme-other", "2.0"))
     with pytest.raises(PluginError, match="two plugins are called 'acme'") as caught:
-        load([first, second])
+        load_plugins([first, second])
     assert "acme-names 1.0" in str(caught.value)
     assert "acme-other 2.0" in str(caught.value)
 
@@ -133,12 +133,12 @@ def test_the_names_to_leave_out_are_separated_by_commas(
 
 
 def test_the_built_in_strategies_are_found_through_their_entry_point_once_per_process() -> None:
-    assert [one.name for one in installed().strategies("run_mode")] == ["auto", "new", "shared"]
-    assert [one.name for one in installed().strategies("rank_scope")] == ["global", "worker"]
-    assert installed() is installed()
+    assert [one.name for one in get_manager().strategies("run_mode")] == ["auto", "new", "shared"]
+    assert [one.name for one in get_manager().strategies("rank_scope")] == ["global", "worker"]
+    assert get_manager() is get_manager()
     assert plan(request()).steps[0].plugin == "builtin"
 
 
 def test_a_variable_leaves_out_an_installed_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLYTE_WANDB_DISABLE_PLUGINS", "builtin")
-    assert installed.__wrapped__().strategies("run_mode") == []
+    assert get_manager.__wrapped__().strategies("run_mode") == []

@@ -8,11 +8,11 @@ import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Topology, plan
 from flyte_wandb._place import Place
-from flyte_wandb.plans._plan import place
-from flyte_wandb.runs._opening import opening, rank_label, writer_label
+from flyte_wandb.plans._plan import run_place
+from flyte_wandb.runs._opening import build_opening, rank_label, writer_label
 from flyte_wandb.runs._run_hooks import Contribution
-from flyte_wandb.settings._merge import merged
-from flyte_wandb.settings._schema import checked
+from flyte_wandb.settings._merge import merge_settings
+from flyte_wandb.settings._schema import check_settings
 from flyte_wandb.wandb_client._opening import Mode, Opening
 from tests.pure.worlds import ALONE, launched, manager, request
 
@@ -23,7 +23,7 @@ MODES: list[Mode] = ["online", "offline", "disabled"]
 
 
 def asked(topology: Topology = ALONE, parent: ParentRun | None = None, **settings: Any) -> Request:
-    given = merged({}, checked(settings, "wandb_init"), parent=parent, action_name="a0")
+    given = merge_settings({}, check_settings(settings, "wandb_init"), parent=parent, action_name="a0")
     return Request(run_name="r1", action_name="a0", settings=given, topology=topology, parent=parent)
 
 
@@ -32,7 +32,7 @@ def planned(one: Request) -> Plan:
 
 
 def opened(one: Request, mode: Mode, *, local: bool = False) -> Opening:
-    return opening(planned(one), one, mode=None if local else mode)
+    return build_opening(planned(one), one, mode=None if local else mode)
 
 
 SOLO = asked(joinable=False)
@@ -224,7 +224,7 @@ def test_offline_a_writer_on_its_own_keeps_its_name_and_continues_its_run_in_a_r
     ],
 )
 def test_who_joins_a_run_does_so_in_the_project_that_keeps_it(one: Request, expected: Place) -> None:
-    assert place(one, planned(one)) == expected
+    assert run_place(one, planned(one)) == expected
     assert opened(one, "online").host == expected.host
 
 
@@ -263,5 +263,5 @@ def test_labels_are_distinct_in_a_ragged_world() -> None:
     ],
 )
 def test_who_has_a_run_of_its_own_names_its_action_there(one: Request, mode: Mode, named: bool) -> None:
-    found = opening(planned(one), one, mode=mode, added=Contribution(config={"flyte": {"run": "r1"}}))
+    found = build_opening(planned(one), one, mode=mode, added=Contribution(config={"flyte": {"run": "r1"}}))
     assert found.arguments.get("config") == ({"flyte": {"run": "r1"}} if named else None)

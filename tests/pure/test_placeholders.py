@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from flyte_wandb import Group, Part, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
 from flyte_wandb._action import Action
-from flyte_wandb.links._build import run_link
-from flyte_wandb.plans._request import request_of_link
+from flyte_wandb.links._build import build_link_to_run
+from flyte_wandb.plans._request import build_link_request
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.plans._world import even_world
-from flyte_wandb.plugins._loading import installed
+from flyte_wandb.plugins._loading import get_manager
 from tests.pure.worlds import manager, said
 
 ASKED = Action(
@@ -67,9 +67,9 @@ def filled(url: str) -> str:
 )
 def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any) -> None:
     strategies = manager(acme=Rewrites(rewrite))
-    run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
+    run_id = plan(build_link_request(SPEC, KNOWN), strategies).run_id
     assert run_id is not None
-    made = run_link(SPEC, ASKED, strategies)
+    made = build_link_to_run(SPEC, ASKED, strategies)
     assert (filled(made.url), made.fault) == (f"{PROJECT}/runs/{quote_segment(run_id)}", None)
 
 
@@ -90,7 +90,7 @@ def test_a_name_that_is_composed_is_that_of_the_run(rewrite: Any) -> None:
 def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
     rewrite: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    installed().register(Rewrites(rewrite), name="acme")
+    get_manager().register(Rewrites(rewrite), name="acme")
     asked = {"run_name": ASKED.run_name, "action_name": ASKED.name, "project": "{{.executionProject}}", "domain": "d"}
     try:
         with caplog.at_level(logging.WARNING, "flyte_wandb"):
@@ -98,7 +98,7 @@ def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
                 Wandb(spec=SPEC).get_link(**asked, context={}, parent_action_name="", pod_name="") for _ in range(2)
             ]
     finally:
-        installed().unregister("acme")
+        get_manager().unregister("acme")
     assert found == [PROJECT, PROJECT]
     (message,) = said(caplog)
     assert message.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names that Flyte")
@@ -107,15 +107,15 @@ def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
 @pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz0123456789-")
 def test_a_plugin_that_changes_any_letter_is_found(letter: str) -> None:
     strategies = manager(acme=Rewrites(lambda request, run_id: run_id.replace(letter, "_")))
-    made = run_link(SPEC, ASKED, strategies)
+    made = build_link_to_run(SPEC, ASKED, strategies)
     assert (made.url, made.fault is None) == (PROJECT, False)
 
 
 @pytest.mark.parametrize("rewrite", [lambda request, run_id: run_id[:20], lambda request, run_id: run_id.upper()])
 def test_names_that_are_known_need_no_placeholder(rewrite: Any) -> None:
     strategies = manager(acme=Rewrites(rewrite))
-    run_id = plan(request_of_link(SPEC, KNOWN), strategies).run_id
-    made = run_link(SPEC, KNOWN, strategies)
+    run_id = plan(build_link_request(SPEC, KNOWN), strategies).run_id
+    made = build_link_to_run(SPEC, KNOWN, strategies)
     assert (made.url, made.fault) == (f"{PROJECT}/runs/{run_id}", None)
 
 
@@ -137,7 +137,7 @@ class EncodesLinks:
 def test_groups_and_links_are_tried_too(plugin: object, hook: str) -> None:
     world = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
     spec = Spec(settings={**SPEC.settings, "run_mode": "new"}, declared=world)
-    made = run_link(spec, ASKED, manager(acme=plugin))
+    made = build_link_to_run(spec, ASKED, manager(acme=plugin))
     assert made.url == PROJECT
     assert str(made.fault).startswith(f"{hook} of plugin 'acme' changes the names that Flyte fills into links later")
 
@@ -145,7 +145,7 @@ def test_groups_and_links_are_tried_too(plugin: object, hook: str) -> None:
 def test_without_a_project_the_servers_page_is_the_best() -> None:
     spec = Spec(settings={"host": "https://w.example"})
     strategies = manager(acme=Rewrites(lambda request, run_id: run_id.upper()))
-    assert run_link(spec, ASKED, strategies).url == "https://w.example"
+    assert build_link_to_run(spec, ASKED, strategies).url == "https://w.example"
 
 
 class Shaped:
@@ -217,9 +217,9 @@ def test_whatever_is_composed_of_names_and_text_links_to_the_run_of_any_part(
 ) -> None:
     strategies = manager(shaped=Shaped(), acme=Composes([*before, "x{text}x", *behind]))
     spec, rank = of_world(world, run_mode, rank_scope), data.draw(st.integers(0, world[0] * world[1] - 1))
-    plans = [plan(request_of_link(spec, KNOWN, one), strategies) for one in range(world[0] * world[1])]
+    plans = [plan(build_link_request(spec, KNOWN, one), strategies) for one in range(world[0] * world[1])]
     writer = next(one for one in plans if one.part.label == plans[rank].part.label and one.role.opens)
-    made = run_link(spec, ASKED, strategies, rank=rank)
+    made = build_link_to_run(spec, ASKED, strategies, rank=rank)
     assert (filled(made.url), made.fault) == (page(writer, run_mode), None)
 
 
@@ -243,10 +243,10 @@ def test_whatever_a_plugin_does_to_a_name_the_link_is_that_of_the_run_or_the_pro
 ) -> None:
     strategies = manager(acme=Rewrites(lambda request, run_id: change(run_id)))
     known = replace(KNOWN, run_name=run_name, name=action_name)
-    made = run_link(SPEC, ASKED, strategies)
+    made = build_link_to_run(SPEC, ASKED, strategies)
     if made.fault:
         assert made.url == PROJECT
         assert made.fault.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names")
     else:
         url = made.url.replace("{{.runName}}", run_name).replace("{{.actionName}}", action_name)
-        assert url == run_link(SPEC, known, strategies).url
+        assert url == build_link_to_run(SPEC, known, strategies).url

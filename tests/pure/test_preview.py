@@ -25,9 +25,9 @@ from flyte_wandb import (
     wandb_config,
     wandb_init,
 )
-from flyte_wandb.plans._inherited import written_run
+from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._plan import plan
-from flyte_wandb.plans._world import world
+from flyte_wandb.plans._world import world_requests
 from flyte_wandb_hookspecs import ParentRun
 
 env = flyte.TaskEnvironment(name="preview")
@@ -55,7 +55,7 @@ def urls(found: Preview) -> list[str]:
 @pytest.mark.parametrize("rank_scope", ["global", "worker"])
 def test_it_is_the_plan_of_every_declared_rank(run_mode: str, rank_scope: str) -> None:
     found = preview(task(run_mode=run_mode, rank_scope=rank_scope))
-    assert found.plans == tuple(plan(request) for request in world(found.request))
+    assert found.plans == tuple(plan(request) for request in world_requests(found.request))
     assert len(found.plans) == 4
     assert found.request.task_name == "preview_cluster.work"
 
@@ -90,7 +90,7 @@ def test_the_context_counts_and_another_world_can_be_tried() -> None:
 
 
 def test_a_child_joins_the_run_of_its_parent() -> None:
-    above = written_run(ParentRun(run_id="r1-top", project="theirs", entity="them", host="https://w.example"))
+    above = write_run(ParentRun(run_id="r1-top", project="theirs", entity="them", host="https://w.example"))
     found = preview(task(env), context=above)
     assert found.summary == "0 runs, 1 link (1 rank joining the parent's run 'r1-top')"
     assert [link.url for link in found.links] == ["https://w.example/them/theirs/runs/r1-top"]

@@ -10,8 +10,8 @@ import pytest
 
 from flyte_wandb import ParentRun, Settings, wandb_config
 from flyte_wandb.settings._context import read_settings
-from flyte_wandb.settings._merge import merged
-from flyte_wandb.settings._schema import checked
+from flyte_wandb.settings._merge import merge_settings
+from flyte_wandb.settings._schema import check_settings
 
 ABOVE = ParentRun(run_id="exp")
 
@@ -21,7 +21,7 @@ def settings(
     decorator: Mapping[str, Any] = MappingProxyType({}),
     parent: ParentRun | None = None,
 ) -> Settings:
-    return merged(context, decorator, parent=parent, action_name="a1")
+    return merge_settings(context, decorator, parent=parent, action_name="a1")
 
 
 def test_without_context_and_decorator_the_defaults_hold() -> None:
@@ -77,7 +77,7 @@ def test_keys_are_merged_one_by_one() -> None:
 
 def test_a_none_in_a_decorator_overrides_nothing() -> None:
     context = read_settings(wandb_config(project="a", joinable=False))
-    found = settings(context, checked({"project": None, "joinable": None, "tags": None}, "wandb_init"))
+    found = settings(context, check_settings({"project": None, "joinable": None, "tags": None}, "wandb_init"))
     assert (found.project, found.joinable, found.tags) == ("a", False, None)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Request, SettingError, Topology, plan, wandb_config, wandb_init
-from flyte_wandb.runs._opening import opening
-from flyte_wandb.settings._merge import merged
-from flyte_wandb.settings._schema import checked
+from flyte_wandb.runs._opening import build_opening
+from flyte_wandb.settings._merge import merge_settings
+from flyte_wandb.settings._schema import check_settings
 from flyte_wandb.settings._start import BRANCHES, START
 from flyte_wandb.wandb_client._opening import Mode, Opening
 from tests.pure.worlds import ALONE, launched, manager
@@ -30,12 +30,12 @@ def asked(
     attempt: int = 1,
     **settings: Any,
 ) -> Request:
-    given = merged(context or {}, checked(settings, "wandb_init"), parent=parent, action_name="a0")
+    given = merge_settings(context or {}, check_settings(settings, "wandb_init"), parent=parent, action_name="a0")
     return Request(run_name="r1", action_name="a0", settings=given, topology=topology, parent=parent, attempt=attempt)
 
 
 def opened(one: Request, mode: Mode = "online") -> Opening:
-    return opening(plan(one, manager()), one, mode=mode)
+    return build_opening(plan(one, manager()), one, mode=mode)
 
 
 def start(found: Opening) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_what_contradicts_itself_is_refused_where_it_is_written_and_names_the_se
 
 @pytest.mark.parametrize("settings", [{**FORK, "id": "new"}, {**BACK, "id": "old"}, {**FORK, "resume": False}])
 def test_what_fits_together_is_taken(settings: dict[str, Any]) -> None:
-    assert checked(settings, "wandb_init") == settings
+    assert check_settings(settings, "wandb_init") == settings
 
 
 @pytest.mark.parametrize(("outer", "inner"), list(itertools.permutations([FORK, BACK, {"resume": "must"}], 2)))

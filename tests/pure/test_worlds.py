@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte_wandb import HookError, Part, Plan, Request, Role, Settings, Topology, hookimpl, plan
-from flyte_wandb.plans._world import check_owners, world
+from flyte_wandb.plans._world import check_owners, world_requests
 from tests.pure.worlds import launched, manager, plans, request
 
 BUILTIN = manager()
@@ -76,13 +76,13 @@ def test_the_declared_world_has_every_rank_once_and_in_order(workers: int, per_n
     ranks = launched(*[per_node] * workers)
     anywhere = data.draw(st.sampled_from(ranks))
     asked = request(anywhere, run_mode="new", tags=("a",))
-    found = list(world(asked))
+    found = list(world_requests(asked))
     assert [one.topology for one in found] == ranks
     assert [replace(one, topology=anywhere) for one in found] == [asked] * len(ranks)
 
 
 def test_the_world_of_a_plain_task_is_its_own_request() -> None:
-    assert list(world(request())) == [request()]
+    assert list(world_requests(request())) == [request()]
 
 
 class OneIdForAll:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Plan, Request, Settings, StrategyManager, Topology, plan
-from flyte_wandb.plugins._loading import built_in
+from flyte_wandb.plugins._loading import built_in_manager
 from flyte_wandb.testing import world_of as launched
 
 ALONE = Topology()
@@ -24,7 +24,7 @@ def request(topology: Topology = ALONE, *, parent: ParentRun | None = None, **se
 
 def manager(**plugins: object) -> StrategyManager:
     """A manager with the built-in strategies and `plugins`, of which the last one is asked first."""
-    made = built_in()
+    made = built_in_manager()
     for name, plugin in plugins.items():
         made.register(plugin, name=name)
     return made

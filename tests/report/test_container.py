@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from flyte_wandb import ParentRun, wandb_config
-from flyte_wandb.plans._inherited import written_run
+from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.testing import WandbServer, run_container, run_ranks
 from tests.report import elastic_tasks, ranked_tasks, tasks
 from tests.report.conftest import Reports
@@ -58,7 +58,7 @@ def test_of_the_ranks_of_elastic_rank_0_has_the_report(server: WandbServer, tmp_
 def test_a_child_in_another_pod_shows_what_it_has_logged_itself(
     server: WandbServer, tmp_path: Path, reports: Reports
 ) -> None:
-    context = written_run(ParentRun(run_id="above", project="vision", entity="local"))
+    context = write_run(ParentRun(run_id="above", project="vision", entity="local"))
     result = run_container(tasks.in_loop, folder=tmp_path, inputs={"rows": 2}, context=context, environ=server.environ)
     assert result.error is None, result.log
     (text,) = reports().values()

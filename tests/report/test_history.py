@@ -12,7 +12,7 @@ import wandb
 
 from flyte_wandb.results.report._history import MOST_NAMES, MOST_PLOTS, read_history
 from flyte_wandb.wandb_client import _log_values as _logged_values
-from flyte_wandb.wandb_client._log_values import stretches
+from flyte_wandb.wandb_client._log_values import choose_stretches
 
 Write = Callable[..., Path]
 
@@ -82,7 +82,7 @@ def test_a_torn_log_is_read_up_to_its_tear(write: Write, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("size", [1, 2**18, 2**20, 10**8 + 7])
 @pytest.mark.parametrize("most", [1, 2**18, 2**20])
 def test_stretches_go_from_the_start_to_the_end_and_do_not_overlap(size: int, most: int) -> None:
-    found = stretches(size, most=most)
+    found = choose_stretches(size, most=most)
     assert (found[0][0], found[-1][1]) == (0, size)
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(found))
     assert sum(end - start for start, end in found) <= max(most, 2 * 2**18)

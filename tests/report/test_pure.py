@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte_wandb.results.report._html import clean, tag
-from flyte_wandb.results.report._numbers import labels, number, place, ticks
-from flyte_wandb.results.report._plot import HEIGHT, WIDTH, plot
+from flyte_wandb.results.report._html import clean_text, html_tag
+from flyte_wandb.results.report._numbers import choose_ticks, format_number, format_ticks, position_between
+from flyte_wandb.results.report._plot import HEIGHT, WIDTH, draw_plot
 from flyte_wandb.results.report._series import MOST_BUCKETS, Series
-from flyte_wandb.results.report._tables import values
+from flyte_wandb.results.report._tables import build_values
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -22,7 +22,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 def series_of(*values: float) -> Series:
     made = Series()
     for step, value in enumerate(values):
-        made.add(step, value)
+        made.add_point(step, value)
     return made
 
 
@@ -60,11 +60,11 @@ def test_a_few_points_are_all_kept_and_cut_where_there_is_no_number() -> None:
 @given(FINITE, FINITE)
 def test_ticks_are_few_and_lie_between_the_ends(one: float, other: float) -> None:
     low, high = min(one, other), max(one, other)
-    found = ticks(low, high)
+    found = choose_ticks(low, high)
     assert len(found) <= 7
     assert all(math.isfinite(value) for value in found)
-    assert all(-0.01 <= place(value, low, high) <= 1.01 for value in found)
-    assert len(labels(found)) == len(found)
+    assert all(-0.01 <= position_between(value, low, high) <= 1.01 for value in found)
+    assert len(format_ticks(found)) == len(found)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ def test_ticks_are_few_and_lie_between_the_ends(one: float, other: float) -> Non
     ],
 )
 def test_numbers_are_short(value: float, text: str) -> None:
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_labels_that_would_be_the_same_are_written_in_full() -> None:
-    assert len(set(labels([1e9, 1e9 + 1, 1e9 + 2]))) == 3
+    assert len(set(format_ticks([1e9, 1e9 + 1, 1e9 + 2]))) == 3
 
 
 def drawn(series: Series, name: str = "loss") -> ElementTree.Element:
     """Return the picture, which XML can read, with every number in it inside of the picture."""
-    picture = ElementTree.fromstring(plot(name, series))
+    picture = ElementTree.fromstring(draw_plot(name, series))
     for element in picture.iter():
         for key in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy"):
             if key in element.attrib:
@@ -116,16 +116,16 @@ def test_a_single_a_constant_and_a_huge_series_are_drawn(values: tuple[float, ..
 
 
 def test_a_picture_of_very_many_rows_is_small_and_has_tips() -> None:
-    text = plot("loss", series_of(*(math.sin(step) for step in range(50_000))))
+    text = draw_plot("loss", series_of(*(math.sin(step) for step in range(50_000))))
     assert len(text) < 12_000
     assert text.count("<title>steps ") == 24
 
 
 @given(st.text(st.characters()))
 def test_whatever_a_name_holds_the_element_is_one_element(text: str) -> None:
-    element = ElementTree.fromstring(tag("p", tag("b", text), text, title=text))
+    element = ElementTree.fromstring(html_tag("p", html_tag("b", text), text, title=text))
     assert [child.tag for child in element.iter()] == ["p", "b"]
-    clean(text).encode()
+    clean_text(text).encode()
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,11 @@ def test_whatever_a_name_holds_the_element_is_one_element(text: str) -> None:
     ],
 )
 def test_a_value_is_readable_and_short(told: str, text: str) -> None:
-    assert f"<td>{text}</td>" in values({"name": told})
+    assert f"<td>{text}</td>" in build_values({"name": told})
 
 
 def test_of_many_values_the_rest_is_counted() -> None:
     many: Any = {f"name-{number:03}": "1" for number in range(130)}
-    shown = values(many)
+    shown = build_values(many)
     assert shown.count("<tr>") == 100
     assert "30 more are not shown." in shown

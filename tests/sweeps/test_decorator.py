@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte_wandb import SettingError, SweepError, Trial, WandbSweep, run_sweep, wandb_config, wandb_init, wandb_sweep
-from flyte_wandb.plans._inherited import SweepRef, read_sweep, written_sweep, written_trial
-from flyte_wandb.sweeps._trial_inputs import inputs_of
+from flyte_wandb.plans._inherited import SweepRef, read_sweep, write_sweep, write_trial
+from flyte_wandb.sweeps._trial_inputs import build_inputs
 from flyte_wandb.tasks._wrapper import is_tracked
 from tests.links.rendering import wire_links
 
@@ -71,7 +71,7 @@ def test_in_either_order_with_wandb_init_a_task_has_the_links_of_both(task: Any)
 
 
 def test_before_it_exists_a_sweep_is_linked_by_its_project_and_then_by_its_page() -> None:
-    links = [wire_links(alone, context) for context in ({}, written_sweep(SweepRef(sweep_id="ab/1", **PLACE)))]
+    links = [wire_links(alone, context) for context in ({}, write_sweep(SweepRef(sweep_id="ab/1", **PLACE)))]
     assert [link["Weights & Biases sweep"] for link in links] == [
         f"{TEAM}/vision/sweeps",
         f"{TEAM}/vision/sweeps/ab%2F1",
@@ -80,14 +80,14 @@ def test_before_it_exists_a_sweep_is_linked_by_its_project_and_then_by_its_page(
 
 def test_the_sweep_above_says_where_its_page_is_whatever_the_decorator_of_the_child_says() -> None:
     elsewhere = SweepRef(sweep_id="s1", project="theirs", entity="others", host="https://w.other")
-    assert wire_links(alone, written_sweep(elsewhere)) == {
+    assert wire_links(alone, write_sweep(elsewhere)) == {
         "Weights & Biases sweep": "https://w.other/others/theirs/sweeps/s1"
     }
 
 
 def test_a_link_to_a_known_sweep_leads_there_whatever_sweep_is_above() -> None:
     asked = {"run_name": "r1", "project": "p", "domain": "d", "parent_action_name": "", "action_name": "a0"}
-    above_it = written_sweep(SweepRef(sweep_id="s1", project="theirs", entity="others", host="https://w.other"))
+    above_it = write_sweep(SweepRef(sweep_id="s1", project="theirs", entity="others", host="https://w.other"))
     link = WandbSweep(id="ab/1", **PLACE)
     assert [link.get_link(**asked, context=context, pod_name="") for context in ({}, above_it)] == [
         f"{TEAM}/vision/sweeps/ab%2F1"
@@ -96,7 +96,7 @@ def test_a_link_to_a_known_sweep_leads_there_whatever_sweep_is_above() -> None:
 
 def test_a_trial_is_linked_by_the_run_that_the_controller_asked_for() -> None:
     trial = Trial(run_id="x7k2", sweep_id="s1", project="theirs", entity="others", host="https://w.other")
-    context = {**wandb_config(**PLACE), **written_trial(trial)}
+    context = {**wandb_config(**PLACE), **write_trial(trial)}
     assert wire_links(train, context) == {"Weights & Biases": "https://w.other/others/theirs/runs/x7k2"}
 
 
@@ -151,15 +151,15 @@ def test_what_is_no_task_of_one_process_is_refused() -> None:
 
 
 def test_inputs_of_a_trial_are_of_the_types_that_the_task_wants() -> None:
-    found = inputs_of(train, {"lr": 1, "batch": 32.0}, {})
+    found = build_inputs(train, {"lr": 1, "batch": 32.0}, {})
     assert found == {"lr": 1.0, "batch": 32}
     assert [type(value) for value in found.values()] == [float, int]
-    assert inputs_of(train, {"lr": 0.5, "batch": 2.5}, {"depth": 1}) == {"lr": 0.5, "batch": 2.5, "depth": 1}
+    assert build_inputs(train, {"lr": 0.5, "batch": 2.5}, {"depth": 1}) == {"lr": 0.5, "batch": 2.5, "depth": 1}
 
 
 @given(st.floats(allow_nan=False), st.integers(-(2**53), 2**53))
 def test_a_number_keeps_its_value(lr: float, batch: int) -> None:
-    assert inputs_of(train, {"lr": lr, "batch": float(batch)}, {}) == {"lr": lr, "batch": batch}
+    assert build_inputs(train, {"lr": lr, "batch": float(batch)}, {}) == {"lr": lr, "batch": batch}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_parameters_that_do_not_fit_the_task_are_an_error(
     parameters: dict[str, Any], fixed: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(SweepError) as error:
-        inputs_of(train, parameters, fixed)
+        build_inputs(train, parameters, fixed)
     assert str(error.value).startswith(f"the task 'decorated_sweeps.train' {fault}")
     assert str(error.value).endswith("the task takes lr, batch, depth")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb import Trial, wandb_config, wandb_sweep_config
-from flyte_wandb.plans._inherited import SweepRef, written_sweep, written_trial
+from flyte_wandb.plans._inherited import SweepRef, write_sweep, write_trial
 from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, run_ranks, start_container
 from tests.remote import run_action
 from tests.sweeps import tasks
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 def trial_of(run: RunRecord) -> dict[str, str]:
     """What the context of the trial's action says."""
-    return written_trial(Trial(run_id=run.id, sweep_id=str(run.sweep), parameters=run.config, **PLACE))
+    return write_trial(Trial(run_id=run.id, sweep_id=str(run.sweep), parameters=run.config, **PLACE))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_trial_on_two_nodes_of_a_cluster_is_one_run_of_its_sweep(
     mode: str, ranks: set[int], server: WandbServer, tmp_path: Path
 ) -> None:
     trial = Trial(run_id="x7k2", sweep_id=server.put_sweep(GRID, **PLACE), parameters={"x": 7}, **PLACE)
-    context = {**wandb_config(project="elsewhere", run_mode=mode), **written_trial(trial)}
+    context = {**wandb_config(project="elsewhere", run_mode=mode), **write_trial(trial)}
     inputs = {"x": 7, "scale": 0.5}
     options: dict[str, Any] = {"inputs": inputs, "context": context, "environ": server.environ}
     results = run_ranks(tasks.ranked, folder=tmp_path, nodes=(2, 2), **options)
@@ -109,7 +109,7 @@ def test_two_agents_in_parallel_share_a_grid_and_no_trial_is_done_twice(server: 
     sweep_id = server.put_sweep(grid, **PLACE)
     options: dict[str, Any] = {
         "inputs": {"count": 4},
-        "context": written_sweep(SweepRef(sweep_id=sweep_id, **PLACE)),
+        "context": write_sweep(SweepRef(sweep_id=sweep_id, **PLACE)),
         "environ": server.environ,
     }
     agents = [start_container(tasks.agent, folder=tmp_path, action_name=f"a{number}", **options) for number in range(2)]
@@ -125,7 +125,7 @@ def test_two_agents_in_parallel_share_a_grid_and_no_trial_is_done_twice(server: 
 def test_a_trial_that_is_told_to_end_is_not_given_to_another_agent(server: WandbServer, tmp_path: Path) -> None:
     """W&B hands a preempted run of a sweep out again, while Flyte tries the action again."""
     trial = Trial(run_id="x7k2", sweep_id=server.put_sweep(GRID, **PLACE), parameters={"x": 7}, **PLACE)
-    options: dict[str, Any] = {"inputs": {"x": 7}, "context": written_trial(trial), "environ": server.environ}
+    options: dict[str, Any] = {"inputs": {"x": 7}, "context": write_trial(trial), "environ": server.environ}
     container = start_container(tasks.waits, folder=tmp_path, **options)
     assert any("waiting" in line for line in container.process.stdout or ())
     container.process.terminate()

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyte_wandb import HookError, Plan, Request, Role, StrategyManager, Topology, Trial, hookimpl, plan
-from flyte_wandb.plans._inherited import TRIAL_KEY, agents_trial, read_trial, written_trial
+from flyte_wandb.plans._inherited import TRIAL_KEY, agent_trial, read_trial, write_trial
 from flyte_wandb.plans._world import check_owners
-from flyte_wandb.runs._opening import opening
-from flyte_wandb.settings._context import written
+from flyte_wandb.runs._opening import build_opening
+from flyte_wandb.settings._context import write_record
 from tests.pure.worlds import ALONE, launched, manager, request, told
 
 TRIAL = Trial(run_id="x7k2", sweep_id="s1", parameters={"lr": 0.1}, project="vision", entity="team")
@@ -117,7 +117,7 @@ def test_only_the_trials_own_run_is_bound_to_its_sweep_and_all_get_its_parameter
         replace(request(one, run_mode="new", config={"lr": 9, "depth": 3}, project="elsewhere"), trial=TRIAL)
         for one in launched(2)
     ]
-    opened = [opening(plan(one, BUILTIN), one, mode="online") for one in asked]
+    opened = [build_opening(plan(one, BUILTIN), one, mode="online") for one in asked]
     assert [one.settings.get("sweep_id") for one in opened] == ["s1", None]
     assert [one.arguments["config"] for one in opened] == [{"lr": 0.1, "depth": 3}] * 2
     assert [(one.arguments["project"], one.arguments["entity"]) for one in opened] == [("vision", "team")] * 2
@@ -126,7 +126,7 @@ def test_only_the_trials_own_run_is_bound_to_its_sweep_and_all_get_its_parameter
 def test_a_trial_has_no_parent() -> None:
     """What a task below a tracked one would join is hidden from a trial: its context says so."""
     assert plan(replace(request(), trial=TRIAL), BUILTIN).role is Role.PRIMARY
-    assert {key: text for key, text in written_trial(TRIAL).items() if key != TRIAL_KEY} == {
+    assert {key: text for key, text in write_trial(TRIAL).items() if key != TRIAL_KEY} == {
         "_wandb_run_id": "",
         "_wandb_run": "",
     }
@@ -135,7 +135,7 @@ def test_a_trial_has_no_parent() -> None:
 @settings(deadline=None)
 @given(st.dictionaries(st.text(), st.one_of(st.integers(), st.floats(allow_nan=False), st.lists(st.text()))))
 def test_a_trial_travels_with_its_parameters_which_nobody_can_change_then(parameters: dict[str, Any]) -> None:
-    found = read_trial(written(TRIAL_KEY, replace(TRIAL, parameters=parameters)))
+    found = read_trial(write_record(TRIAL_KEY, replace(TRIAL, parameters=parameters)))
     assert found is not None
     assert {name: list(value) if isinstance(value, tuple) else value for name, value in found.parameters.items()} == (
         parameters
@@ -145,8 +145,8 @@ def test_a_trial_travels_with_its_parameters_which_nobody_can_change_then(parame
 
 
 def test_outside_of_a_sweep_the_environment_names_no_trial() -> None:
-    assert agents_trial({"WANDB_RUN_ID": "mine"}) is None
-    assert agents_trial({"WANDB_SWEEP_ID": "s1"}) is None
+    assert agent_trial({"WANDB_RUN_ID": "mine"}) is None
+    assert agent_trial({"WANDB_SWEEP_ID": "s1"}) is None
 
 
 def test_a_request_of_a_trial_is_named_after_it() -> None:

@@ -17,8 +17,7 @@ import wandb
 from wandb.sdk import wandb_setup
 
 from flyte_wandb import SweepError, wandb_sweep
-from flyte_wandb.wandb_client import room_for_agents
-from flyte_wandb.wandb_client._agent_room import _SET_ASIDE, own_client, own_client_in_use
+from flyte_wandb.wandb_client._agent_room import _CLIENT_SWITCH, allow_agents, own_client, use_own_client
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="rooms")
@@ -27,7 +26,7 @@ GRID: Any = {"method": "grid", "parameters": {"x": {"values": [1, 2, 3]}}}
 
 def waits(thread: threading.Thread) -> bool:
     """Whether a thread comes to wait for the room to change, rather than to its end."""
-    while thread.is_alive() and not _SET_ASIDE._changed._waiters:  # type: ignore[attr-defined]
+    while thread.is_alive() and not _CLIENT_SWITCH._changed._waiters:  # type: ignore[attr-defined]
         time.sleep(0)
     return thread.is_alive()
 
@@ -46,11 +45,11 @@ def started(call: Callable[[], None]) -> threading.Thread:
 @pytest.mark.usefixtures("offline")
 def test_inside_is_this_packages_client_and_outside_the_agents() -> None:
     own = own_client()
-    with room_for_agents({}):
+    with allow_agents({}):
         agents = wandb_setup.singleton()
         assert agents is not own
         assert own_client() is own
-        with own_client_in_use(), own_client_in_use():
+        with use_own_client(), use_own_client():
             assert wandb_setup.singleton() is own
         assert wandb_setup.singleton() is agents
     assert wandb_setup.singleton() is own
@@ -59,17 +58,17 @@ def test_inside_is_this_packages_client_and_outside_the_agents() -> None:
 @pytest.mark.usefixtures("offline")
 def test_rooms_that_are_left_and_entered_while_a_run_is_being_opened() -> None:
     own = own_client()
-    first = room_for_agents({"WANDB_PROJECT": "first"})
+    first = allow_agents({"WANDB_PROJECT": "first"})
     first.__enter__()
     agents = wandb_setup.singleton()
-    with own_client_in_use():
+    with use_own_client():
         first.__exit__(None, None, None)
         assert wandb_setup.singleton() is own
-        with room_for_agents({"WANDB_PROJECT": "second"}):
+        with allow_agents({"WANDB_PROJECT": "second"}):
             assert wandb_setup.singleton() is own
             assert os.environ["WANDB_PROJECT"] == "second"
         assert wandb_setup.singleton() is own
-        second = room_for_agents({})
+        second = allow_agents({})
         second.__enter__()
     assert wandb_setup._singleton is None
     second.__exit__(None, None, None)
@@ -86,9 +85,9 @@ def test_a_function_that_opens_its_run_itself_waits_for_its_agents_client() -> N
     def objective() -> None:
         opened.append(wandb.init())
 
-    with room_for_agents({}):
+    with allow_agents({}):
         os.environ["WANDB_RUN_ID"] = "trial1"
-        with own_client_in_use():
+        with use_own_client():
             thread = started(objective)
             assert waits(thread)
             inside = wandb.init(id="mine", reinit="create_new")
@@ -101,8 +100,8 @@ def test_a_function_that_opens_its_run_itself_waits_for_its_agents_client() -> N
 
 @pytest.mark.usefixtures("offline")
 def test_an_agent_does_not_end_its_client_while_somebody_opens_a_run() -> None:
-    with room_for_agents({}):
-        with own_client_in_use():
+    with allow_agents({}):
+        with use_own_client():
             own = wandb_setup.singleton()
             thread = started(wandb.teardown)
             assert waits(thread)
@@ -116,27 +115,27 @@ def test_a_room_elsewhere_waits_for_one_that_ends_soon_and_not_for_others() -> N
     order: list[str] = []
 
     def elsewhere() -> None:
-        with room_for_agents({"WANDB_PROJECT": "text"}):
+        with allow_agents({"WANDB_PROJECT": "text"}):
             order.append("text")
 
-    with room_for_agents({"WANDB_PROJECT": "vision"}, brief=True):
+    with allow_agents({"WANDB_PROJECT": "vision"}, brief=True):
         thread = started(elsewhere)
         assert waits(thread)
         order.append("vision")
     thread.join(20)
     assert order == ["vision", "text"]
-    with room_for_agents({"WANDB_PROJECT": "vision"}):
+    with allow_agents({"WANDB_PROJECT": "vision"}):
         with pytest.raises(SweepError, match="WANDB_PROJECT=text and one with WANDB_PROJECT=vision"):
             elsewhere()
-        with room_for_agents({"WANDB_PROJECT": "vision"}), pytest.raises(SweepError, match="WANDB_PROJECT= and one"):
-            room_for_agents({}).__enter__()
+        with allow_agents({"WANDB_PROJECT": "vision"}), pytest.raises(SweepError, match="WANDB_PROJECT= and one"):
+            allow_agents({}).__enter__()
     assert "WANDB_PROJECT" not in os.environ
 
 
 @pytest.mark.usefixtures("offline")
 def test_an_address_is_the_same_with_and_without_a_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "https://w.example/")
-    with room_for_agents({}), room_for_agents({"WANDB_BASE_URL": "https://w.example"}):
+    with allow_agents({}), allow_agents({"WANDB_BASE_URL": "https://w.example"}):
         assert os.environ["WANDB_BASE_URL"] == "https://w.example/"
 
 
@@ -156,7 +155,7 @@ def test_the_event_loop_is_free_while_a_room_is_left(tmp_path: Path) -> None:
     held, release = threading.Event(), threading.Event()
 
     def hold() -> bool:
-        with _SET_ASIDE._changed:
+        with _CLIENT_SWITCH._changed:
             held.set()
             return release.wait(10)
 

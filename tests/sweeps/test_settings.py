@@ -20,10 +20,8 @@ from flyte_wandb import (
     wandb_sweep,
     wandb_sweep_config,
 )
-from flyte_wandb._action import Action
-from flyte_wandb.plans._spec import Spec
 from flyte_wandb.settings._context import SWEEPS, read_settings
-from flyte_wandb.sweeps._call import settings_of
+from flyte_wandb.settings._merge import merge_sweep_settings
 
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans())
 PARAMETERS = st.dictionaries(st.text(), st.fixed_dictionaries({"values": st.lists(NUMBERS)}), min_size=1, max_size=3)
@@ -136,14 +134,14 @@ def test_the_decorator_goes_over_the_sweeps_configuration_and_that_over_the_one_
         (of_runs, {name: value("own")}, "own"),
     ]
     for context, own, source in rows:
-        found = settings_of(Action(run_name="r1", name="a0", context=context), Spec(settings=own))
+        found = merge_sweep_settings(context, own)
         assert found == ({name: value(source)} if source else {})
 
 
 def test_the_decorator_goes_over_the_context_setting_by_setting() -> None:
-    context = wandb_sweep_config(method="random", run_cap=5, metric={"name": "loss", "goal": "minimize"})
-    action = Action(run_name="r1", name="a0", context={**context, **wandb_config(tags=["a"], config={"lr": 1})})
-    assert settings_of(action, Spec(settings={"method": "grid", "run_cap": 7})) == {
+    search = wandb_sweep_config(method="random", run_cap=5, metric={"name": "loss", "goal": "minimize"})
+    context = {**search, **wandb_config(tags=["a"], config={"lr": 1})}
+    assert merge_sweep_settings(context, {"method": "grid", "run_cap": 7}) == {
         "method": "grid",
         "run_cap": 7,
         "metric": {"name": "loss", "goal": "minimize"},

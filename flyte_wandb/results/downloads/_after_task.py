@@ -7,8 +7,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..._action import attempt_here
-from ..._logging import one_line, say_once
+from ..._action import current_attempt
+from ..._logging import log_once, one_line
 
 if TYPE_CHECKING:
     import wandb
@@ -26,27 +26,27 @@ ON_RANKS = (
 """Why a distributed task cannot download, and what to do."""
 
 
-def run_to_download(request: Request, plan: Plan, run: wandb.Run) -> Reference | None:
+def find_run_to_download(request: Request, plan: Plan, run: wandb.Run) -> Reference | None:
     """Return the run that a task has finished and is to download, or None."""
     if not request.settings.download_logs or not plan.role.owns:
         return None
     if request.topology.distributed:
-        say_once(
+        log_once(
             f"download_logs has no effect on the ranks of {request.task_name or request.action_name!r}: {ON_RANKS}"
         )
         return None
     if run.offline or run.disabled:
-        say_once(
+        log_once(
             f"there is nothing to download of the run {run.id!r}: W&B is {'disabled' if run.disabled else 'offline'}"
         )
         return None
-    from ...plans._plan import place
+    from ...plans._plan import run_place
     from ._reference import Reference
 
-    return Reference(id=run.id, project=run.project, entity=run.entity, host=place(request, plan).host)
+    return Reference(id=run.id, project=run.project, entity=run.entity, host=run_place(request, plan).host)
 
 
-def sweep_to_download(sweep: SweepRef) -> Reference:
+def reference_of_sweep(sweep: SweepRef) -> Reference:
     """Return a sweep as it is downloaded."""
     from ._reference import Reference
 
@@ -56,7 +56,7 @@ def sweep_to_download(sweep: SweepRef) -> Reference:
 _LOG = logging.getLogger("flyte_wandb")
 
 
-def bring_home(reference: Reference) -> None:
+def download_after_task(reference: Reference) -> None:
     """Download a run or sweep as a step of the running task, untraced where Flyte has no controller. Blocks.
 
     Never raises an exception: the task's result is there already. What went wrong is one logged error, with the page of
@@ -66,31 +66,31 @@ def bring_home(reference: Reference) -> None:
         reference: The run, which has ended, or the sweep.
     """
     try:
-        from ._to_storage import bring
+        from ._to_storage import download_to_storage
 
-        home = bring(reference, attempt=attempt_here())
+        home = download_to_storage(reference, attempt=current_attempt())
     except Exception as error:
-        _tell(reference, error)
+        _log_failure(reference, error)
     else:
         _LOG.info("downloaded %s to %s", reference, home.path)
 
 
-async def bring_home_async(reference: Reference) -> None:
-    """Do what `bring_home` does, and leave the event loop free meanwhile. Only its cancellation is raised.
+async def download_after_task_async(reference: Reference) -> None:
+    """Do what `download_after_task` does, and leave the event loop free meanwhile. Only its cancellation is raised.
 
     Args:
         reference: The run, which has ended, or the sweep.
     """
     try:
         logs = await asyncio.to_thread(import_module, "flyte_wandb.results.downloads._to_storage")
-        home = await logs.bring_async(reference, attempt=attempt_here())
+        home = await logs.download_to_storage_async(reference, attempt=current_attempt())
     except Exception as error:
-        _tell(reference, error)
+        _log_failure(reference, error)
     else:
         _LOG.info("downloaded %s to %s", reference, home.path)
 
 
-def _tell(reference: Reference, error: Exception) -> None:
+def _log_failure(reference: Reference, error: Exception) -> None:
     command = f"flyte-wandb download {reference.path}{' --sweep' if reference.kind == 'sweep' else ''}"
     host = f" --host {reference.host}" if reference.host else ""
     _LOG.error(

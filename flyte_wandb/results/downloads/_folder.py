@@ -39,22 +39,22 @@ class Folder:
         self._numbers = itertools.count()
 
     @contextmanager
-    def claimed(self) -> Iterator[Folder]:
+    def claim(self) -> Iterator[Folder]:
         """Make the folder, and keep other downloads out of it until the block ends. What one that died left is removed.
 
         Raises:
             DownloadError: Another download fills it, or what is there is no folder.
         """
         self._make_root()
-        self._make(PurePosixPath(OWN_FOLDER))
-        with _locked(self.root / OWN_FOLDER / "lock", self.root):
-            self._make(PurePosixPath(_STAGING))
+        self._make_subfolder(PurePosixPath(OWN_FOLDER))
+        with _lock_folder(self.root / OWN_FOLDER / "lock", self.root):
+            self._make_subfolder(PurePosixPath(_STAGING))
             for left in (self.root / _STAGING).iterdir():
                 left.unlink()
             yield self
 
     @contextmanager
-    def staged(self) -> Iterator[tuple[IO[bytes], Path]]:
+    def stage_file(self) -> Iterator[tuple[IO[bytes], Path]]:
         """Give a new file to write, and its path, from which `place` moves it; else it is removed."""
         path = self.root / _STAGING / str(next(self._numbers))
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_LINK, 0o666)
@@ -65,7 +65,7 @@ class Folder:
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
 
-    def place(self, file: IO[bytes], staged: Path, path: str) -> None:
+    def place_file(self, file: IO[bytes], staged: Path, path: str) -> None:
         """Give a complete file its final name, over what has it.
 
         Args:
@@ -77,14 +77,14 @@ class Folder:
             DownloadError: Something that is no folder is in the way, such as a symbolic link.
         """
         file.close()
-        self._make(PurePosixPath(path).parent)
+        self._make_subfolder(PurePosixPath(path).parent)
         os.replace(staged, self.root / path)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a whole file."""
-        with self.staged() as (file, staged):
+        with self.stage_file() as (file, staged):
             file.write(content)
-            self.place(file, staged, path)
+            self.place_file(file, staged, path)
 
     def size(self, path: str) -> int | None:
         """Return the bytes of a plain file below the root, or None where there is none."""
@@ -113,7 +113,7 @@ class Folder:
         except OSError as error:
             raise DownloadError(f"{self.root} cannot be made a folder for a download: {error}; name another") from error
 
-    def _make(self, folder: PurePosixPath) -> None:
+    def _make_subfolder(self, folder: PurePosixPath) -> None:
         """Make a folder below the root, and see of each part of its path that it is one."""
         for part in (*reversed(folder.parents[:-1]), folder) if folder.parts else ():
             here = self.root / part
@@ -124,7 +124,7 @@ class Folder:
 
 
 @contextmanager
-def _locked(lock: Path, root: Path) -> Iterator[None]:
+def _lock_folder(lock: Path, root: Path) -> Iterator[None]:
     with os.fdopen(os.open(lock, os.O_CREAT | os.O_RDWR | _NO_LINK, 0o666), "wb") as file:
         try:
             _claim(file)

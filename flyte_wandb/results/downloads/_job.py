@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ... import wandb_client as _client
 from ..._errors import DownloadError, FlyteWandbError
 from ..._logging import one_line
-from .._file_names import local_paths
+from ...wandb_client._reader import Access, Bounds, Reader, RemoteRun
+from .._file_names import assign_local_paths
 from .._progress import Watch
 from .._workers import Stop, Workers
-from ._limits import FIRST_WAIT, LONGEST_WAIT, Tuning, tuning
+from ._limits import FIRST_WAIT, LONGEST_WAIT, DownloadLimits, read_limits
 from ._reference import Reference
-from ._run import Fetched, Tools, fetch_run
+from ._run import DownloadContext, FetchedRun, fetch_run
 from ._transfer import Transfers
 
 
@@ -41,7 +41,7 @@ def temporary_folder(kind: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"wandb-{kind}-"))
 
 
-def work(job: Job, watch: Watch, stop: Stop) -> list[Fetched]:
+def run_download(job: Job, watch: Watch, stop: Stop) -> list[FetchedRun]:
     """Download a run, or all runs of a sweep, several at a time. Blocks.
 
     Returns:
@@ -51,25 +51,27 @@ def work(job: Job, watch: Watch, stop: Stop) -> list[Fetched]:
         DownloadError: Something could not be had; all else has been fetched.
         StoppedError: It was stopped.
     """
-    bounds = tuning(os.environ)
+    bounds = read_limits(os.environ)
     try:
         with Workers(bounds.at_once, stop) as workers:
-            (found,) = workers.results([workers.submit(partial(_runs, job.reference, bounds))])
+            (found,) = workers.results([workers.submit(partial(_find_runs, job.reference, bounds))])
             if isinstance(found, Exception):
-                raise _told(job.reference, found) from found
+                raise _as_download_error(job.reference, found) from found
             access, runs = found
             with Transfers(access, bounds, stop) as transfers:
-                tools = Tools(workers=workers, transfers=transfers, stop=stop, watch=watch)
-                return _fetched(job, runs, tools, bounds)
+                tools = DownloadContext(workers=workers, transfers=transfers, stop=stop, watch=watch)
+                return _fetch_runs(job, runs, tools, bounds)
     except BaseException:
-        stop.tell()
+        stop.set()
         raise
 
 
-def _fetched(job: Job, runs: Sequence[_client.RemoteRun], tools: Tools, bounds: Tuning) -> list[Fetched]:
+def _fetch_runs(
+    job: Job, runs: Sequence[RemoteRun], tools: DownloadContext, bounds: DownloadLimits
+) -> list[FetchedRun]:
     if job.reference.kind == "run":
         return [fetch_run(runs[0], job.folder, tools, history=job.history)]
-    folders = local_paths(run.id for run in runs)
+    folders = assign_local_paths(run.id for run in runs)
     calls = [partial(fetch_run, run, job.folder / folders[run.id], tools, history=job.history) for run in runs]
     with Workers(bounds.at_once, tools.stop) as overseers:
         results = overseers.results([overseers.submit(call) for call in calls])
@@ -79,23 +81,23 @@ def _fetched(job: Job, runs: Sequence[_client.RemoteRun], tools: Tools, bounds: 
             f"{len(failures)} of {len(runs)} runs of {job.reference} have failed; the first one: "
             f"{one_line(failures[0])}"
         ) from failures[0]
-    return [result for result in results if isinstance(result, Fetched)]
+    return [result for result in results if isinstance(result, FetchedRun)]
 
 
-def _runs(reference: Reference, bounds: Tuning) -> tuple[_client.Access, list[_client.RemoteRun]]:
-    asked = _client.Bounds(
+def _find_runs(reference: Reference, bounds: DownloadLimits) -> tuple[Access, list[RemoteRun]]:
+    asked = Bounds(
         retries=len(list(bounds.waits())),
         first_wait=FIRST_WAIT,
         longest_wait=LONGEST_WAIT,
         patience=bounds.patience,
         at_once=bounds.at_once,
     )
-    reader = _client.Reader(reference.place, asked)
+    reader = Reader(reference.place, asked)
     found = reader.runs_of_sweep(reference.id) if reference.kind == "sweep" else [reader.run(reference.id)]
     return reader.access, found
 
 
-def _told(reference: Reference, error: Exception) -> Exception:
+def _as_download_error(reference: Reference, error: Exception) -> Exception:
     """Say what went wrong before there was anything to download."""
     if isinstance(error, FlyteWandbError):
         return error

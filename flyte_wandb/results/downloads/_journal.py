@@ -24,8 +24,8 @@ class Journal:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._lines = {line["path"]: line for line in _read(folder)}
-        folder.write(_PATH, b"".join(map(_line, self._lines.values())))
+        self._lines = {line["path"]: line for line in _read_lines(folder)}
+        folder.write(_PATH, b"".join(map(_format_line, self._lines.values())))
 
     def has(self, path: str, stamp: Stamp) -> bool:
         """Whether the file at `path` is complete, and what the server says of it now."""
@@ -45,14 +45,14 @@ class Journal:
         line = {"path": path, "stamp": dict(stamp), "size": self._folder.size(path), "rows": rows}
         with self._lock, (self._folder.root / _PATH).open("ab") as file:
             self._lines[path] = line
-            file.write(_line(line))
+            file.write(_format_line(line))
 
 
-def _line(line: Mapping[str, Any]) -> bytes:
+def _format_line(line: Mapping[str, Any]) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
-def _read(folder: Folder) -> Iterator[dict[str, Any]]:
+def _read_lines(folder: Folder) -> Iterator[dict[str, Any]]:
     """Read the lines of an earlier call, but for the one that it was killed in."""
     if folder.size(_PATH) is None:
         return

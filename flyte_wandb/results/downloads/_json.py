@@ -8,31 +8,31 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def line(row: Mapping[str, Any]) -> bytes:
+def format_row(row: Mapping[str, Any]) -> bytes:
     """Return a row of history or metrics as one line: its step, then the keys in their order.
 
-    >>> line({"loss": float("nan"), "_step": 3})
+    >>> format_row({"loss": float("nan"), "_step": 3})
     b'{"_step": 3, "loss": "NaN"}\\n'
     """
     step = {"_step": row["_step"]} if "_step" in row else {}
-    return _text({**step, **dict(sorted(row.items()))}).encode() + b"\n"
+    return _to_json({**step, **dict(sorted(row.items()))}).encode() + b"\n"
 
 
-def document(value: Any) -> bytes:
+def format_document(value: Any) -> bytes:
     """Return a whole document, indented for people."""
-    return _text(value, indent=2).encode() + b"\n"
+    return _to_json(value, indent=2).encode() + b"\n"
 
 
-def _text(value: Any, indent: int | None = None) -> str:
+def _to_json(value: Any, indent: int | None = None) -> str:
     try:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:
-        return json.dumps(_plain(value), indent=indent, allow_nan=False)
+        return json.dumps(_to_plain(value), indent=indent, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {key: _to_plain(item) for key, item in value.items()}
+    return [_to_plain(item) for item in value] if isinstance(value, list) else value

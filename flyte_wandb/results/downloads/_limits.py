@@ -18,7 +18,7 @@ LONGEST_WAIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
+class DownloadLimits:
     """Bounds of a download.
 
     Attributes:
@@ -32,7 +32,7 @@ class Tuning:
     def waits(self) -> Iterator[float]:
         """Yield the seconds to wait after each failure, growing, for as long as their sum is within the patience.
 
-        >>> list(Tuning(patience=4).waits())
+        >>> list(DownloadLimits(patience=4).waits())
         [0.5, 1.0, 2.0]
         """
         waited = 0.0
@@ -44,21 +44,25 @@ class Tuning:
             yield wait
 
 
-def tuning(environ: Mapping[str, str]) -> Tuning:
-    """Read the bounds; what is not set is as in `Tuning`.
+def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
+    """Read the bounds; what is not set is as in `DownloadLimits`.
 
     Raises:
         SettingError: A variable holds no number in its range.
 
-    >>> tuning({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
+    >>> read_limits({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
     Tuning(at_once=4, patience=300.0)
     """
-    at_once = _read(environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", Tuning().at_once)
-    patience = _read(environ, PATIENCE_VARIABLE, r"\d{1,6}(\.\d*)?", "seconds, such as 300", Tuning().patience)
-    return Tuning(at_once=int(at_once), patience=float(patience))
+    at_once = _read_number(
+        environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", DownloadLimits().at_once
+    )
+    patience = _read_number(
+        environ, PATIENCE_VARIABLE, r"\d{1,6}(\.\d*)?", "seconds, such as 300", DownloadLimits().patience
+    )
+    return DownloadLimits(at_once=int(at_once), patience=float(patience))
 
 
-def _read(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:
+def _read_number(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:
     text = environ.get(variable) or str(default)
     if not re.fullmatch(pattern, text):
         raise SettingError(f"{variable}={text!r}: expected {expected}")

@@ -10,7 +10,7 @@ from flyte_wandb_hookspecs import quote_segment
 
 from ..._errors import DownloadError
 from ..._place import Place
-from ...links._pages import pages_of
+from ...links._pages import find_pages
 
 Kind = Literal["run", "sweep"]
 
@@ -52,7 +52,7 @@ class Reference:
     @property
     def page(self) -> str:
         """Its page, or where nobody knows the entity or the project, the best page above. Asks no server."""
-        pages = pages_of(self.place)
+        pages = find_pages(self.place)
         return f"{pages.project}/{self.kind}s/{quote_segment(self.id)}" if pages.project else pages.best
 
     def __str__(self) -> str:
@@ -75,28 +75,28 @@ def read_reference(text: str, kind: Kind = "run") -> Reference:
     address = urlsplit(text)
     if address.scheme in ("http", "https"):
         segments = [unquote(part) for part in address.path.split("/") if part]
-        return _of_page(text, f"{address.scheme}://{address.netloc}", segments)
+        return _read_page_address(text, f"{address.scheme}://{address.netloc}", segments)
     *places, name = text.strip("/ ").split("/")
     if len(places) == 3 and places[2] in _KINDS:
         kind = _KINDS[places.pop()]
     if not name or not all(places) or len(places) > 2:
-        raise _unreadable(text, kind)
+        raise _unreadable_error(text, kind)
     entity, project = (None, None, *places)[-2:]
     return Reference(id=name, project=project, entity=entity, kind=kind)
 
 
-def _of_page(text: str, server: str, segments: list[str]) -> Reference:
+def _read_page_address(text: str, server: str, segments: list[str]) -> Reference:
     """Read the address of a page; W&B's own server has a path of its own before the entity."""
     found = [place for place, segment in enumerate(segments[:-1]) if segment in _KINDS and place >= 2]
     if not found:
-        raise _unreadable(text, "run")
+        raise _unreadable_error(text, "run")
     *server_path, entity, project = segments[: found[0]]
     word, name = segments[found[0] : found[0] + 2]
     host = "/".join((server, *server_path))
     return Reference(id=name, project=project, entity=entity, host=host, kind=_KINDS[word])
 
 
-def _unreadable(text: str, kind: Kind) -> DownloadError:
+def _unreadable_error(text: str, kind: Kind) -> DownloadError:
     return DownloadError(
         f"{text!r} names no {kind} of W&B; write its id, ENTITY/PROJECT/ID, or the address of its page, such as "
         f"https://wandb.example.com/ENTITY/PROJECT/{kind}s/ID"

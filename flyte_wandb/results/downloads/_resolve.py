@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ... import wandb_client as _client
 from ..._errors import DownloadError
 from ...plans._inherited import read_run, read_sweep
 from ...runs._getters import get_wandb_run
 from ...settings._config import config_in_force
-from ...settings._context import _sweep_context, read_settings
+from ...settings._context import read_settings, with_sweep_place
+from ...wandb_client._configuration import configured_place, effective_mode
 from ._reference import Kind, Reference, read_reference
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PLACE: Final = ("project", "entity", "host")
 
 
-def resolve(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Reference:
+def resolve_reference(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Reference:
     """Find what is meant, and its place: what is `given`, then what the text says, then where such an id is known.
 
     Args:
@@ -32,11 +32,11 @@ def resolve(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Re
         DownloadError: The text cannot be read, nothing is at hand, it was never sent to a server, or nobody says in
             which project it is.
     """
-    known = _at_hand(kind, config_in_force())
-    named = read_reference(text, kind) if text else _nearest(known, kind)
+    known = _references_at_hand(kind, config_in_force())
+    named = read_reference(text, kind) if text else _nearest_reference(known, kind)
     if named.kind != kind:
         raise DownloadError(f"{text!r} is a {named.kind}; download it as one, or name a {kind}")
-    found = _filled(replace(named, **_set(given)), known)
+    found = _fill_in_place(replace(named, **_set_fields(given)), known)
     if not found.project:
         raise DownloadError(
             f"nobody says in which project the {kind} {found.id!r} is; write ENTITY/PROJECT/ID, or set project= or "
@@ -45,7 +45,7 @@ def resolve(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Re
     return found
 
 
-def reference_of(run: wandb.Run) -> Reference:
+def reference_of_run(run: wandb.Run) -> Reference:
     """Name a run that is or was open in this process.
 
     Raises:
@@ -61,20 +61,20 @@ def reference_of(run: wandb.Run) -> Reference:
     return read_reference(str(run.url))
 
 
-def _at_hand(kind: Kind, context: Mapping[str, str]) -> list[Reference]:
+def _references_at_hand(kind: Kind, context: Mapping[str, str]) -> list[Reference]:
     """Return what this code works for, the nearest first."""
     if kind == "sweep":
         sweep = read_sweep(context)
-        return [Reference(id=sweep.sweep_id, kind=kind, **_place_of(sweep))] if sweep else []
+        return [Reference(id=sweep.sweep_id, kind=kind, **_place_fields(sweep))] if sweep else []
     run, parent = get_wandb_run(), read_run(context)
-    own = [reference_of(run)] if run and not (run.offline or run.disabled) else []
-    return own + ([Reference(id=parent.run_id, **_place_of(parent))] if parent else [])
+    own = [reference_of_run(run)] if run and not (run.offline or run.disabled) else []
+    return own + ([Reference(id=parent.run_id, **_place_fields(parent))] if parent else [])
 
 
-def _nearest(known: list[Reference], kind: Kind) -> Reference:
+def _nearest_reference(known: list[Reference], kind: Kind) -> Reference:
     if kind == "run" and (run := get_wandb_run()):
-        return reference_of(run)
-    mode = _client.effective_mode(read_settings(config_in_force()).get("mode"))
+        return reference_of_run(run)
+    mode = effective_mode(read_settings(config_in_force()).get("mode"))
     if known and mode == "online":
         return known[0]
     why = f"there is no {kind} here" if mode == "online" else f"W&B is {mode}, so no server has the {kind} of this task"
@@ -83,24 +83,24 @@ def _nearest(known: list[Reference], kind: Kind) -> Reference:
     )
 
 
-def _filled(named: Reference, known: list[Reference]) -> Reference:
+def _fill_in_place(named: Reference, known: list[Reference]) -> Reference:
     """Fill in what is not said: from the run at hand with this id, else from the settings, and W&B's configuration."""
     same = [one for one in known if one.id == named.id and one.project and named.project in (None, one.project)]
-    others = same[0] if same else _by_settings(named)
-    _, entity, project = _client.client_place()
+    others = same[0] if same else _place_from_settings(named)
+    _, entity, project = configured_place()
     missing = {"project": others.project or project, "entity": others.entity or entity, "host": others.host}
-    return replace(named, **{**missing, **_set(_place_of(named))})
+    return replace(named, **{**missing, **_set_fields(_place_fields(named))})
 
 
-def _by_settings(named: Reference) -> Reference:
+def _place_from_settings(named: Reference) -> Reference:
     context = config_in_force()
-    settings = read_settings(_sweep_context(context) if named.kind == "sweep" else context)
+    settings = read_settings(with_sweep_place(context) if named.kind == "sweep" else context)
     return Reference(id=named.id, kind=named.kind, **{name: settings.get(name) for name in _PLACE})
 
 
-def _place_of(one: object) -> dict[str, Any]:
+def _place_fields(one: object) -> dict[str, Any]:
     return {name: getattr(one, name) for name in _PLACE}
 
 
-def _set(given: Mapping[str, str | None]) -> dict[str, Any]:
+def _set_fields(given: Mapping[str, str | None]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}

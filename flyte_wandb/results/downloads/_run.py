@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from ... import wandb_client as _client
 from ..._errors import DownloadError
 from ..._logging import one_line
-from .._file_names import local_paths
+from ...wandb_client._reader import RemoteFile, RemoteRun
+from .._file_names import assign_local_paths
 from .._progress import Watch
 from .._workers import Stop, Workers
 from . import _json
@@ -35,7 +35,7 @@ _MOST_TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchedRun:
     """One run that is complete on this machine.
 
     Attributes:
@@ -56,7 +56,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class DownloadContext:
     """What all runs of a download share.
 
     Attributes:
@@ -72,7 +72,7 @@ class Tools:
     watch: Watch
 
 
-def fetch_run(run: _client.RemoteRun, root: Path, tools: Tools, *, history: bool) -> Fetched:
+def fetch_run(run: RemoteRun, root: Path, tools: DownloadContext, *, history: bool) -> FetchedRun:
     """Fetch a run into a folder; what is complete there is left as it is. ``run.json`` is there when all else is.
 
     Args:
@@ -85,95 +85,101 @@ def fetch_run(run: _client.RemoteRun, root: Path, tools: Tools, *, history: bool
         DownloadError: Something could not be had; all else has been fetched.
         StoppedError: The download was stopped.
     """
-    with Folder(root).claimed() as folder:
+    with Folder(root).claim() as folder:
         folder.remove(RUN)
-        return _Fetching(run, folder, tools).all(history)
+        return _RunDownload(run, folder, tools).fetch_all(history)
 
 
-class _Fetching:
+class _RunDownload:
     """The fetching of one run into a folder that is claimed."""
 
-    def __init__(self, run: _client.RemoteRun, folder: Folder, tools: Tools) -> None:
+    def __init__(self, run: RemoteRun, folder: Folder, tools: DownloadContext) -> None:
         self._run, self._folder, self._tools = run, folder, tools
         self._journal = Journal(folder)
 
-    def all(self, history: bool) -> Fetched:
-        asked = self._streams() if history else {}
+    def fetch_all(self, history: bool) -> FetchedRun:
+        asked = self._submit_streams() if history else {}
         listed = self._tools.workers.submit(self._run.files)
         (found,) = self._tools.workers.results([listed])
         files = [] if isinstance(found, Exception) else list({file.name: file for file in found}.values())
-        paths = local_paths(file.name for file in files)
-        missing = [file for file in files if not self._journal.has(_below(paths[file.name]), _stamp(file))]
+        paths = assign_local_paths(file.name for file in files)
+        missing = [
+            file for file in files if not self._journal.has(_path_below_files(paths[file.name]), _file_stamp(file))
+        ]
         self._tools.watch.expect(len(missing), sum(file.size or 0 for file in missing))
-        asked |= {_LIST: listed, **{_below(file.name): self._submit_file(file, paths[file.name]) for file in missing}}
-        self._check(dict(zip(asked, self._tools.workers.results(asked.values()), strict=True)))
+        asked |= {
+            _LIST: listed,
+            **{_path_below_files(file.name): self._submit_file(file, paths[file.name]) for file in missing},
+        }
+        self._raise_failures(dict(zip(asked, self._tools.workers.results(asked.values()), strict=True)))
         rows = asked[HISTORY].result() if history else None
         self._write_documents(paths, rows)
-        return Fetched(
+        return FetchedRun(
             run_id=self._run.id,
             folder=self._folder.root,
             files=len(files),
-            size=sum(self._journal.size(_below(path)) for path in paths.values()),
+            size=sum(self._journal.size(_path_below_files(path)) for path in paths.values()),
             rows=rows,
             skipped=len(files) - len(missing),
         )
 
-    def _streams(self) -> dict[str, Future[Any]]:
+    def _submit_streams(self) -> dict[str, Future[Any]]:
         sources = {HISTORY: self._run.rows, SYSTEM_METRICS: self._run.system_metrics}
         return {
-            path: self._tools.workers.submit(partial(self._stream, path, source)) for path, source in sources.items()
+            path: self._tools.workers.submit(partial(self._write_stream, path, source))
+            for path, source in sources.items()
         }
 
-    def _stream(self, path: str, source: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
+    def _write_stream(self, path: str, source: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
         """Write rows as they come, and return how many there are. Of a run that has ended, once is enough."""
         stamp = self._run.stamp
         if self._run.ended and self._journal.has(path, stamp):
             return self._journal.rows(path)
-        with self._folder.staged() as (file, staged):
+        with self._folder.stage_file() as (file, staged):
             count = 0
             for count, row in enumerate(source(), start=1):
                 self._tools.stop.check()
-                file.write(_json.line(row))
+                file.write(_json.format_row(row))
                 if count % _ROWS_SEEN == 0:
                     self._tools.watch.rows(_ROWS_SEEN)
             self._tools.watch.rows(count % _ROWS_SEEN)
             if count or path == HISTORY:
-                self._folder.place(file, staged, path)
+                self._folder.place_file(file, staged, path)
                 self._journal.note(path, stamp, count)
         return count
 
-    def _submit_file(self, file: _client.RemoteFile, path: str) -> Future[None]:
-        return self._tools.workers.submit(partial(self._file, file, _below(path)))
+    def _submit_file(self, file: RemoteFile, path: str) -> Future[None]:
+        return self._tools.workers.submit(partial(self._fetch_missing_file, file, _path_below_files(path)))
 
-    def _file(self, file: _client.RemoteFile, path: str) -> None:
-        if self._is_here(file, path):
-            self._journal.note(path, _stamp(file))
+    def _fetch_missing_file(self, file: RemoteFile, path: str) -> None:
+        if self._is_complete(file, path):
+            self._journal.note(path, _file_stamp(file))
         else:
-            self._fetch(file, path)
+            self._fetch_file(file, path)
         self._tools.watch.done(1)
 
-    def _is_here(self, file: _client.RemoteFile, path: str) -> bool:
+    def _is_complete(self, file: RemoteFile, path: str) -> bool:
         """Whether the file is complete though the journal does not say so: the process was killed in between."""
         if not file.md5 or self._folder.size(path) != file.size:
             return False
         return has_md5(file, self._folder.md5(path))
 
-    def _fetch(self, file: _client.RemoteFile, path: str) -> None:
+    def _fetch_file(self, file: RemoteFile, path: str) -> None:
         transfers = self._tools.transfers
-        with self._folder.staged() as (into, staged):
-            attempt = partial(transfers.receive, into=into, seen=self._tools.watch.received)
-            arrived = transfers.persist(attempt, file, self._ask_again)
+        with self._folder.stage_file() as (into, staged):
+            attempt = partial(transfers.receive_file, into=into, seen=self._tools.watch.received)
+            arrived = transfers.transfer_with_retries(attempt, file, self._refresh_file)
             self._tools.stop.check()
-            self._folder.place(into, staged, path)
-        self._journal.note(path, _stamp(arrived))
+            self._folder.place_file(into, staged, path)
+        self._journal.note(path, _file_stamp(arrived))
 
-    def _ask_again(self, file: _client.RemoteFile) -> _client.RemoteFile:
+    def _refresh_file(self, file: RemoteFile) -> RemoteFile:
         found = self._run.files([file.name])
         if not found:
             raise TransferError("the run does not have it any more", temporary=False)
         return found[0]
 
-    def _check(self, results: Mapping[str, Any]) -> None:
+    def _raise_failures(self, results: Mapping[str, Any]) -> None:
         failures = {what: result for what, result in results.items() if isinstance(result, Exception)}
         if not failures:
             return
@@ -198,12 +204,12 @@ class _Fetching:
         facts = {**self._run.facts, "history_rows": rows, "files": len(paths), "renamed_files": renamed}
         for path, value in ((CONFIG, self._run.config), (SUMMARY, self._run.summary), (RUN, facts)):
             self._tools.stop.check()
-            self._folder.write(path, _json.document(value))
+            self._folder.write(path, _json.format_document(value))
 
 
-def _below(path: str) -> str:
+def _path_below_files(path: str) -> str:
     return f"{FILES}/{path}"
 
 
-def _stamp(file: _client.RemoteFile) -> dict[str, Any]:
+def _file_stamp(file: RemoteFile) -> dict[str, Any]:
     return {"size": file.size, "md5": file.md5, "updated": file.updated}

@@ -6,12 +6,12 @@ import logging
 import os
 from pathlib import Path
 
-from .._progress import watching
-from .._workers import Stop, _mind_the_loop
-from ._job import Job, temporary_folder, work
+from .._progress import watch_progress
+from .._workers import Stop, warn_if_on_event_loop
+from ._job import Job, run_download, temporary_folder
 from ._reference import Reference
-from ._resolve import resolve
-from ._run import Fetched
+from ._resolve import resolve_reference
+from ._run import FetchedRun
 
 _LOG = logging.getLogger("flyte_wandb")
 
@@ -52,9 +52,9 @@ def download_wandb_run_dir(
 
         folder = download_wandb_run_dir("team/vision/r1-a0", path="results")
     """
-    _mind_the_loop("download_wandb_run_dir", "download_wandb_run_logs")
-    reference = resolve(run_id, "run", {"project": project, "entity": entity, "host": host})
-    (fetched,) = download(reference, path, history=include_history)
+    warn_if_on_event_loop("download_wandb_run_dir", "download_wandb_run_logs")
+    reference = resolve_reference(run_id, "run", {"project": project, "entity": entity, "host": host})
+    (fetched,) = download_to_folder(reference, path, history=include_history)
     return str(fetched.folder)
 
 
@@ -88,12 +88,12 @@ def download_wandb_sweep_dirs(
 
         folders = download_wandb_sweep_dirs("https://wandb.example.com/team/vision/sweeps/s1")
     """
-    _mind_the_loop("download_wandb_sweep_dirs", "download_wandb_sweep_logs")
-    reference = resolve(sweep_id, "sweep", {"project": project, "entity": entity, "host": host})
-    return [str(fetched.folder) for fetched in download(reference, base_path, history=include_history)]
+    warn_if_on_event_loop("download_wandb_sweep_dirs", "download_wandb_sweep_logs")
+    reference = resolve_reference(sweep_id, "sweep", {"project": project, "entity": entity, "host": host})
+    return [str(fetched.folder) for fetched in download_to_folder(reference, base_path, history=include_history)]
 
 
-def download(reference: Reference, path: str | os.PathLike[str] | None, *, history: bool) -> list[Fetched]:
+def download_to_folder(reference: Reference, path: str | os.PathLike[str] | None, *, history: bool) -> list[FetchedRun]:
     """Download a run or a sweep, with a bar in a terminal. Blocks.
 
     Args:
@@ -106,7 +106,7 @@ def download(reference: Reference, path: str | os.PathLike[str] | None, *, histo
     """
     folder = temporary_folder(reference.kind) if path is None else Path(path).absolute()
     _LOG.info("downloading %s to %s", reference, folder)
-    with watching(f"{reference.kind} {reference.id}") as watch:
-        fetched = work(Job(reference=reference, folder=folder, history=history), watch, Stop())
+    with watch_progress(f"{reference.kind} {reference.id}") as watch:
+        fetched = run_download(Job(reference=reference, folder=folder, history=history), watch, Stop())
     _LOG.info("downloaded %s: %d runs, %d files", reference, len(fetched), sum(one.files for one in fetched))
     return fetched

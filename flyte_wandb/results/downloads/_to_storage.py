@@ -17,13 +17,13 @@ import flyte
 import flyte.storage
 from flyte.io import Dir
 
-from ..._action import attempt_here
+from ..._action import current_attempt
 from .._progress import Silent
-from .._workers import Stop, _beside_the_loop
+from .._workers import Stop, run_in_thread
 from ._folder import OWN_FOLDER
-from ._job import Job, temporary_folder, work
+from ._job import Job, run_download, temporary_folder
 from ._reference import Kind, Reference, read_reference
-from ._resolve import resolve
+from ._resolve import resolve_reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ async def download_wandb_run_logs(
         async def results() -> flyte.io.Dir:
             return await download_wandb_run_logs("team/vision/r1-a0")
     """
-    return await _logs("run", run_id, project=project, entity=entity, host=host)
+    return await _download_logs("run", run_id, project=project, entity=entity, host=host)
 
 
 async def download_wandb_sweep_logs(
@@ -87,15 +87,15 @@ async def download_wandb_sweep_logs(
     Raises:
         DownloadError: See `download_wandb_sweep_dirs`.
     """
-    return await _logs("sweep", sweep_id, project=project, entity=entity, host=host)
+    return await _download_logs("sweep", sweep_id, project=project, entity=entity, host=host)
 
 
-async def _logs(kind: Kind, text: str | None, **given: str | None) -> Dir:
-    reference = await asyncio.to_thread(resolve, text, kind, given)
-    return await bring_async(reference, attempt=0 if text else attempt_here())
+async def _download_logs(kind: Kind, text: str | None, **given: str | None) -> Dir:
+    reference = await asyncio.to_thread(resolve_reference, text, kind, given)
+    return await download_to_storage_async(reference, attempt=0 if text else current_attempt())
 
 
-def bring(reference: Reference, *, attempt: int) -> Dir:
+def download_to_storage(reference: Reference, *, attempt: int) -> Dir:
     """Download a run or sweep into Flyte's storage, as a step of the running task. Blocks.
 
     Args:
@@ -106,7 +106,7 @@ def bring(reference: Reference, *, attempt: int) -> Dir:
     Raises:
         DownloadError: Something could not be had.
     """
-    step, started = _noted(wandb_logs)
+    step, started = _note_calls(wandb_logs)
     arguments = (reference.kind, reference.path, reference.host or "", attempt)
     try:
         return cast("Dir", flyte.trace(step)(*arguments))
@@ -116,9 +116,9 @@ def bring(reference: Reference, *, attempt: int) -> Dir:
         return wandb_logs(*arguments)
 
 
-async def bring_async(reference: Reference, *, attempt: int) -> Dir:
-    """Download a run or sweep as `bring` does, and leave the event loop free meanwhile."""
-    step, started = _noted(wandb_logs_async)
+async def download_to_storage_async(reference: Reference, *, attempt: int) -> Dir:
+    """Download a run or sweep as `download_to_storage` does, and leave the event loop free meanwhile."""
+    step, started = _note_calls(wandb_logs_async)
     arguments = (reference.kind, reference.path, reference.host or "", attempt)
     try:
         return cast("Dir", await flyte.trace(step)(*arguments))
@@ -128,7 +128,7 @@ async def bring_async(reference: Reference, *, attempt: int) -> Dir:
         return await wandb_logs_async(*arguments)
 
 
-def _noted(step: Callable[..., Any]) -> tuple[Callable[..., Any], list[bool]]:
+def _note_calls(step: Callable[..., Any]) -> tuple[Callable[..., Any], list[bool]]:
     """Have a function note that it is called. Where Flyte cannot trace, such as in a rank, it never is."""
     started: list[bool] = []
 
@@ -147,25 +147,25 @@ def _noted(step: Callable[..., Any]) -> tuple[Callable[..., Any], list[bool]]:
 
 def wandb_logs(kind: str, path: str, host: str, attempt: int) -> Dir:
     """Download a run or the runs of a sweep: the step that Flyte's UI shows."""
-    landing = _landing(kind)
-    _fill(_job(kind, path, host, landing), Stop())
+    landing = _choose_landing(kind)
+    _fill_landing(_build_job(kind, path, host, landing), Stop())
     try:
         return Dir.from_local_sync(landing.local, remote_destination=landing.remote)
     finally:
-        _leave(landing)
+        _remove_landing(landing)
 
 
 async def wandb_logs_async(kind: str, path: str, host: str, attempt: int) -> Dir:
     """Download a run or the runs of a sweep, beside the event loop: the step that Flyte's UI shows."""
-    landing = _landing(kind)
-    await _beside_the_loop(partial(_fill, _job(kind, path, host, landing)))
+    landing = _choose_landing(kind)
+    await run_in_thread(partial(_fill_landing, _build_job(kind, path, host, landing)))
     try:
         return await Dir.from_local(landing.local, remote_destination=landing.remote)
     finally:
-        await asyncio.to_thread(_leave, landing)
+        await asyncio.to_thread(_remove_landing, landing)
 
 
-def _landing(kind: str) -> _Landing:
+def _choose_landing(kind: str) -> _Landing:
     """Choose where a download goes: what is in local storage already need not be copied there."""
     context = flyte.ctx()
     if not context:
@@ -179,14 +179,14 @@ def _landing(kind: str) -> _Landing:
     return _Landing(local=local)
 
 
-def _job(kind: str, path: str, host: str, landing: _Landing) -> Job:
+def _build_job(kind: str, path: str, host: str, landing: _Landing) -> Job:
     named = read_reference(path, "sweep" if kind == "sweep" else "run")
     return Job(reference=replace(named, host=host or None), folder=landing.local)
 
 
-def _fill(job: Job, stop: Stop) -> None:
+def _fill_landing(job: Job, stop: Stop) -> None:
     try:
-        fetched = work(job, Silent(), stop)
+        fetched = run_download(job, Silent(), stop)
     except BaseException:
         shutil.rmtree(job.folder, ignore_errors=True)
         raise
@@ -194,7 +194,7 @@ def _fill(job: Job, stop: Stop) -> None:
         shutil.rmtree(run.folder / OWN_FOLDER)
 
 
-def _leave(landing: _Landing) -> None:
+def _remove_landing(landing: _Landing) -> None:
     """Remove the local folder, where it is none of Flyte's storage."""
     if landing.remote:
         shutil.rmtree(landing.local, ignore_errors=True)

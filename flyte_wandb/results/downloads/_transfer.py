@@ -22,9 +22,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ..._logging import one_line
-from ...wandb_client import Access, RemoteFile
+from ...wandb_client._reader import Access, RemoteFile
 from .._workers import Stop
-from ._limits import Tuning
+from ._limits import DownloadLimits
 
 Attempt = Callable[[RemoteFile], None]
 Ask = Callable[[RemoteFile], RemoteFile]
@@ -61,7 +61,7 @@ class Transfers:
         stop: Ends transfers and waits.
     """
 
-    def __init__(self, access: Access, tuning: Tuning, stop: Stop) -> None:
+    def __init__(self, access: Access, tuning: DownloadLimits, stop: Stop) -> None:
         self._access, self._tuning, self._stop = access, tuning, stop
         self._session = requests.Session()
         # Without cookies a session keeps nothing that threads could spoil for each other.
@@ -77,7 +77,7 @@ class Transfers:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def persist(self, attempt: Attempt, file: RemoteFile, ask: Ask) -> RemoteFile:
+    def transfer_with_retries(self, attempt: Attempt, file: RemoteFile, ask: Ask) -> RemoteFile:
         """Make an attempt, again and again where it fails, for as long as the patience says.
 
         Args:
@@ -107,7 +107,7 @@ class Transfers:
             else:
                 file, asked = ask(file), asked + 1
 
-    def receive(self, file: RemoteFile, into: IO[bytes], seen: Callable[[int], None]) -> None:
+    def receive_file(self, file: RemoteFile, into: IO[bytes], seen: Callable[[int], None]) -> None:
         """Write the bytes of a file, from the start, and verify that they are those the server told of.
 
         Args:
@@ -123,25 +123,25 @@ class Transfers:
         into.truncate()
         size, digest = 0, hashlib.md5(usedforsecurity=False)
         try:
-            with self._answer(file.url) as answer:
-                for chunk in _chunks(answer):
+            with self._open_url(file.url) as answer:
+                for chunk in _read_chunks(answer):
                     self._stop.check()
                     into.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
                     seen(len(chunk))
-            _verify(answer, file, size, digest.digest())
+            _verify_file(answer, file, size, digest.digest())
         except TransferError:
             seen(-size)
             raise
 
     @contextmanager
-    def _answer(self, url: str) -> Iterator[requests.Response]:
+    def _open_url(self, url: str) -> Iterator[requests.Response]:
         own = urlsplit(url)[:2] == urlsplit(self._access.server)[:2]
         try:
             answer = self._session.get(
                 url,
-                auth=self._login if own else _no_login,
+                auth=self._add_login if own else _keep_without_login,
                 stream=True,
                 timeout=_TIMEOUTS,
                 verify=self._access.verify,
@@ -151,10 +151,10 @@ class Transfers:
             raise TransferError(f"{urlsplit(url).netloc} did not answer ({type(error).__name__})") from error
         with answer:
             if not answer.ok:
-                raise _refused(answer)
+                raise _refusal_error(answer)
             yield answer
 
-    def _login(self, request: Any) -> Any:
+    def _add_login(self, request: Any) -> Any:
         request.headers.update({"Authorization": self._access.login} if self._access.login else {})
         return request
 
@@ -164,26 +164,26 @@ def has_md5(file: RemoteFile, md5: bytes) -> bool:
     return file.md5 in (md5.hex(), base64.b64encode(md5).decode())
 
 
-def _no_login(request: Any) -> Any:
+def _keep_without_login(request: Any) -> Any:
     """Leave a request as it is; without it the library would look for a login in the netrc file."""
     return request
 
 
-def _chunks(answer: requests.Response) -> Iterator[bytes]:
+def _read_chunks(answer: requests.Response) -> Iterator[bytes]:
     try:
         yield from answer.iter_content(_CHUNK)
     except _FAILURES as error:
         raise TransferError(f"the connection broke: {one_line(error)}") from error
 
 
-def _refused(answer: requests.Response) -> TransferError:
+def _refusal_error(answer: requests.Response) -> TransferError:
     after = answer.headers.get("Retry-After", "")
     temporary = answer.status_code >= 500 or answer.status_code in _TEMPORARY
     said = f"the server answered {answer.status_code} {answer.reason}".rstrip()
     return TransferError(said, temporary=temporary, retry_after=float(after) if after.isdecimal() else 0.0)
 
 
-def _verify(answer: requests.Response, file: RemoteFile, size: int, md5: bytes) -> None:
+def _verify_file(answer: requests.Response, file: RemoteFile, size: int, md5: bytes) -> None:
     announced = answer.headers.get("Content-Length", "")
     if announced.isdecimal() and "Content-Encoding" not in answer.headers and size < int(announced):
         raise TransferError(f"the connection broke after {size:,} of {int(announced):,} bytes")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from ... import wandb_client as _client
-from .._file_names import local_paths
+from ...wandb_client._log_file import read_log
+from .._file_names import assign_local_paths
 from ._keep import OFFLINE
-from ._manifest import KEPT, Kept, read_kept
-from ._storage import Storage, storage
+from ._manifest import KEPT, OfflineManifest, parse_manifest
+from ._storage import Storage, open_storage
 
 NOTE: Final = "flyte-wandb-sync.json"
 """The file in a run's folder that says how far its upload is."""
@@ -30,7 +30,7 @@ class NotSyncedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class SyncNote:
     """How far the upload of a run is.
 
     Attributes:
@@ -43,7 +43,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class OfflineRun:
     """The folder of an offline run.
 
     Attributes:
@@ -71,7 +71,7 @@ class Found:
         """The name of the run's log."""
         return next(name for name in self.sizes if _is_log(name))
 
-    def about(self) -> Kept:
+    def read_manifest(self) -> OfflineManifest:
         """Read which run it is.
 
         Raises:
@@ -79,30 +79,30 @@ class Found:
         """
         if self.kept:
             try:
-                return read_kept(self.folder.read(KEPT))
+                return parse_manifest(self.folder.read(KEPT))
             except ValueError as error:
                 raise NotSyncedError(f"its {KEPT} cannot be read: {error}") from error
         with tempfile.TemporaryDirectory(prefix="wandb-sync-") as folder:
             copy = Path(folder, "run.wandb")
             self.folder.fetch(self.log, copy)
-            run = _client.read_log(copy)
+            run = read_log(copy)
         if not run.run_id:
             raise NotSyncedError(HEADLESS)
-        return Kept(run_id=run.run_id, project=run.project, entity=run.entity, exit_code=run.exit_code)
+        return OfflineManifest(run_id=run.run_id, project=run.project, entity=run.entity, exit_code=run.exit_code)
 
-    def note(self) -> Note | None:
+    def read_note(self) -> SyncNote | None:
         """Return how far its upload is, or None where nobody has begun it."""
         if f"{self.log}{SYNCED}" in self.sizes:
-            return Note(synced=True, before=0)
+            return SyncNote(synced=True, before=0)
         if NOTE not in self.sizes:
             return None
         try:
             told = json.loads(self.folder.read(NOTE))
-            return Note(synced=told["synced"] is True, before=int(told["before"]))
+            return SyncNote(synced=told["synced"] is True, before=int(told["before"]))
         except (ValueError, TypeError, KeyError) as error:
             raise NotSyncedError(f"its {NOTE} cannot be read; remove it where W&B does not have the run") from error
 
-    def tell(self, note: Note) -> None:
+    def write_note(self, note: SyncNote) -> None:
         """Write how far its upload is, for W&B's own command, too, where it is W&B's own folder."""
         self.folder.write(NOTE, json.dumps({"synced": note.synced, "before": note.before}).encode())
         if note.synced and not self.kept:
@@ -116,16 +116,16 @@ class Found:
         """
         wanted = [name for name in self.sizes if name == self.log or name.startswith("files/")]
         if self.kept:
-            self._check(wanted)
+            self._check_names(wanted)
         for name in wanted:
             path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)
             self.folder.fetch(name, path)
         return target / self.log
 
-    def _check(self, names: list[str]) -> None:
+    def _check_names(self, names: list[str]) -> None:
         """Refuse what no task has kept: what comes from storage stays inside of its folder, here and there."""
-        paths = local_paths(names)
+        paths = assign_local_paths(names)
         wrong = next((name for name in names if paths[name] != name or self.folder.is_link(name)), None)
         if wrong is not None:
             raise NotSyncedError(f"its file {wrong!r} leads out of its folder, so nothing of it is uploaded")
@@ -134,54 +134,54 @@ class Found:
 HEADLESS: Final = "its log ends before it says which run it is, so there is nothing to upload"
 
 
-def find(place: str, flyte_run: str | None) -> list[Found]:
+def find_offline_runs(place: str, flyte_run: str | None) -> list[OfflineRun]:
     """Return the folders of offline runs in and below a place, in the order of their names.
 
     Args:
         place: Path or address of one of them, or of a folder above.
         flyte_run: Only those that this Flyte run has kept, or None for all.
     """
-    above = storage(place)
+    above = open_storage(place)
     below = above.below(f"{OFFLINE}/{flyte_run}" if flyte_run else OFFLINE)
     roots = ((root, root.sizes()) for root in (below, above))
-    found = next(filter(None, (_found(root, sizes) for root, sizes in roots)), [])
-    return [one for one in found if flyte_run is None or _belongs(one, flyte_run)]
+    found = next(filter(None, (_find_in_folder(root, sizes) for root, sizes in roots)), [])
+    return [one for one in found if flyte_run is None or _belongs_to_flyte_run(one, flyte_run)]
 
 
-def _belongs(found: Found, flyte_run: str) -> bool:
+def _belongs_to_flyte_run(found: OfflineRun, flyte_run: str) -> bool:
     """Whether a Flyte run has kept it. Where nobody can say, it is shown rather than passed over."""
     try:
-        return found.about().flyte_run == flyte_run if found.kept else False
+        return found.read_manifest().flyte_run == flyte_run if found.kept else False
     except NotSyncedError:
         return True
 
 
-def _found(root: Storage, sizes: Mapping[str, int]) -> list[Found]:
-    parents = {_parent(name) for name in sizes if name.endswith(_LOG)}
-    runs = {parent for parent in parents if _is_run(root.below(parent) if parent else root, parent, sizes)}
+def _find_in_folder(root: Storage, sizes: Mapping[str, int]) -> list[OfflineRun]:
+    parents = {_parent_name(name) for name in sizes if name.endswith(_LOG)}
+    runs = {parent for parent in parents if _is_run_folder(root.below(parent) if parent else root, parent, sizes)}
     own: dict[str, dict[str, int]] = {parent: {} for parent in runs}
     for name, size in sizes.items():
-        for parent in filter(runs.__contains__, _folders(name)):
+        for parent in filter(runs.__contains__, _enclosing_folders(name)):
             own[parent][name.removeprefix(f"{parent}/")] = size
     found = (
-        Found(folder=root.below(parent) if parent else root, sizes=files, kept=KEPT in files)
+        OfflineRun(folder=root.below(parent) if parent else root, sizes=files, kept=KEPT in files)
         for parent, files in own.items()
     )
     return sorted(found, key=lambda one: (one.name, one.place))
 
 
-def _is_run(folder: Storage, parent: str, sizes: Mapping[str, int]) -> bool:
+def _is_run_folder(folder: Storage, parent: str, sizes: Mapping[str, int]) -> bool:
     return PurePosixPath(folder.place).name.startswith(_OWN) or f"{parent}/{KEPT}".lstrip("/") in sizes
 
 
-def _parent(name: str) -> str:
+def _parent_name(name: str) -> str:
     return name.rpartition("/")[0]
 
 
-def _folders(name: str) -> Iterator[str]:
+def _enclosing_folders(name: str) -> Iterator[str]:
     """Yield all folders of a file, the root's being empty."""
     while name:
-        name = _parent(name)
+        name = _parent_name(name)
         yield name
 
 

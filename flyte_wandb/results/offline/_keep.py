@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import flyte
 
-from ... import wandb_client as _client
 from ..._action import Action
 from ..._logging import one_line
-from ._manifest import KEPT, Kept
-from ._storage import Storage, storage
+from ...wandb_client._configuration import read_configured
+from ...wandb_client._log_values import wait_for_end
+from ._manifest import KEPT, OfflineManifest
+from ._storage import Storage, open_storage
 
 if TYPE_CHECKING:
     import wandb
@@ -54,17 +55,17 @@ def keep_offline_run(
         return None
     try:
         folder = Path(run.settings.sync_dir)
-        kept = Kept(
+        kept = OfflineManifest(
             run_id=run.id,
             project=run.project or None,
             entity=run.entity or None,
-            host=host or _own_host(),
+            host=host or _client_host(),
             flyte_run=action.run_name,
             action=action.name,
             rank=rank,
             exit_code=exit_code,
         )
-        place = _copied(folder, kept, _home(action, folder.name))
+        place = _copy_folder(folder, kept, _storage_address(action, folder.name))
     except Exception as error:
         _LOG.error(
             "the offline run %s was not kept in Flyte's storage: %s; it is in %s for as long as this machine is there",
@@ -77,34 +78,34 @@ def keep_offline_run(
     return place
 
 
-def _home(action: Action, name: str) -> Storage:
+def _storage_address(action: Action, name: str) -> Storage:
     context = flyte.ctx()
     if not context:
         raise RuntimeError("no task of Flyte is running here, so there is no raw data path")
-    return storage("/".join((context.raw_data_path.path.rstrip("/"), OFFLINE, action.run_name, action.name, name)))
+    return open_storage("/".join((context.raw_data_path.path.rstrip("/"), OFFLINE, action.run_name, action.name, name)))
 
 
-def _own_host() -> str | None:
+def _client_host() -> str | None:
     """Return the server that W&B's client is set to, or None where nobody has set one."""
-    address, source = _client.configured("base_url")
+    address, source = read_configured("base_url")
     return None if source == "W&B's default" else str(address)
 
 
-def _copied(folder: Path, kept: Kept, home: Storage) -> str:
-    _wait_for_end(folder)
-    for path in _needed(folder):
+def _copy_folder(folder: Path, kept: OfflineManifest, home: Storage) -> str:
+    _wait_for_log(folder)
+    for path in _files_to_upload(folder):
         home.put(path, path.relative_to(folder).as_posix())
-    home.write(KEPT, kept.write())
+    home.write(KEPT, kept.to_json())
     return home.place
 
 
-def _needed(folder: Path) -> Iterator[Path]:
+def _files_to_upload(folder: Path) -> Iterator[Path]:
     """Yield what W&B uploads: the log, and the run's files, of which some are links to where the user has them."""
     yield from folder.glob("*.wandb")
     yield from (path for path in (folder / _FILES).rglob("*") if path.is_file())
 
 
-def _wait_for_end(folder: Path) -> None:
+def _wait_for_log(folder: Path) -> None:
     """Wait until the whole log is on the disk."""
-    if not all(map(_client.wait_for_end, folder.glob("*.wandb"))):
+    if not all(map(wait_for_end, folder.glob("*.wandb"))):
         _LOG.warning("the log of the offline run in %s has no end: its last rows may be missing", folder)

@@ -13,7 +13,7 @@ _TEXTS: Final = ("run_id", "project", "entity", "host", "flyte_run", "action")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class OfflineManifest:
     """An offline run, and whose it is.
 
     Attributes:
@@ -41,25 +41,25 @@ class Kept:
         """Host, entity, project and id: what several folders of one run have in common."""
         return self.host or "", self.entity or "", self.project or "", self.run_id
 
-    def write(self) -> bytes:
+    def to_json(self) -> bytes:
         """Return it as JSON."""
         return f"{json.dumps(asdict(self), indent=2)}\n".encode()
 
 
-def read_kept(text: bytes) -> Kept:
+def parse_manifest(text: bytes) -> OfflineManifest:
     """Read what `Kept.write` has written.
 
     Raises:
         ValueError: It is something else.
 
-    >>> read_kept(Kept(run_id="r1-a0", flyte_run="r1").write()).flyte_run
+    >>> parse_manifest(OfflineManifest(run_id="r1-a0", flyte_run="r1").write()).flyte_run
     'r1'
     """
     found: Any = json.loads(text)
     if not isinstance(found, dict) or not isinstance(found.get("run_id"), str):
         raise ValueError(f"{KEPT} names no run")
-    known = {field.name: found[field.name] for field in fields(Kept) if found.get(field.name) is not None}
+    known = {field.name: found[field.name] for field in fields(OfflineManifest) if found.get(field.name) is not None}
     wrong = [name for name, value in known.items() if not isinstance(value, str if name in _TEXTS else int)]
     if wrong:
         raise ValueError(f"{wrong[0]} is {known[wrong[0]]!r} in {KEPT}")
-    return Kept(**known)
+    return OfflineManifest(**known)

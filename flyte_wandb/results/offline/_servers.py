@@ -7,24 +7,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from ... import _place
-from ... import wandb_client as _client
 from ..._errors import FlyteWandbError
 from ..._logging import one_line
-from ..._place import Place
+from ..._place import Place, api_url, app_url
+from ...wandb_client._configuration import configured_place, find_api_key
+from ...wandb_client._reader import Bounds, Reader
 from ...wandb_client._server_info import ask_server
+from ...wandb_client._sync import api_address
 from ._find import NotSyncedError
-from ._manifest import Kept
+from ._manifest import OfflineManifest
 
 _SECONDS: Final = 10.0
 _DEFAULT_PROJECT: Final = "uncategorized"
 """Where W&B puts what names no project."""
 
-_PATIENCE: Final = _client.Bounds(retries=4, first_wait=0.5, longest_wait=4.0, patience=30.0, at_once=1)
+_PATIENCE: Final = Bounds(retries=4, first_wait=0.5, longest_wait=4.0, patience=30.0, at_once=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnServer:
+class RunOnServer:
     """A run as its server has it now.
 
     Attributes:
@@ -48,73 +49,73 @@ class Servers:
     def __init__(self, given: Place) -> None:
         self._given = given
         self._lock = threading.Lock()
-        self._readers: dict[Place, _client.Reader | Exception] = {}
+        self._readers: dict[Place, Reader | Exception] = {}
 
-    def place(self, run: Kept) -> Place:
+    def choose_place(self, run: OfflineManifest) -> Place:
         """Say where a run goes.
 
         Raises:
             NotSyncedError: Its host is none that the user has named.
         """
-        _, entity, project = _client.client_place()
-        host = self._given.host or self._trusted(run.host)
+        _, entity, project = configured_place()
+        host = self._given.host or self._trusted_host(run.host)
         return Place(
             project=self._given.project or run.project or project or _DEFAULT_PROJECT,
             entity=self._given.entity or run.entity or entity,
             host=host,
         )
 
-    def look(self, place: Place, run_id: str) -> OnServer:
+    def look_up_run(self, place: Place, run_id: str) -> RunOnServer:
         """Ask what a server has of a run.
 
         Raises:
             NotSyncedError: There is no key, or the server does not know it, or does not answer.
         """
         try:
-            run = self._reader(place).run(run_id)
+            run = self._reader_of(place).run(run_id)
         except LookupError:
-            return OnServer()
+            return RunOnServer()
         except (NotSyncedError, FlyteWandbError) as error:
             raise NotSyncedError(one_line(error)) from error
         except Exception as error:
             raise NotSyncedError(f"W&B did not answer as it should: {one_line(error)}") from error
-        return OnServer(rows=run.lines or 0, ended=run.ended, url=run.url)
+        return RunOnServer(rows=run.lines or 0, ended=run.ended, url=run.url)
 
-    def _trusted(self, host: str | None) -> str | None:
+    def _trusted_host(self, host: str | None) -> str | None:
         """Return a host that a file in storage names, where it may be told the key: it is the client's own."""
-        own = _client.server_of(Place(project=None, entity=None, host=None))
-        if host is None or _place.api_url(host) == _place.api_url(own):
+        own = api_address(Place(project=None, entity=None, host=None))
+        if host is None or api_url(host) == api_url(own):
             return host
         raise NotSyncedError(
-            f"it is meant for {_place.app_url(host)}, and W&B's client here is set to {_place.app_url(own)}; name the "
+            f"it is meant for {app_url(host)}, and W&B's client here is set to {app_url(own)}; name the "
             "server that is to have it, and the key, with host= or --host"
         )
 
-    def _reader(self, place: Place) -> _client.Reader:
+    def _reader_of(self, place: Place) -> Reader:
         with self._lock:
             if place not in self._readers:
-                self._readers[place] = _outcome(partial(_connected, place))
+                self._readers[place] = _result_or_error(partial(_connect_reader, place))
             found = self._readers[place]
         if isinstance(found, Exception):
             raise found
         return found
 
 
-def _outcome(call: Any) -> Any:
+def _result_or_error(call: Any) -> Any:
     try:
         return call()
     except Exception as error:
         return error
 
 
-def _connected(place: Place) -> _client.Reader:
+def _connect_reader(place: Place) -> Reader:
     """Ask a server once, within seconds; W&B's client would try again for minutes."""
-    server = _client.server_of(place)
-    key, source = _client.api_key(server)
+    server = api_address(place)
+    key, source = find_api_key(server)
     try:
         info = ask_server(server, key, timeout=_SECONDS)
     except (OSError, ValueError) as error:
         raise NotSyncedError(f"{server} does not answer as a W&B server: {one_line(error)}") from error
     if key and info.user is None:
         raise NotSyncedError(f"{server} does not know the key in {source}")
-    return _client.Reader(place, _PATIENCE)
+    return Reader(place, _PATIENCE)

@@ -41,7 +41,7 @@ class Storage(Protocol):
         """Whether a file is kept elsewhere."""
 
 
-def storage(place: str) -> Storage:
+def open_storage(place: str) -> Storage:
     """Return the folder at a path or address.
 
     Args:
@@ -68,11 +68,11 @@ class _Local:
         return (self._root / name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
-        with os.fdopen(self._created(name), "wb") as file:
+        with os.fdopen(self._create_parent(name), "wb") as file:
             file.write(content)
 
     def put(self, source: Path, name: str) -> None:
-        with source.open("rb") as content, os.fdopen(self._created(name), "wb") as file:
+        with source.open("rb") as content, os.fdopen(self._create_parent(name), "wb") as file:
             shutil.copyfileobj(content, file)
 
     def fetch(self, name: str, target: Path) -> None:
@@ -82,7 +82,7 @@ class _Local:
         path = self._root / name
         return path.resolve() != path
 
-    def _created(self, name: str) -> int:
+    def _create_parent(self, name: str) -> int:
         path = self._root / name
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,19 +106,19 @@ class _Remote:
         return {path.removeprefix(root): int(about["size"] or 0) for path, about in found.items()}
 
     def read(self, name: str) -> bytes:
-        return bytes(self._system.cat_file(self._at(name)))
+        return bytes(self._system.cat_file(self._address_of(name)))
 
     def write(self, name: str, content: bytes) -> None:
-        self._system.pipe_file(self._at(name), content)
+        self._system.pipe_file(self._address_of(name), content)
 
     def put(self, source: Path, name: str) -> None:
-        self._system.put_file(str(source), self._at(name))
+        self._system.put_file(str(source), self._address_of(name))
 
     def fetch(self, name: str, target: Path) -> None:
-        self._system.get_file(self._at(name), str(target))
+        self._system.get_file(self._address_of(name), str(target))
 
     def is_link(self, name: str) -> bool:
         return False
 
-    def _at(self, name: str) -> str:
+    def _address_of(self, name: str) -> str:
         return f"{self.place}/{name}"

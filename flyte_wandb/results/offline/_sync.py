@@ -12,17 +12,17 @@ from typing import Final
 
 import flyte
 
-from ... import wandb_client as _client
 from ..._errors import SettingError
 from ..._logging import one_line
 from ..._outcomes import Status, SyncOutcome
 from ..._place import Place
-from .._progress import Silent, Watch, watching
-from .._workers import Stop, Workers, _mind_the_loop
-from ._find import Found, NotSyncedError, find
-from ._manifest import Kept
+from ...wandb_client._sync import own_wandb_dir
+from .._progress import Silent, Watch, watch_progress
+from .._workers import Stop, Workers, warn_if_on_event_loop
+from ._find import NotSyncedError, OfflineRun, find_offline_runs
+from ._manifest import OfflineManifest
 from ._servers import Servers
-from ._upload import Tools, upload_run
+from ._upload import UploadContext, upload_run
 
 Target = tuple[str, str, str, str]
 
@@ -31,7 +31,7 @@ _GRACE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SyncRequest:
     """What is to be uploaded, and to where.
 
     Attributes:
@@ -84,12 +84,12 @@ def sync_wandb_runs(
         for outcome in sync_wandb_runs("s3://bucket/raw", run="rx7k2"):
             print(outcome.run_id, outcome.status, outcome.reason)
     """
-    _mind_the_loop("sync_wandb_runs", "sync_wandb_runs_async")
+    warn_if_on_event_loop("sync_wandb_runs", "sync_wandb_runs_async")
     where = Place(project=project, entity=entity, host=host)
     texts = tuple(os.fspath(place) for place in places)
-    wanted = Wanted(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
-    with watching("offline runs") as watch:
-        return sync(wanted, watch, Stop())
+    wanted = SyncRequest(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
+    with watch_progress("offline runs") as watch:
+        return sync_runs(wanted, watch, Stop())
 
 
 async def sync_wandb_runs_async(
@@ -118,17 +118,17 @@ async def sync_wandb_runs_async(
     Raises:
         SettingError: See `sync_wandb_runs`.
     """
-    from .._workers import _beside_the_loop
+    from .._workers import run_in_thread
 
     where = Place(project=project, entity=entity, host=host)
     texts = tuple(os.fspath(place) for place in places)
-    wanted = Wanted(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
+    wanted = SyncRequest(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
     outcomes: list[SyncOutcome] = []
-    await _beside_the_loop(lambda stop: outcomes.extend(sync(wanted, Silent(), stop)))
+    await run_in_thread(lambda stop: outcomes.extend(sync_runs(wanted, Silent(), stop)))
     return tuple(outcomes)
 
 
-def sync(wanted: Wanted, watch: Watch, stop: Stop) -> tuple[SyncOutcome, ...]:
+def sync_runs(wanted: SyncRequest, watch: Watch, stop: Stop) -> tuple[SyncOutcome, ...]:
     """Upload what is wanted. Blocks.
 
     Raises:
@@ -137,24 +137,26 @@ def sync(wanted: Wanted, watch: Watch, stop: Stop) -> tuple[SyncOutcome, ...]:
     """
     if wanted.at_once < 1:
         raise SettingError(f"at_once is a number of runs from 1 on, not {wanted.at_once}")
-    runs = _all(wanted)
-    outcomes, left = _sorted(runs, wanted)
+    runs = _find_all_runs(wanted)
+    outcomes, left = _sort_runs(runs, wanted)
     for _, found in itertools.chain(*left.values()):
         watch.expect(len(found.sizes), sum(found.sizes.values()))
-    tools = Tools(servers=Servers(wanted.where), watch=watch, stop=stop)
-    uploaded = _uploaded([partial(_upload, folders, tools) for folders in left.values()], wanted.at_once, stop)
+    tools = UploadContext(servers=Servers(wanted.where), watch=watch, stop=stop)
+    uploaded = _run_uploads(
+        [partial(_upload_folders, folders, tools) for folders in left.values()], wanted.at_once, stop
+    )
     outcomes |= {outcome.place: outcome for outcome in uploaded}
     return tuple(outcomes[found.place] for found in runs)
 
 
-def _uploaded(calls: Iterable[Callable[[], list[SyncOutcome]]], at_once: int, stop: Stop) -> list[SyncOutcome]:
+def _run_uploads(calls: Iterable[Callable[[], list[SyncOutcome]]], at_once: int, stop: Stop) -> list[SyncOutcome]:
     """Make the calls, so many at a time. None of them goes on when this one ends."""
     with Workers(at_once, stop) as workers:
         futures = [workers.submit(call) for call in calls]
         try:
             results = workers.results(futures)
         except BaseException:
-            stop.tell()
+            stop.set()
             wait(futures, timeout=_GRACE)
             raise
     failure = next((result for result in results if isinstance(result, Exception)), None)
@@ -163,15 +165,15 @@ def _uploaded(calls: Iterable[Callable[[], list[SyncOutcome]]], at_once: int, st
     return list(itertools.chain(*results))
 
 
-def _upload(folders: list[tuple[Kept, Found]], tools: Tools) -> list[SyncOutcome]:
+def _upload_folders(folders: list[tuple[OfflineManifest, OfflineRun]], tools: UploadContext) -> list[SyncOutcome]:
     return upload_run(folders[0][0], [found for _, found in folders], tools)
 
 
-def _all(wanted: Wanted) -> list[Found]:
+def _find_all_runs(wanted: SyncRequest) -> list[OfflineRun]:
     """Find all runs, each once."""
-    runs: dict[str, Found] = {}
+    runs: dict[str, OfflineRun] = {}
     for place in wanted.places or (_default_place(),):
-        found = find(place, wanted.flyte_run)
+        found = find_offline_runs(place, wanted.flyte_run)
         if not found and wanted.places:
             of = f" of the Flyte run {wanted.flyte_run!r}" if wanted.flyte_run else ""
             raise SettingError(
@@ -183,18 +185,18 @@ def _all(wanted: Wanted) -> list[Found]:
 
 def _default_place() -> str:
     context = flyte.ctx()
-    return context.raw_data_path.path if context else _client.own_wandb_dir()
+    return context.raw_data_path.path if context else own_wandb_dir()
 
 
-def _sorted(
-    runs: Iterable[Found], wanted: Wanted
-) -> tuple[dict[str, SyncOutcome], dict[Target, list[tuple[Kept, Found]]]]:
+def _sort_runs(
+    runs: Iterable[OfflineRun], wanted: SyncRequest
+) -> tuple[dict[str, SyncOutcome], dict[Target, list[tuple[OfflineManifest, OfflineRun]]]]:
     """Return the outcomes of those that are not uploaded, and those that are, by the W&B run to which they belong."""
     outcomes: dict[str, SyncOutcome] = {}
-    left: dict[Target, list[tuple[Kept, Found]]] = {}
+    left: dict[Target, list[tuple[OfflineManifest, OfflineRun]]] = {}
     for found in runs:
         try:
-            about, note = found.about(), found.note()
+            about, note = found.read_manifest(), found.read_note()
         except (NotSyncedError, OSError) as error:
             outcomes[found.place] = SyncOutcome(place=found.place, status="failed", reason=one_line(error))
             continue

@@ -10,15 +10,16 @@ from functools import reduce
 from pathlib import Path
 from typing import Final
 
-from ... import wandb_client as _client
 from ..._logging import one_line
 from ..._outcomes import SyncOutcome
 from ..._place import Place
+from ...wandb_client._log_file import LoggedRun, can_append, mend_log, read_log
+from ...wandb_client._sync import UploadError, upload_folders
 from .._progress import Watch
 from .._workers import Stop
-from ._find import HEADLESS, Found, Note, NotSyncedError
-from ._manifest import Kept
-from ._servers import OnServer, Servers
+from ._find import HEADLESS, NotSyncedError, OfflineRun, SyncNote
+from ._manifest import OfflineManifest
+from ._servers import RunOnServer, Servers
 
 _PATIENCE: Final = 20.0
 """Seconds until a server shows what it was sent."""
@@ -27,7 +28,7 @@ _LOOK: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class UploadContext:
     """What all uploads of a call share.
 
     Attributes:
@@ -45,10 +46,10 @@ class Tools:
 class _Copy:
     """The copy of an offline run that is uploaded."""
 
-    found: Found
+    found: OfflineRun
     folder: Path
     log: Path
-    run: _client.LoggedRun
+    run: LoggedRun
 
     @property
     def resumes(self) -> bool:
@@ -56,7 +57,7 @@ class _Copy:
         return self.run.resumes or self.found.kept
 
 
-def upload_run(run: Kept, folders: Sequence[Found], tools: Tools) -> list[SyncOutcome]:
+def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: UploadContext) -> list[SyncOutcome]:
     """Upload the folders of one run, and note in each that the server has it.
 
     Args:
@@ -71,14 +72,14 @@ def upload_run(run: Kept, folders: Sequence[Found], tools: Tools) -> list[SyncOu
         StoppedError: It was stopped.
     """
     try:
-        place = tools.servers.place(run)
-        tools.servers.look(place, run.run_id)
+        place = tools.servers.choose_place(run)
+        tools.servers.look_up_run(place, run.run_id)
         with tempfile.TemporaryDirectory(prefix="wandb-sync-") as work:
-            copies = [_copied(found, run, Path(work, "runs", str(number))) for number, found in enumerate(folders)]
-            there = _uploaded(run.run_id, copies, place, Path(work), tools)
+            copies = [_copy_run(found, run, Path(work, "runs", str(number))) for number, found in enumerate(folders)]
+            there = _upload_missing(run.run_id, copies, place, Path(work), tools)
             for copy in copies:
-                copy.found.tell(Note(synced=True, before=0))
-    except (NotSyncedError, _client.UploadError, OSError) as error:
+                copy.found.write_note(SyncNote(synced=True, before=0))
+    except (NotSyncedError, UploadError, OSError) as error:
         return [
             SyncOutcome(place=found.place, status="failed", run_id=run.run_id, reason=one_line(error))
             for found in folders
@@ -87,10 +88,10 @@ def upload_run(run: Kept, folders: Sequence[Found], tools: Tools) -> list[SyncOu
         tools.watch.done(len(copy.found.sizes))
         tools.watch.received(sum(copy.found.sizes.values()))
         tools.watch.rows(copy.run.rows)
-    return [_synced(copy, there) for copy in copies]
+    return [_outcome_of_copy(copy, there) for copy in copies]
 
 
-def _synced(copy: _Copy, there: OnServer) -> SyncOutcome:
+def _outcome_of_copy(copy: _Copy, there: RunOnServer) -> SyncOutcome:
     return SyncOutcome(
         place=copy.found.place,
         status="synced",
@@ -101,10 +102,10 @@ def _synced(copy: _Copy, there: OnServer) -> SyncOutcome:
     )
 
 
-def _copied(found: Found, about: Kept, work: Path) -> _Copy:
+def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
     folder = work / found.name
     log = found.fetch(folder)
-    run = _client.read_log(log)
+    run = read_log(log)
     if not run.run_id:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
@@ -112,23 +113,25 @@ def _copied(found: Found, about: Kept, work: Path) -> _Copy:
     return _Copy(found=found, folder=folder, log=log, run=run)
 
 
-def _uploaded(run_id: str, copies: Sequence[_Copy], place: Place, work: Path, tools: Tools) -> OnServer:
+def _upload_missing(
+    run_id: str, copies: Sequence[_Copy], place: Place, work: Path, tools: UploadContext
+) -> RunOnServer:
     """Send what the server does not have, and return the run when it has all of it."""
-    there = tools.servers.look(place, run_id)
-    begun = [note.before for copy in copies if (note := copy.found.note())]
+    there = tools.servers.look_up_run(place, run_id)
+    begun = [note.before for copy in copies if (note := copy.found.read_note())]
     before = min(begun, default=there.rows)
     wanted = reduce(lambda rows, copy: copy.run.rows + (rows if copy.resumes else 0), copies, before)
     if begun and there.ended and there.rows >= wanted:
         return there
-    _check(copies, before, cut_off=bool(begun) and there.rows > before)
-    _mend(copies, anew=bool(begun) and before == 0)
+    _refuse_loss(copies, before, cut_off=bool(begun) and there.rows > before)
+    _mend_logs(copies, anew=bool(begun) and before == 0)
     for copy in copies:
-        copy.found.tell(Note(synced=False, before=before))
-    _client.upload([copy.folder for copy in copies], place, work, tools.stop.check)
-    return _arrived(run_id, wanted, place, tools)
+        copy.found.write_note(SyncNote(synced=False, before=before))
+    upload_folders([copy.folder for copy in copies], place, work, tools.stop.check)
+    return _wait_for_arrival(run_id, wanted, place, tools)
 
 
-def _check(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
+def _refuse_loss(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
     """Refuse what would lose rows of the run, or have some of them there twice.
 
     Args:
@@ -139,7 +142,7 @@ def _check(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
     Raises:
         NotSyncedError: It is refused.
     """
-    if not _client.can_append() and (before or len(copies) > 1):
+    if not can_append() and (before or len(copies) > 1):
         raise NotSyncedError(
             "its run has rows of another attempt, which this version of wandb would write over; upload it with wandb "
             "0.31 or later"
@@ -151,7 +154,7 @@ def _check(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
         )
 
 
-def _mend(copies: Sequence[_Copy], *, anew: bool) -> None:
+def _mend_logs(copies: Sequence[_Copy], *, anew: bool) -> None:
     """Have logs end before their tear, attempts go on, and a run start over where an upload of it was cut off.
 
     What an upload that was cut off has sent would otherwise be there twice: W&B appends to a run that goes on.
@@ -159,17 +162,17 @@ def _mend(copies: Sequence[_Copy], *, anew: bool) -> None:
     for number, copy in enumerate(copies):
         resumes = copy.resumes and not (anew and number == 0)
         if not copy.run.intact or resumes != copy.run.resumes:
-            _client.mend_log(copy.log, resumes=resumes)
+            mend_log(copy.log, resumes=resumes)
 
 
-def _arrived(run_id: str, wanted: int, place: Place, tools: Tools) -> OnServer:
+def _wait_for_arrival(run_id: str, wanted: int, place: Place, tools: UploadContext) -> RunOnServer:
     """Wait until the server shows the run as it was sent.
 
     Raises:
         NotSyncedError: It does not.
     """
     ends = time.monotonic() + _PATIENCE
-    while not ((there := tools.servers.look(place, run_id)).ended and there.rows >= wanted):
+    while not ((there := tools.servers.look_up_run(place, run_id)).ended and there.rows >= wanted):
         if time.monotonic() > ends:
             raise NotSyncedError(
                 f"it was sent, but the server shows {there.rows:,} of {wanted:,} rows"

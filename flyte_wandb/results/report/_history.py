@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ... import wandb_client as _client
+from ...wandb_client._log_values import LogEntry, read_entries, wait_for_end
 from ._series import Series
 
 MOST_PLOTS: Final = 40
@@ -47,23 +47,23 @@ class History:
     share: float = 1.0
     whole: bool = False
 
-    def take(self, entry: _client.Entry) -> None:
+    def add_entry(self, entry: LogEntry) -> None:
         """Take in what the next record says."""
         if entry.kind == "history":
-            self._take_row(entry)
+            self._add_row(entry)
         elif entry.kind == "exit":
             self.whole = True
         else:
-            _update(self.summary if entry.kind == "summary" else self.config, entry)
+            _update_values(self.summary if entry.kind == "summary" else self.config, entry)
 
-    def _take_row(self, entry: _client.Entry) -> None:
+    def _add_row(self, entry: LogEntry) -> None:
         self.rows += 1
         self.last_step = entry.step
         for name, text in entry.values:
             if name[:1] != _INTERNAL and text and text[0] not in _OTHER:
-                self._take_value(name, entry.step, float(text))
+                self._add_value(name, entry.step, float(text))
 
-    def _take_value(self, name: str, step: int, value: float) -> None:
+    def _add_value(self, name: str, step: int, value: float) -> None:
         series = self.series.get(name)
         if series is None:
             if len(self.series) == MOST_PLOTS:
@@ -71,7 +71,7 @@ class History:
                     self.others[name] = value
                 return
             series = self.series[name] = Series()
-        series.add(step, value)
+        series.add_point(step, value)
 
 
 def read_history(path: Path, *, most: int = MOST_BYTES) -> History:
@@ -84,14 +84,14 @@ def read_history(path: Path, *, most: int = MOST_BYTES) -> History:
     Raises:
         OSError: It cannot be read.
     """
-    _client.wait_for_end(path)
+    wait_for_end(path)
     history = History(share=min(1.0, most / max(1, path.stat().st_size)))
-    for entry in _client.entries(path, most=most):
-        history.take(entry)
+    for entry in read_entries(path, most=most):
+        history.add_entry(entry)
     return history
 
 
-def _update(known: dict[str, str], entry: _client.Entry) -> None:
+def _update_values(known: dict[str, str], entry: LogEntry) -> None:
     for name, text in entry.values:
         if text is None:
             known.pop(name, None)

@@ -15,7 +15,7 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str | None, **attributes: object) -> Html:
+def html_tag(name: str, *children: str | None, **attributes: object) -> Html:
     """Return an element.
 
     Args:
@@ -24,44 +24,44 @@ def tag(name: str, *children: str | None, **attributes: object) -> Html:
         attributes: Its attributes; those that are None are left out. An underscore stands for a hyphen, one at the end
             for none.
 
-    >>> tag("p", "1 < 2", tag("b", "!"), class_="note", aria_label='"')
+    >>> html_tag("p", "1 < 2", html_tag("b", "!"), class_="note", aria_label='"')
     '<p class="note" aria-label="&quot;">1 &lt; 2<b>!</b></p>'
     """
-    pairs = ((_attribute(key), value) for key, value in attributes.items() if value is not None)
-    given = "".join(f' {key}="{html.escape(clean(str(value)))}"' for key, value in pairs)
-    return Html(f"<{name}{given}>{joined(*children)}</{name}>")
+    pairs = ((_attribute_name(key), value) for key, value in attributes.items() if value is not None)
+    given = "".join(f' {key}="{html.escape(clean_text(str(value)))}"' for key, value in pairs)
+    return Html(f"<{name}{given}>{join_html(*children)}</{name}>")
 
 
-def joined(*children: str | None) -> Html:
+def join_html(*children: str | None) -> Html:
     """Return elements and texts, one after the other.
 
-    >>> joined("a & b", None, Html("<br>"))
+    >>> join_html("a & b", None, Html("<br>"))
     'a &amp; b<br>'
     """
-    return Html("".join(_escaped(child) for child in children if child is not None))
+    return Html("".join(_escape_child(child) for child in children if child is not None))
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Return a text without what neither HTML nor UTF-8 can hold.
 
-    >>> clean("a\\x00b\\ud800")
+    >>> clean_text("a\\x00b\\ud800")
     'ab?'
     """
     return text.translate(_HIDDEN).encode("utf-8", "replace").decode()
 
 
-def short(text: str, most: int) -> str:
+def shorten_text(text: str, most: int) -> str:
     """Return a text of at most `most` characters.
 
-    >>> short("abcdef", 4)
+    >>> shorten_text("abcdef", 4)
     'abc…'
     """
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _escaped(child: str) -> str:
-    return child if isinstance(child, Html) else html.escape(clean(child))
+def _escape_child(child: str) -> str:
+    return child if isinstance(child, Html) else html.escape(clean_text(child))
 
 
-def _attribute(key: str) -> str:
+def _attribute_name(key: str) -> str:
     return key.rstrip("_").replace("_", "-")

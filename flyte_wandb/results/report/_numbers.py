@@ -14,10 +14,10 @@ _FINEST: Final = 1e-9
 _SLACK: Final = 1e-9
 
 
-def number(value: float, digits: int = 5) -> str:
+def format_number(value: float, digits: int = 5) -> str:
     """Write a number with up to `digits` significant digits; large whole numbers in full.
 
-    >>> number(0.3333333), number(1234567), number(1.5e-9), number(-0.0), number(float("nan"))
+    >>> format_number(0.3333333), format_number(1234567), format_number(1.5e-9), format_number(-0.0), format_number(float("nan"))
     ('0.33333', '1,234,567', '1.5e-9', '0', 'NaN')
     """
     if not math.isfinite(value):
@@ -25,66 +25,66 @@ def number(value: float, digits: int = 5) -> str:
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if 1e-4 <= abs(value) < 1e9:
-        text = f"{_rounded(value, digits):,.{_decimals(value, digits)}f}"
+        text = f"{_round_digits(value, digits):,.{_count_decimals(value, digits)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
-def labels(values: Sequence[float]) -> list[str]:
+def format_ticks(values: Sequence[float]) -> list[str]:
     """Write the ticks of an axis as short as they can be told apart.
 
-    >>> labels([0, 50_000, 100_000]), labels([0.25, 0.5, 0.75]), labels([1e-7, 2e-7])
+    >>> format_ticks([0, 50_000, 100_000]), format_ticks([0.25, 0.5, 0.75]), format_ticks([1e-7, 2e-7])
     (['0', '50k', '100k'], ['0.25', '0.5', '0.75'], ['1e-7', '2e-7'])
     """
     for digits in _DIGITS:
-        if all(math.isclose(_rounded(value, digits), value, rel_tol=_SLACK) for value in values):
-            written = [_label(value, digits) for value in values]
+        if all(math.isclose(_round_digits(value, digits), value, rel_tol=_SLACK) for value in values):
+            written = [_format_label(value, digits) for value in values]
             if len(set(written)) == len(values):
                 return written
-    return [number(value, _ALL_DIGITS) for value in values]
+    return [format_number(value, _ALL_DIGITS) for value in values]
 
 
-def ticks(low: float, high: float, most: int = 4) -> list[float]:
+def choose_ticks(low: float, high: float, most: int = 4) -> list[float]:
     """Return about `most` round values between two numbers; one where the numbers are the same.
 
-    >>> ticks(0, 10), ticks(0.1, 0.95), ticks(3, 3)
+    >>> choose_ticks(0, 10), choose_ticks(0.1, 0.95), choose_ticks(3, 3)
     ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [0.2, 0.4, 0.6, 0.8], [3.0])
     """
     rough = (high / 2 - low / 2) / most * 2
     if rough <= _FINEST * max(abs(low), abs(high)):
         return [float(low)] if low == high else [float(low), float(high)]
-    step = _round(rough)
+    step = _round_step(rough)
     first, last = math.ceil(low / step - _SLACK), math.floor(high / step + _SLACK)
     return [float(f"{count * step:.12g}") for count in range(first, last + 1)]
 
 
-def place(value: float, low: float, high: float) -> float:
+def position_between(value: float, low: float, high: float) -> float:
     """Return where a value lies between two others: 0 at the lower, 1 at the higher; 0.5 where these are the same.
 
-    >>> place(1, 0, 4), place(5, 5, 5), place(0, -1.7e308, 1.7e308)
+    >>> position_between(1, 0, 4), position_between(5, 5, 5), position_between(0, -1.7e308, 1.7e308)
     (0.25, 0.5, 0.5)
     """
     span = high / 2 - low / 2
     return (value / 2 - low / 2) / span if span > 0 else 0.5
 
 
-def _round(rough: float) -> float:
+def _round_step(rough: float) -> float:
     exponent = math.floor(math.log10(rough))
     steps = (float(f"{factor}e{exponent}") for factor in _ROUND)
     return next((step for step in steps if step >= rough * 0.75), rough)
 
 
-def _label(value: float, digits: int) -> str:
+def _format_label(value: float, digits: int) -> str:
     for unit, name in _UNITS if 1e4 <= abs(value) < 1e12 else ():
         if abs(value) >= unit:
-            return f"{number(float(f'{value / unit:.{digits}g}'), digits)}{name}"
-    return number(float(f"{value:.{digits}g}"), digits)
+            return f"{format_number(float(f'{value / unit:.{digits}g}'), digits)}{name}"
+    return format_number(float(f"{value:.{digits}g}"), digits)
 
 
-def _rounded(value: float, digits: int) -> float:
+def _round_digits(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def _decimals(value: float, digits: int) -> int:
+def _count_decimals(value: float, digits: int) -> int:
     return max(0, digits - 1 - math.floor(math.log10(abs(value))))

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Final
 
 from ..._errors import FlyteWandbError
-from ...links._build import link_of
-from ...links._placeholders import Made
-from ...runs._current import Ended, Tracked
+from ...links._build import build_link_to_rank
+from ...links._placeholders import BuiltLink
+from ...runs._current import RunEnd, TrackedCall
 from ._history import History, read_history
-from ._html import Html, tag
-from ._plan_section import plan_section
-from ._run_section import RunFacts, logged, outcome
+from ._html import Html, html_tag
+from ._plan_section import build_plan_section
+from ._run_section import RunFacts, build_logged_sections, build_outcome_section
 from ._style import STYLE
 
 _ROOT: Final = "flyte-wandb"
 
 
-def page(tracked: Tracked, error: BaseException | None, ended: Ended) -> Html:
+def build_page(tracked: TrackedCall, error: BaseException | None, ended: RunEnd) -> Html:
     """Return the content of the tab as HTML that needs nothing from elsewhere. Blocks while the run's log is read.
 
     Args:
@@ -29,24 +29,24 @@ def page(tracked: Tracked, error: BaseException | None, ended: Ended) -> Html:
     Raises:
         OSError: The log cannot be read.
     """
-    link = _link(tracked)
-    group_link = _link(tracked, of_group=True) if tracked.plan.group else None
-    history = _history(tracked, ended)
+    link = _find_link(tracked)
+    group_link = _find_link(tracked, of_group=True) if tracked.plan.group else None
+    history = _read_run_history(tracked, ended)
     told = RunFacts(tracked=tracked, error=error, ended=ended, link=link, group_link=group_link, history=history)
-    shown = logged(history) if history else ()
+    shown = build_logged_sections(history) if history else ()
     decided = [step for step in link.steps if step.hook == "build_link"] if link else []
-    plan = plan_section(tracked.request, tracked.plan, decided)
-    return tag("div", tag("style", STYLE), outcome(told), *shown, plan, class_=_ROOT)
+    plan = build_plan_section(tracked.request, tracked.plan, decided)
+    return html_tag("div", html_tag("style", STYLE), build_outcome_section(told), *shown, plan, class_=_ROOT)
 
 
-def _link(tracked: Tracked, *, of_group: bool = False) -> Made | None:
+def _find_link(tracked: TrackedCall, *, of_group: bool = False) -> BuiltLink | None:
     try:
-        return link_of(tracked.request, of_group=of_group)
+        return build_link_to_rank(tracked.request, of_group=of_group)
     except FlyteWandbError:
         return None
 
 
-def _history(tracked: Tracked, ended: Ended) -> History | None:
+def _read_run_history(tracked: TrackedCall, ended: RunEnd) -> History | None:
     """Read the run's log where nobody writes to it any more."""
     lease = tracked.lease
     if lease is None or lease.run.disabled or ended.exit_code is None:

@@ -12,16 +12,16 @@ from ..._errors import FlyteWandbError
 from ..._logging import one_line
 from ...links._build import MOST_CHECKED
 from ...plans._plan import plan
-from ...plans._summary import parts_of
-from ...plans._world import world
-from ._html import Html, joined, tag
-from ._tables import facts, table
+from ...plans._summary import summarize_parts
+from ...plans._world import world_requests
+from ._html import Html, html_tag, join_html
+from ._tables import build_facts, build_table
 
 _MOST_PARTS: Final = 16
 _WORLD: Final = "all"
 
 
-def plan_section(request: Request, chosen: Plan, link: Sequence[Step]) -> Html:
+def build_plan_section(request: Request, chosen: Plan, link: Sequence[Step]) -> Html:
     """Return the section.
 
     Args:
@@ -29,13 +29,13 @@ def plan_section(request: Request, chosen: Plan, link: Sequence[Step]) -> Html:
         chosen: Its plan.
         link: The decision on Flyte's link, or nothing.
     """
-    rank = facts(_of_rank(request, chosen))
-    decisions = table(("decision", "answer", "plugin", "wrapped by"), map(_decision, (*chosen.steps, *link)))
-    shown = (rank, _world(request), tag("h4", "Who decided"), decisions)
-    return tag("section", tag("h3", "Plan"), *shown)
+    rank = build_facts(_rank_facts(request, chosen))
+    decisions = build_table(("decision", "answer", "plugin", "wrapped by"), map(_decision_row, (*chosen.steps, *link)))
+    shown = (rank, _world_table(request), html_tag("h4", "Who decided"), decisions)
+    return html_tag("section", html_tag("h3", "Plan"), *shown)
 
 
-def _of_rank(request: Request, chosen: Plan) -> Iterator[tuple[str, str | None]]:
+def _rank_facts(request: Request, chosen: Plan) -> Iterator[tuple[str, str | None]]:
     topology = request.topology
     yield "role", chosen.role.value
     yield "run", chosen.run_id
@@ -49,32 +49,32 @@ def _of_rank(request: Request, chosen: Plan) -> Iterator[tuple[str, str | None]]
     yield "parent's run", request.parent.run_id if request.parent else None
 
 
-def _world(request: Request) -> Html | None:
+def _world_table(request: Request) -> Html | None:
     if not request.topology.distributed:
         return None
     try:
-        plans = [plan(one) for one in islice(world(request), MOST_CHECKED)]
+        plans = [plan(one) for one in islice(world_requests(request), MOST_CHECKED)]
     except (FlyteWandbError, ValueError) as error:
-        return tag("p", f"The plan of the other ranks cannot be shown: {one_line(error)}", class_="note")
-    parts = parts_of(plans)
+        return html_tag("p", f"The plan of the other ranks cannot be shown: {one_line(error)}", class_="note")
+    parts = summarize_parts(plans)
     rows = ((one.label or _WORLD, one.ranks, one.roles, one.runs, one.groups) for one in parts[:_MOST_PARTS])
-    shown = table(("part", "ranks", "roles", "runs", "group"), rows)
-    return joined(tag("h4", "All ranks"), shown, *_left_out(request, len(plans), len(parts) - _MOST_PARTS))
+    shown = build_table(("part", "ranks", "roles", "runs", "group"), rows)
+    return join_html(html_tag("h4", "All ranks"), shown, *_left_out_note(request, len(plans), len(parts) - _MOST_PARTS))
 
 
-def _left_out(request: Request, planned: int, more: int) -> Iterator[Html]:
+def _left_out_note(request: Request, planned: int, more: int) -> Iterator[Html]:
     size = request.topology.world_size
     if planned < size:
-        yield tag("p", f"These are the first {planned:,} of {size:,} ranks.", class_="note")
+        yield html_tag("p", f"These are the first {planned:,} of {size:,} ranks.", class_="note")
     if more > 0:
-        yield tag("p", f"{more:,} more parts are not shown.", class_="note")
+        yield html_tag("p", f"{more:,} more parts are not shown.", class_="note")
 
 
-def _decision(step: Step) -> tuple[str, str, str, str]:
-    return step.hook, _answer(step.value), step.plugin, ", ".join(step.wrapped_by)
+def _decision_row(step: Step) -> tuple[str, str, str, str]:
+    return step.hook, _answer_text(step.value), step.plugin, ", ".join(step.wrapped_by)
 
 
-def _answer(value: Any) -> str:
+def _answer_text(value: Any) -> str:
     if isinstance(value, Part):
         return f"{value.label or _WORLD}, rank {value.index} of {value.size:,} in it"
     if isinstance(value, Role):

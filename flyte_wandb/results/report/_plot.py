@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from ._html import Html, tag
-from ._numbers import labels, number, place, ticks
+from ._html import Html, html_tag
+from ._numbers import choose_ticks, format_number, format_ticks, position_between
 from ._series import Point, Series
 
 WIDTH: Final = 340
@@ -30,20 +30,20 @@ class _Frame:
 
     def __init__(self, series: Series) -> None:
         self.first, self.last = series.steps
-        self.low, self.high = _widened(series.low, series.high)
-        self.values = ticks(self.low, self.high)
-        self.value_labels = labels(self.values)
+        self.low, self.high = _widen_range(series.low, series.high)
+        self.values = choose_ticks(self.low, self.high)
+        self.value_labels = format_ticks(self.values)
         self.left = min(_MOST_LEFT, max(_LEAST_LEFT, 12 + _CHARACTER * max(len(label) for label in self.value_labels)))
         self.right, self.bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
     def x(self, step: float) -> float:
-        return round(self.left + (self.right - self.left) * place(step, self.first, self.last), 1)
+        return round(self.left + (self.right - self.left) * position_between(step, self.first, self.last), 1)
 
     def y(self, value: float) -> float:
-        return round(self.bottom - (self.bottom - _TOP) * place(value, self.low, self.high), 1)
+        return round(self.bottom - (self.bottom - _TOP) * position_between(value, self.low, self.high), 1)
 
 
-def plot(name: str, series: Series) -> Html:
+def draw_plot(name: str, series: Series) -> Html:
     """Return the picture of a metric that has a finite value.
 
     Args:
@@ -52,41 +52,41 @@ def plot(name: str, series: Series) -> Html:
     """
     lines = list(series.lines())
     frame = _Frame(series)
-    said = f"{name}: {number(series.count)} values, from {number(series.low)} to {number(series.high)}"
-    parts = (*_grid(frame), *(_drawn(frame, line) for line in lines), *_tips(frame, list(chain(*lines))))
+    said = f"{name}: {format_number(series.count)} values, from {format_number(series.low)} to {format_number(series.high)}"
+    parts = (*_draw_grid(frame), *(_draw_line(frame, line) for line in lines), *_draw_tips(frame, list(chain(*lines))))
     view = {"viewBox": f"0 0 {WIDTH} {HEIGHT}"}
-    return tag("svg", *parts, role="img", aria_label=said, **view)
+    return html_tag("svg", *parts, role="img", aria_label=said, **view)
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
+def _widen_range(low: float, high: float) -> tuple[float, float]:
     """Give a constant some room, so that its line is in the middle."""
     room = abs(low) / 2 or 1.0
     return (low, high) if high > low else (max(low - room, -_LARGEST), min(high + room, _LARGEST))
 
 
-def _grid(frame: _Frame) -> Iterator[Html]:
+def _draw_grid(frame: _Frame) -> Iterator[Html]:
     for value, label in zip(frame.values, frame.value_labels, strict=True):
         y = frame.y(value)
-        yield tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid")
-        yield tag("text", label, x=frame.left - 5, y=y + 3.5, text_anchor="end")
-    yield tag("text", "step", x=frame.left - 8, y=HEIGHT - 6, text_anchor="end")
-    steps = [step for step in ticks(frame.first, frame.last) if step == int(step)]
-    for step, label in zip(steps, labels(steps), strict=True):
+        yield html_tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid")
+        yield html_tag("text", label, x=frame.left - 5, y=y + 3.5, text_anchor="end")
+    yield html_tag("text", "step", x=frame.left - 8, y=HEIGHT - 6, text_anchor="end")
+    steps = [step for step in choose_ticks(frame.first, frame.last) if step == int(step)]
+    for step, label in zip(steps, format_ticks(steps), strict=True):
         x = frame.x(step)
         near = "end" if frame.right - x < 12 else "middle"
-        yield tag("line", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 3, class_="tick")
-        yield tag("text", label, x=x if near == "middle" else frame.right, y=HEIGHT - 6, text_anchor=near)
+        yield html_tag("line", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 3, class_="tick")
+        yield html_tag("text", label, x=x if near == "middle" else frame.right, y=HEIGHT - 6, text_anchor=near)
 
 
-def _drawn(frame: _Frame, line: list[Point]) -> Html:
+def _draw_line(frame: _Frame, line: list[Point]) -> Html:
     if len(line) == 1:
         ((step, value),) = line
-        return tag("circle", cx=frame.x(step), cy=frame.y(value), r=2.5, class_="dot")
+        return html_tag("circle", cx=frame.x(step), cy=frame.y(value), r=2.5, class_="dot")
     points = " ".join(f"{frame.x(step):g},{frame.y(value):g}" for step, value in line)
-    return tag("polyline", points=points, class_="line")
+    return html_tag("polyline", points=points, class_="line")
 
 
-def _tips(frame: _Frame, points: list[Point]) -> Iterator[Html]:
+def _draw_tips(frame: _Frame, points: list[Point]) -> Iterator[Html]:
     """Yield stripes over the picture, each of which says what is there when the mouse points at it."""
     inner = frame.right - frame.left
     width = inner / min(_MOST_TIPS, len(points))
@@ -96,17 +96,17 @@ def _tips(frame: _Frame, points: list[Point]) -> Iterator[Html]:
         stripes.setdefault(stripe, []).append(point)
     for stripe, inside in stripes.items():
         box = {"x": round(frame.left + stripe * width, 1), "y": _TOP, "width": round(width, 1)}
-        yield tag("rect", tag("title", _said(inside)), class_="tip", height=frame.bottom - _TOP, **box)
+        yield html_tag("rect", html_tag("title", _points_text(inside)), class_="tip", height=frame.bottom - _TOP, **box)
 
 
-def _said(points: list[Point]) -> str:
+def _points_text(points: list[Point]) -> str:
     values = [value for _, value in points]
-    low, high = number(min(values)), number(max(values))
-    first, last = number(points[0][0]), number(points[-1][0])
+    low, high = format_number(min(values)), format_number(max(values))
+    first, last = format_number(points[0][0]), format_number(points[-1][0])
     steps = f"step {first}" if first == last else f"steps {first} to {last}"
     return f"{steps}: {low}" if low == high else f"{steps}: {low} to {high}"
 
 
-def unplotted() -> Html:
+def draw_empty_plot() -> Html:
     """Return what stands in the place of the picture of a metric that has no finite value."""
-    return tag("p", "No finite value.", class_="empty")
+    return html_tag("p", "No finite value.", class_="empty")

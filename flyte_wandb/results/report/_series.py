@@ -25,7 +25,7 @@ class _Bucket:
         """Return the extremes in the order of their steps, each once."""
         return sorted({point for point in (self.lowest, self.highest) if point})
 
-    def with_next(self, other: _Bucket) -> _Bucket:
+    def merge_next(self, other: _Bucket) -> _Bucket:
         """Return this one and the one behind it as one."""
         points = [*self.points(), *other.points()]
         by_value = [point[1] for point in points]
@@ -48,7 +48,7 @@ class Series:
 
     >>> series = Series()
     >>> for step in range(1000):
-    ...     series.add(step, 1.0 if step == 500 else 0.0)
+    ...     series.add_point(step, 1.0 if step == 500 else 0.0)
     >>> [(step, value) for line in series.lines() for step, value in line if value]
     [(500, 1.0)]
     """
@@ -62,11 +62,11 @@ class Series:
     _size: int = 1
     _buckets: list[_Bucket] = field(default_factory=list)
 
-    def add(self, step: float, value: float) -> None:
+    def add_point(self, step: float, value: float) -> None:
         """Take the next value in."""
         self.last = value
         self.steps = (min(self.steps[0], step), max(self.steps[1], step))
-        bucket = self._next()
+        bucket = self._next_bucket()
         bucket.count += 1
         if not math.isfinite(value):
             self.holes += 1
@@ -90,12 +90,12 @@ class Series:
         if line:
             yield line
 
-    def _next(self) -> _Bucket:
+    def _next_bucket(self) -> _Bucket:
         if self._buckets and self._buckets[-1].count < self._size:
             return self._buckets[-1]
         if len(self._buckets) == MOST_BUCKETS:
             pairs = zip(self._buckets[::2], self._buckets[1::2], strict=True)
-            self._buckets = [one.with_next(other) for one, other in pairs]
+            self._buckets = [one.merge_next(other) for one, other in pairs]
             self._size *= 2
         self._buckets.append(_Bucket())
         return self._buckets[-1]

@@ -8,12 +8,12 @@ from typing import Final
 
 from ..._logging import one_line
 from ...links._link import NAME
-from ...runs._current import Ended, Tracked
+from ...runs._current import RunEnd, TrackedCall
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 
-def add_tab(tracked: Tracked, error: BaseException | None, ended: Ended) -> None:
+def add_tab(tracked: TrackedCall, error: BaseException | None, ended: RunEnd) -> None:
     """Put the tab into the report of the running task, and write the report. Blocks, and never raises.
 
     All ranks of a task have one report, which is rank 0's to write.
@@ -28,9 +28,9 @@ def add_tab(tracked: Tracked, error: BaseException | None, ended: Ended) -> None
     try:
         import flyte.report
 
-        from ._page import page
+        from ._page import build_page
 
-        flyte.report.get_tab(NAME).log(page(tracked, error, ended))
+        flyte.report.get_tab(NAME).log(build_page(tracked, error, ended))
         if not _inside_loop():
             flyte.report.flush()
     except Exception as failure:
