@@ -1,0 +1,344 @@
+"""Every private name of wandb that this package touches, what it is for, and what happens where it is missing.
+
+W&B's public functions assume one run for one process. This package opens, lends and finishes several at once, beside
+W&B's own agent, and survives the death of W&B's service process; there is no public way for that. When a new wandb is
+out, `missing_private_names` says which of these it no longer has: mend the module that is named, or say here why the
+name is not needed any more.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateName:
+    """One private name of wandb.
+
+    Attributes:
+        module: The module of wandb that has it.
+        name: The name in the module; for an attribute of a class, ``Class.attribute``.
+        used_in: The modules of this room that touch it.
+        purpose: What it is for.
+        without: What happens where wandb does not have it.
+        since: The first wandb release that has it, where `without` is harmless.
+    """
+
+    module: str
+    name: str
+    used_in: tuple[str, ...]
+    purpose: str
+    without: str
+    since: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the installed wandb has it. Imports its module.
+
+        An attribute that a class sets on its instances only is looked for in the class's source.
+        """
+        try:
+            found = import_module(self.module)
+            *owners, last = self.name.split(".")
+            for owner in owners:
+                found = getattr(found, owner)
+        except (ImportError, AttributeError):
+            return False
+        return hasattr(found, last) or last in getattr(found, "model_fields", ()) or _sets_attribute(found, last)
+
+
+def _sets_attribute(owner: object, name: str) -> bool:
+    if not inspect.isclass(owner):
+        return False
+    return any(f"self.{name}" in inspect.getsource(base) for base in owner.__mro__ if base.__module__ != "builtins")
+
+
+def missing_private_names() -> Iterator[PrivateName]:
+    """Yield the private names that the installed wandb lacks. Imports most of wandb."""
+    return (private for private in PRIVATE_NAMES if not private.is_there)
+
+
+_SETUP: Final = "wandb.sdk.wandb_setup"
+_SETTINGS: Final = "wandb.sdk.wandb_settings"
+
+PRIVATE_NAMES: Final = (
+    PrivateName(
+        module=_SETUP,
+        name="_singleton",
+        used_in=("_agent_room",),
+        purpose="Exchanges the client that wandb's functions find, so that an agent ends its own and not ours.",
+        without="`wandb.agent` and `wandb.teardown` end every run of this process.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_singleton_lock",
+        used_in=("_agent_room",),
+        purpose="Guards the exchange against a thread in which wandb makes its client.",
+        without="Two threads can see two clients.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_WandbSetup._settings_environ",
+        used_in=("_agent_room",),
+        purpose="Keeps the client from warning with each run that W&B's variables have changed since its start.",
+        without="One warning for each run that is opened beside an agent.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_WandbSetup._teardown",
+        used_in=("_agent_room",),
+        purpose="Ends the client that an agent has left behind, and its service process.",
+        without="A service process of the agent's outlives it.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_WandbSetup._connection",
+        used_in=("_dead_service", "_agent_room"),
+        purpose="Finds the connection to the service process, to drop a dead one.",
+        without="After the service process has died, no run of this process opens any more.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_WandbSetup._connection_lock",
+        used_in=("_dead_service",),
+        purpose="Has one of several openings renew the dead service, and the others use the new one.",
+        without="Several service processes are started, and all but one are lost.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_WandbSetup.ensure_service",
+        used_in=("_agent_room",),
+        purpose="Starts the service of our client before an agent's client could start one and end it.",
+        without="An agent ends the service process of our runs.",
+    ),
+    PrivateName(
+        module=_SETUP,
+        name="_WandbSetup.assert_service",
+        used_in=("_run",),
+        purpose="Reaches the service process that keeps the id of a run that was not opened.",
+        without="A retry in the same process is refused: the run's id stays in use.",
+    ),
+    PrivateName(
+        module="wandb.sdk.wandb_run",
+        name="Run._interface",
+        used_in=("_dead_service",),
+        purpose="Reaches the two methods through which a run tells its service process everything.",
+        without="A run whose service process has died fails its task at the next `log`.",
+    ),
+    PrivateName(
+        module="wandb.sdk.wandb_run",
+        name="Run._teardown_hooks",
+        used_in=("_dead_service",),
+        purpose="Closes what a run still holds whose finish broke off: its console capture and its own log.",
+        without="Console output of later tasks goes to the dead run.",
+    ),
+    PrivateName(
+        module="wandb.sdk.wandb_run",
+        name="TeardownStage",
+        used_in=("_dead_service",),
+        purpose="Tells the hooks that run before the end of a run from those after it.",
+        without="As `Run._teardown_hooks`.",
+    ),
+    PrivateName(
+        module="wandb.sdk.interface.interface",
+        name="InterfaceBase._publish",
+        used_in=("_dead_service",),
+        purpose="Everything that a run tells goes through it: rows, summary, config, files.",
+        without="A run whose service process has died fails its task at the next `log`.",
+    ),
+    PrivateName(
+        module="wandb.sdk.interface.interface_shared",
+        name="InterfaceShared._deliver",
+        used_in=("_dead_service",),
+        purpose="Everything that a run asks goes through it.",
+        without="W&B's own threads print tracebacks after the death of the service process.",
+    ),
+    PrivateName(
+        module="wandb.sdk.interface.interface_sock",
+        name="InterfaceSock",
+        used_in=("_run",),
+        purpose="Tells the service process that a run which was not opened has ended.",
+        without="A retry in the same process is refused: the run's id stays in use.",
+    ),
+    PrivateName(
+        module="wandb.sdk.interface.interface_sock",
+        name="InterfaceSock._client",
+        used_in=("_dead_service",),
+        purpose="Tells which service process is behind a run.",
+        without="Every failure renews the service process, also one that lives.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.service.service_connection",
+        name="ServiceConnection._client",
+        used_in=("_dead_service", "_run"),
+        purpose="Tells which service process the next run will use.",
+        without="As `InterfaceSock._client`.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.service.service_connection",
+        name="ServiceConnection._cleanup",
+        used_in=("_agent_room",),
+        purpose="Takes W&B's exit hook back in a forked child, where it fails.",
+        without="A forked child prints a traceback when it ends.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.service.service_connection",
+        name="ServiceConnection._asyncer",
+        used_in=("_run",),
+        purpose="Lets `InterfaceSock` talk to the service process of a run that was not opened.",
+        without="As `InterfaceSock`.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.service.service_connection",
+        name="ServiceConnection.inform_finish",
+        used_in=("_run",),
+        purpose="Frees the id of a run that was not opened.",
+        without="A retry in the same process is refused: the run's id stays in use.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.asyncio_manager",
+        name="AlreadyJoinedError",
+        used_in=("_dead_service",),
+        purpose="One of the errors that say that the service process is gone.",
+        without="A task whose service process has died fails.",
+    ),
+    PrivateName(
+        module="wandb.sdk.mailbox",
+        name="HandleAbandonedError",
+        used_in=("_dead_service",),
+        purpose="One of the errors that say that the service process is gone.",
+        without="A task whose service process has died fails.",
+    ),
+    PrivateName(
+        module="wandb.sdk.mailbox",
+        name="MailboxClosedError",
+        used_in=("_dead_service",),
+        purpose="The error that W&B's own threads take for the end of the service process.",
+        without="W&B's own threads print tracebacks after the death of the service process.",
+    ),
+    PrivateName(
+        module="wandb.sdk.mailbox.mailbox_handle",
+        name="ServerResponseError",
+        used_in=("_run",),
+        purpose="Tells an id that is in use by somebody else from one that was not opened.",
+        without="The run of another task of this process is ended.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.module",
+        name="unset_globals",
+        used_in=("_globals",),
+        purpose="Makes `wandb.log` and its like say that there is no run. Only W&B can make these placeholders.",
+        without="`wandb.log` writes to a run that has ended.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.wbauth",
+        name="read_netrc_auth",
+        used_in=("_configuration",),
+        purpose="Finds the key that W&B's client would find in the netrc file.",
+        without="`flyte-wandb doctor` and downloads do not see a login in the netrc file.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.wbauth",
+        name="check_api_key",
+        used_in=("_configuration",),
+        purpose="Says what is wrong with a malformed key without showing it.",
+        without="A malformed key is an error of the server's, without the reason.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.stop_fn",
+        used_in=("_run",),
+        purpose="Is called when somebody stops a run in W&B's UI.",
+        without="Stop in W&B's UI ends nothing.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_transaction_log_flush_interval",
+        used_in=("_run",),
+        purpose="Has the log on the disk written every second.",
+        without="A killed process loses up to 15 seconds of its rows.",
+        since="0.30",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_graphql_retry_max",
+        used_in=("_reader",),
+        purpose="Bounds how often a request is made again.",
+        without="A download waits for a server that is gone for as long as W&B's client does.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_graphql_retry_wait_min_seconds",
+        used_in=("_reader",),
+        purpose="The shortest wait before a request is made again.",
+        without="As `x_graphql_retry_max`.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_graphql_retry_wait_max_seconds",
+        used_in=("_reader",),
+        purpose="The longest wait before a request is made again.",
+        without="As `x_graphql_retry_max`.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_extra_http_headers",
+        used_in=("_reader",),
+        purpose="Sends with files the headers that W&B's client sends with its other requests.",
+        without="Files behind a proxy that wants such a header cannot be fetched.",
+    ),
+    PrivateName(
+        module="wandb.apis.public.api",
+        name="Api._service_api",
+        used_in=("_reader", "_api"),
+        purpose="Bounds and spreads a download's requests; sends what an agent asks, which has no public way.",
+        without="`run_sweep` cannot ask for trials; downloads read ten runs at a time, within W&B's own bounds.",
+    ),
+    PrivateName(
+        module="wandb.apis.public.service_api",
+        name="ServiceApi",
+        used_in=("_reader",),
+        purpose="Makes such a connection.",
+        without="As `Api._service_api`.",
+    ),
+    PrivateName(
+        module="wandb.apis.public.service_api",
+        name="ServiceApi._get_api_session",
+        used_in=("_reader",),
+        purpose="Logs a connection in while our client is the one that W&B's functions find.",
+        without="Beside an agent, a download uses the agent's login.",
+    ),
+    PrivateName(
+        module="wandb.apis.public.service_api",
+        name="ServiceApi._settings",
+        used_in=("_reader",),
+        purpose="Reads address, proxies and login of the API, with which files are fetched.",
+        without="No file can be fetched.",
+    ),
+    PrivateName(
+        module="wandb.apis.attrs",
+        name="Attrs._attrs",
+        used_in=("_reader",),
+        purpose="Reads the server's answer about a run or a file as it came: some names are hidden by methods.",
+        without="`run.json` lacks what W&B's objects do not offer.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.config_util",
+        name="dict_from_config_file",
+        used_in=("_sweeps",),
+        purpose="Reads the parameters that W&B's agent has written for its trial.",
+        without="A trial under `wandb.agent` does not find its parameters.",
+    ),
+    PrivateName(
+        module="wandb.proto.wandb_internal_pb2",
+        name="Record",
+        used_in=("_log_file",),
+        purpose="Reads the log of a run on the disk. wandb 0.31 has no reader in Python.",
+        without="Offline runs cannot be checked before they are uploaded, and reports have no plots.",
+    ),
+)
+"""All of them. `tests/structure/test_private_names.py` holds the sources against it."""
