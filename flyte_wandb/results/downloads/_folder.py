@@ -10,14 +10,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final
+from typing import IO, Final
+
+from filelock import FileLock, Timeout
 
 from ..._errors import DownloadError
-
-try:
-    import fcntl
-except ImportError:  # on Windows two processes that fill one folder are not kept apart
-    fcntl = None  # type: ignore[assignment]
 
 OWN_FOLDER: Final = ".flyte-wandb-download"
 """What a run's folder has beside the run: the journal, the lock, and files that are being written."""
@@ -125,16 +122,14 @@ class Folder:
 
 @contextmanager
 def _lock_folder(lock: Path, root: Path) -> Iterator[None]:
-    with os.fdopen(os.open(lock, os.O_CREAT | os.O_RDWR | _NO_LINK, 0o666), "wb") as file:
-        try:
-            _claim(file)
-        except OSError as error:
-            raise DownloadError(
-                f"another download fills {root} at the moment; wait for its end, or name another folder"
-            ) from error
+    held = FileLock(lock, blocking=False)
+    try:
+        held.acquire()
+    except Timeout as error:
+        raise DownloadError(
+            f"another download fills {root} at the moment; wait for its end, or name another folder"
+        ) from error
+    try:
         yield
-
-
-def _claim(file: IO[Any]) -> None:
-    if fcntl:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        held.release()

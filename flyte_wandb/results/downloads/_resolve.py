@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..._errors import DownloadError
 from ...plans._inherited import read_run, read_sweep
 from ...runs._getters import get_wandb_run
 from ...settings._config import config_in_force
 from ...settings._context import read_settings, with_sweep_place
+from ...settings._merge import PLACE_FIELDS
 from ...wandb_client._configuration import configured_place, effective_mode
 from ._reference import Kind, Reference, read_reference
 
 if TYPE_CHECKING:
     import wandb
-
-_PLACE: Final = ("project", "entity", "host")
 
 
 def resolve_reference(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Reference:
@@ -95,11 +94,11 @@ def _fill_in_place(named: Reference, known: list[Reference]) -> Reference:
 def _place_from_settings(named: Reference) -> Reference:
     context = config_in_force()
     settings = read_settings(with_sweep_place(context) if named.kind == "sweep" else context)
-    return Reference(id=named.id, kind=named.kind, **{name: settings.get(name) for name in _PLACE})
+    return Reference(id=named.id, kind=named.kind, **{name: settings.get(name) for name in PLACE_FIELDS})
 
 
 def _place_fields(one: object) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in _PLACE}
+    return {name: getattr(one, name) for name in PLACE_FIELDS}
 
 
 def _set_fields(given: Mapping[str, str | None]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from ..._logging import one_line
 from ...wandb_client._reader import Access, RemoteFile
@@ -177,10 +179,17 @@ def _read_chunks(answer: requests.Response) -> Iterator[bytes]:
 
 
 def _refusal_error(answer: requests.Response) -> TransferError:
-    after = answer.headers.get("Retry-After", "")
     temporary = answer.status_code >= 500 or answer.status_code in _TEMPORARY
     said = f"the server answered {answer.status_code} {answer.reason}".rstrip()
-    return TransferError(said, temporary=temporary, retry_after=float(after) if after.isdecimal() else 0.0)
+    return TransferError(said, temporary=temporary, retry_after=_seconds_to_wait(answer))
+
+
+def _seconds_to_wait(answer: requests.Response) -> float:
+    """Return what ``Retry-After`` asks for, which is a number of seconds or a date; 0 where it is neither."""
+    try:
+        return Retry().parse_retry_after(answer.headers.get("Retry-After", "0"))
+    except InvalidHeader:
+        return 0.0
 
 
 def _verify_file(answer: requests.Response, file: RemoteFile, size: int, md5: bytes) -> None:
