@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 from flyte_wandb_hookspecs import Plan, Request
 
@@ -25,6 +24,9 @@ from ._placeholders import BuiltLink, check_placeholders
 
 MOST_CHECKED: Final = 256
 """Ranks whose plans are compared when Flyte asks for a link; the preview compares all of a world."""
+
+Target = Literal["run", "group", "common"]
+"""What a link leads to: the run of a rank, the group of that run, or what the runs of all ranks have in common."""
 
 
 def build_link_to_run(
@@ -47,7 +49,12 @@ def build_link_to_run(
         return _link_to_best_page(first)
     plans = [plan(request, ask) for request in islice(world_requests(first), MOST_CHECKED)]
     check_owners(plans, whole=len(plans) == first.topology.world_size)
-    return check_placeholders(partial(_ask_for_run_link, spec, ask, rank), action)
+    target: Target = "common" if rank is None else "run"
+
+    def build(action: Action) -> BuiltLink:
+        return _ask_for_link(build_link_request(spec, action, rank or 0), ask, target)
+
+    return check_placeholders(build, action)
 
 
 def build_link_to_rank(request: Request, *, of_group: bool = False) -> BuiltLink:
@@ -56,7 +63,7 @@ def build_link_to_rank(request: Request, *, of_group: bool = False) -> BuiltLink
     Raises:
         FlyteWandbError: A rank cannot be planned, or a plugin's address is none.
     """
-    return _ask_for_link(request, get_manager(), _without_id if of_group else _itself)
+    return _ask_for_link(request, get_manager(), "group" if of_group else "run")
 
 
 def build_link_to_sweep(
@@ -90,41 +97,31 @@ def _opens_no_run(request: Request, action: Action, rank: int | None) -> bool:
     return mode == "disabled" or (action.local and rank not in (0, None))
 
 
-def _ask_for_run_link(spec: Spec, ask: StrategyManager, rank: int | None, action: Action) -> BuiltLink:
-    asked = build_link_request(spec, action, rank or 0)
-    return _ask_for_link(asked, ask, _itself if rank is not None else partial(_in_common, asked, ask))
+def _ask_for_link(asked: Request, ask: StrategyManager, target: Target) -> BuiltLink:
+    """Ask for the link of a rank, or where the rank skips of its part's writer.
 
-
-def _itself(planned: Plan) -> Plan:
-    return planned
-
-
-def _without_id(planned: Plan) -> Plan:
-    return replace(planned, run_id=None)
-
-
-def _in_common(request: Request, ask: StrategyManager, planned: Plan) -> Plan:
-    return replace(planned, run_id=None, group=_find_common_group(request, ask))
-
-
-def _ask_for_link(asked: Request, ask: StrategyManager, shown: Callable[[Plan], Plan]) -> BuiltLink:
-    """Ask for the link to what is `shown` of the plan of a rank, or of its part's writer where it skips."""
+    A plan without a `run_id` tells `build_link` that several runs are meant: those of its group, or of the project.
+    """
     request, planned = _find_writer(asked, ask)
     pages = find_pages(run_place(request, planned))
     if pages.project is None:
         return BuiltLink(url=pages.best, pages=pages, steps=planned.steps)
-    step = ask.decide("build_link", _url_fault, request=request, plan=shown(planned), project_url=pages.project)
+    group = _find_common_group(asked, ask) if target == "common" else planned.group
+    shown = planned if target == "run" else replace(planned, run_id=None, group=group)
+    step = ask.decide("build_link", _url_fault, request=request, plan=shown, project_url=pages.project)
     return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step))
 
 
 def _find_writer(request: Request, ask: StrategyManager) -> tuple[Request, Plan]:
-    """Return the plan of the rank, or where it skips that of the first rank of its part that writes to a run."""
+    """Return a rank's request and plan, or where it skips those of the first rank of its part that writes to a run."""
     planned = plan(request, ask)
     if planned.role.opens:
         return request, planned
-    others = ((one, plan(one, ask)) for one in islice(world_requests(request), MOST_CHECKED))
-    part = planned.part.label
-    return next(((one, its) for one, its in others if its.part.label == part and its.role.opens), (request, planned))
+    for other in islice(world_requests(request), MOST_CHECKED):
+        its_plan = plan(other, ask)
+        if its_plan.part.label == planned.part.label and its_plan.role.opens:
+            return other, its_plan
+    return request, planned
 
 
 def _find_common_group(request: Request, ask: StrategyManager) -> str | None:

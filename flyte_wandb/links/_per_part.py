@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from ..plans._spec import Spec
@@ -50,19 +51,22 @@ def _find_leaders(spec: Spec) -> dict[int, Part]:
 
     assert spec.declared is not None
     size = spec.declared.world_size
-    found: dict[int, Part] = {}
-    tried: set[int] = set()
-    in_order = (rank for rank in range(size) if rank not in tried)
-    behind = 0
-    while len(tried) < min(MOST_SCANNED, size) and len(found) <= MOST_LINKS and _sum_sizes(found) < size:
-        rank = behind if behind < size and behind not in tried else next(in_order)
-        tried.add(rank)
+    leaders: dict[int, Part] = {}
+    scanned: set[int] = set()
+    next_guess = 0
+    while len(scanned) < min(MOST_SCANNED, size) and len(leaders) <= MOST_LINKS and _sum_sizes(leaders) < size:
+        rank = next_guess if next_guess < size and next_guess not in scanned else _first_unscanned(scanned)
+        scanned.add(rank)
         part = locate_part(build_placeholder_request(spec, rank))
-        if part.leads and all(part.label != other.label for other in found.values()):
-            found[rank] = part
-            behind = rank + part.size
-    return found
+        if part.leads and all(part.label != other.label for other in leaders.values()):
+            leaders[rank] = part
+            next_guess = rank + part.size
+    return leaders
 
 
-def _sum_sizes(found: dict[int, Part]) -> int:
-    return sum(part.size for part in found.values())
+def _first_unscanned(scanned: set[int]) -> int:
+    return next(rank for rank in itertools.count() if rank not in scanned)
+
+
+def _sum_sizes(leaders: dict[int, Part]) -> int:
+    return sum(part.size for part in leaders.values())

@@ -62,8 +62,9 @@ def check_placeholders(make: Callable[[Action], BuiltLink], action: Action) -> B
 
 def _describe_fault(step: Step) -> str:
     return (
-        f"{step.hook} of {describe_authors(step)} changes the names that Flyte fills into links later ({_step_text(step)!r}), so "
-        "links lead to the project's page; compose names from request.base as it is, without cutting or hashing it"
+        f"{step.hook} of {describe_authors(step)} changes the names that Flyte fills into links later "
+        f"({_step_text(step)!r}), so links lead to the project's page; compose names from request.base as it is, "
+        "without cutting or hashing it"
     )
 
 
