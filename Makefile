@@ -20,6 +20,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q --doctest-modules flyte_wandb hookspecs builtin_strategies
 
 # Both, the wheel made from the sdist as pip would make it; `python -m twine upload dist/*` is the next step of a release.

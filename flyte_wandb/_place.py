@@ -1,7 +1,7 @@
 """Where a run or sweep lives: server, entity and project; and the two addresses of a server.
 
-A W&B server has an address for people and one for its API. The two differ only for W&B's own clouds (wandb's `urls.py` and
-`util.api_to_app_url`); a dedicated or self-hosted server has one address for both.
+A W&B server has an address for people and one for its API. The two differ only for W&B's own clouds (wandb's `urls.py`
+and `util.api_to_app_url`); a dedicated or self-hosted server has one address for both.
 """
 
 from __future__ import annotations

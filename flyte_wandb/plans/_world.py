@@ -69,8 +69,9 @@ def _check_joiners(joiners: dict[str, tuple[int, Plan]], owners: dict[str, tuple
         owner = owners.get(run_id)
         if (owner is None and whole) or (owner and owner[1].role is not Role.PRIMARY):
             raise HookError(
-                f"{_describe_rank(rank, joiner)}, is to join the run {run_id!r}, which no rank opens as PRIMARY; its role is "
-                f"by {_author_of(joiner, 'choose_initializer')}, its id by {_author_of(joiner, 'compute_run_id')}"
+                f"{_describe_rank(rank, joiner)}, is to join the run {run_id!r}, which no rank opens as PRIMARY; its "
+                f"role is by {_author_of(joiner, 'choose_initializer')}, its id by "
+                f"{_author_of(joiner, 'compute_run_id')}"
             )
 
 

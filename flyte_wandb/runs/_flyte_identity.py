@@ -27,7 +27,8 @@ def build_identity(action: Action, request: Request) -> dict[str, Any]:
     address that people can open. `restart` is there where a launcher has started its ranks again.
 
     >>> from flyte_wandb_hookspecs import Request
-    >>> build_identity(Action(run_name="r1", name="a0"), Request(run_name="r1", action_name="a0", task_name="env.train"))
+    >>> request = Request(run_name="r1", action_name="a0", task_name="env.train")
+    >>> build_identity(Action(run_name="r1", name="a0"), request)
     {'run': 'r1', 'action': 'a0', 'attempt': 1, 'task': 'env.train'}
     """
     known = {

@@ -7,8 +7,8 @@ from typing import Any, Final
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
 from .._errors import SettingError
+from .._start import BRANCHES, START, has_run_before, run_of, start_arguments
 from ..plans._plan import run_place
-from ..settings._start import BRANCHES, START, has_run_before, run_of, start_arguments
 from ..wandb_client._opening import Mode, Opening
 from ._run_hooks import NOTHING_ADDED, Contribution
 

@@ -106,7 +106,8 @@ def _read_setting(namespace: SettingsNamespace, name: str, text: str) -> Any:
         fault = str(error)
     if fault:
         raise SettingError(
-            f"{namespace.prefix}{name}={text!r} in Flyte's context: {fault}; write it with {namespace.writer}({name}=...)"
+            f"{namespace.prefix}{name}={text!r} in Flyte's context: {fault}; write it with "
+            f"{namespace.writer}({name}=...)"
         )
     return value
 

@@ -9,9 +9,15 @@ from typing import Any, Final
 from flyte_wandb_hookspecs import ParentRun, Settings, frozen_copy
 
 from .._errors import SettingError
+from .._start import BRANCHES, START, run_of, start_fault
 from ._context import RUNS, SWEEPS, read_settings
 from ._schema import OWN_FIELDS, check_settings
-from ._start import BRANCHES, START, run_of, start_fault
+
+ON_ERROR_VARIABLE: Final = "FLYTE_WANDB_ON_ERROR"
+"""Environment variable for `on_error` where neither decorator nor context sets it."""
+
+PLACE_FIELDS: Final = ("project", "entity", "host")
+"""The settings that say where runs live; those of runs hold for sweeps that set none of their own."""
 
 
 def merge_settings(
@@ -60,13 +66,6 @@ def _of_start(given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     moment = given.get("resume_from")
     return {"joinable": False} | ({"id": run_of(moment)} if moment else {})
-
-
-ON_ERROR_VARIABLE: Final = "FLYTE_WANDB_ON_ERROR"
-"""Environment variable for `on_error` where neither decorator nor context sets it."""
-
-
-PLACE_FIELDS: Final = ("project", "entity", "host")
 
 
 def read_settings_over_environ(context: Mapping[str, str]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from .._errors import SettingError
 from .._place import host_fault
+from .._start import moment_fault, start_fault
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
-from ._start import moment_fault, start_fault
 
 if TYPE_CHECKING:
     import os

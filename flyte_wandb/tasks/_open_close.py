@@ -10,6 +10,7 @@ from flyte_wandb_hookspecs import Request
 from .._errors import OpenRunError
 from .._logging import log_once
 from .._outcomes import exit_code
+from .._start import has_run_before
 from ..plans._plan import run_place
 from ..plugins._loading import get_manager
 from ..runs._current import RunEnd, TrackedCall
@@ -18,7 +19,6 @@ from ..runs._opening import build_opening, opens_own_run, writer_label
 from ..runs._registry import OPEN_RUNS, Lease
 from ..runs._run_hooks import NOTHING_ADDED, Contribution, collect_contributions, notify_observers
 from ..runs._termination import PREEMPTED
-from ..settings._start import has_run_before
 from ..wandb_client._configuration import effective_mode
 from ..wandb_client._opening import Mode, Opening
 from ..wandb_client._run import note_failure

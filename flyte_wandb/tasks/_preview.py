@@ -75,7 +75,8 @@ class Preview:
     def summary(self) -> str:
         """The whole in one line, such as ``16 runs in 2 groups, 2 links``."""
         grouped = f" in {_count_noun(len(self.groups), 'group')}" if self.groups else ""
-        return f"{_count_noun(len(self.runs), 'run')}{grouped}, {_count_noun(len(self.links), 'link')}{self._without_own_run}"
+        runs, links = _count_noun(len(self.runs), "run"), _count_noun(len(self.links), "link")
+        return f"{runs}{grouped}, {links}{self._without_own_run}"
 
     @property
     def _without_own_run(self) -> str:

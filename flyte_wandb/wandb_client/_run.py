@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._errors import OpenRunError
 from .._logging import log_once, one_line
 from .._place import api_url
-from ..settings._start import START, moment_in
+from .._start import START, moment_in
 from ._agent_room import own_client, use_own_client
 from ._configuration import HOSTS, own_settings
 from ._dead_service import (

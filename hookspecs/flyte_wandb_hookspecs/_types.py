@@ -18,7 +18,7 @@ class PlanRefusedError(ValueError):
     >>> raise PlanRefusedError("rank scope 'island:0': an island has at least one rank")
     Traceback (most recent call last):
         ...
-    flyte_wandb_hookspecs._errors.PlanRefusedError: rank scope 'island:0': an island has at least one rank
+    flyte_wandb_hookspecs._types.PlanRefusedError: rank scope 'island:0': an island has at least one rank
     """
 
 

@@ -16,7 +16,7 @@ from flyte._context import internal_ctx
 from flyte.models import ActionID, CheckpointPaths, RawDataPath, TaskContext
 
 from flyte_wandb._action import Action
-from flyte_wandb.results.offline import keep_offline_run
+from flyte_wandb.results.offline._keep import keep_offline_run
 from flyte_wandb.results.offline._storage import open_storage as storage_at
 from tests.offline import read
 from tests.offline_runs.conftest import KEY, Ended

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from flyte_wandb import ParentRun, Request, SettingError, Topology, plan, wandb_config, wandb_init
+from flyte_wandb._start import BRANCHES, START
 from flyte_wandb.runs._opening import build_opening
 from flyte_wandb.settings._merge import merge_settings
 from flyte_wandb.settings._schema import check_settings
-from flyte_wandb.settings._start import BRANCHES, START
 from flyte_wandb.wandb_client._opening import Mode, Opening
 from tests.pure.worlds import ALONE, launched, manager
 

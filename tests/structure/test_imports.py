@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,50 +17,65 @@ import flyte_wandb_hookspecs
 from tests.distributions import install
 
 HOST, CONTRACT, BUILT_INS = flyte_wandb, flyte_wandb_hookspecs, flyte_wandb_builtin_strategies
+ROOT = Path(__file__).parents[2]
 
 
 def sources(package: object) -> Iterator[Path]:
     return Path(str(package.__path__[0])).rglob("*.py")  # type: ignore[attr-defined]
 
 
-def imported(path: Path) -> set[str]:
-    """Top-level names of the packages that a module imports at run time, anywhere in it."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            node.body = []
-    return {name.partition(".")[0] for node in ast.walk(tree) for name in _names(node)}
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    """Hold the imports of a checkout against the contracts of its pyproject.toml, as `make check` does."""
+    paths = os.pathsep.join(map(str, (root, root / "hookspecs", root / "builtin_strategies")))
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    return subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
 
 
-def _names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-        return [node.module]
-    return []
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the packages that a test may break."""
+    for name in ("flyte_wandb", "hookspecs", "builtin_strategies"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
 
 
-def foreign(package: object) -> set[str]:
-    """What a package imports beside itself and the standard library."""
-    found = set().union(*(imported(path) for path in sources(package)))
-    return found - sys.stdlib_module_names - {package.__name__}  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    ("file", "line", "contract"),
+    [
+        ("flyte_wandb/plans/_plan.py", "from ..tasks._call import call_sync", "The order of the rooms"),
+        (
+            "flyte_wandb/links/_pages.py",
+            "def lazily(): from ..runs._registry import OPEN_RUNS",
+            "The order of the rooms",
+        ),
+        ("flyte_wandb/attic/__init__.py", "", "The order of the rooms"),
+        ("flyte_wandb/runs/_registry.py", "import wandb", "One room imports wandb"),
+        ("hookspecs/flyte_wandb_hookspecs/_types.py", "import flyte", "The contract imports pluggy and nothing else"),
+        (
+            "builtin_strategies/flyte_wandb_builtin_strategies/_names.py",
+            "import flyte_wandb",
+            "The built-ins import the contract and nothing else",
+        ),
+        (
+            "flyte_wandb/plugins/_loading.py",
+            "import flyte_wandb_builtin_strategies",
+            "The host does not import the built-ins: it finds them as any plugin",
+        ),
+    ],
+)
+def test_an_import_against_the_order_breaks_the_check(checkout: Path, file: str, line: str, contract: str) -> None:
+    path = checkout / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{path.read_text() if path.exists() else ''}\n{line}\n")
+    result = lint_imports(checkout)
+    assert result.returncode == 1
+    assert f"{contract} BROKEN" in result.stdout, result.stdout + result.stderr
 
 
-def test_the_contract_imports_pluggy_only() -> None:
-    assert foreign(CONTRACT) == {"pluggy"}
-
-
-def test_the_built_ins_import_the_contract_only() -> None:
-    assert foreign(BUILT_INS) == {"flyte_wandb_hookspecs"}
-
-
-def test_the_host_knows_the_contract_and_not_the_built_ins() -> None:
-    assert "flyte_wandb_hookspecs" in foreign(HOST)
-    assert "flyte_wandb_builtin_strategies" not in foreign(HOST)
-
-
-def test_one_package_imports_wandb() -> None:
-    assert {path.parent.name for path in sources(HOST) if "wandb" in imported(path)} == {"wandb_client"}
+def test_the_imports_are_in_order(checkout: Path) -> None:
+    result = lint_imports(checkout)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_one_module_changes_task_templates() -> None:

@@ -1,5 +1,4 @@
-"""Offline runs come home: kept in Flyte's storage when their task ends, and uploaded to W&B later."""
+"""Offline runs come home: kept in Flyte's storage when their task ends, and uploaded to W&B later.
 
-from ._keep import keep_offline_run
-
-__all__ = ["keep_offline_run"]
+Front doors: `keep_offline_run` (in the task), `sync_runs` (what `flyte-wandb sync` and `sync_wandb_runs` do).
+"""

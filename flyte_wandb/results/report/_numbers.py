@@ -17,8 +17,8 @@ _SLACK: Final = 1e-9
 def format_number(value: float, digits: int = 5) -> str:
     """Write a number with up to `digits` significant digits; large whole numbers in full.
 
-    >>> format_number(0.3333333), format_number(1234567), format_number(1.5e-9), format_number(-0.0), format_number(float("nan"))
-    ('0.33333', '1,234,567', '1.5e-9', '0', 'NaN')
+    >>> [format_number(value) for value in (0.3333333, 1234567, 1.5e-9, -0.0, float("nan"))]
+    ['0.33333', '1,234,567', '1.5e-9', '0', 'NaN']
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"

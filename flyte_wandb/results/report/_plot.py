@@ -52,7 +52,8 @@ def draw_plot(name: str, series: Series) -> Html:
     """
     lines = list(series.lines())
     frame = _Frame(series)
-    said = f"{name}: {format_number(series.count)} values, from {format_number(series.low)} to {format_number(series.high)}"
+    low, high = format_number(series.low), format_number(series.high)
+    said = f"{name}: {format_number(series.count)} values, from {low} to {high}"
     parts = (*_draw_grid(frame), *(_draw_line(frame, line) for line in lines), *_draw_tips(frame, list(chain(*lines))))
     view = {"viewBox": f"0 0 {WIDTH} {HEIGHT}"}
     return html_tag("svg", *parts, role="img", aria_label=said, **view)
