@@ -62,6 +62,8 @@ class SyncOutcome:
         torn: Whether the process that wrote it was killed: what is before the tear is uploaded, and W&B shows the run
             as failed.
         url: The run's page, or None where nothing was uploaded.
+        left_out: What of it was not uploaded, in words: records of its log that name a file which is not in its own
+            folder, such as an artifact, and files that lead out of it.
         reason: Why it was not uploaded, or None.
 
     >>> SyncOutcome(place="wandb/offline-run-1-r1", status="skipped", run_id="r1").rows is None
@@ -74,4 +76,5 @@ class SyncOutcome:
     rows: int | None = None
     torn: bool = False
     url: str | None = None
+    left_out: tuple[str, ...] = ()
     reason: str | None = None

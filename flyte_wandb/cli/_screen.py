@@ -9,6 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from flyte_wandb._logging import printable
+
 
 def get_console() -> Console:
     """Return the console of standard output, as it is now."""
@@ -29,7 +31,7 @@ def new_table(*columns: str, numbers: Iterable[str] = ()) -> Table:
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell's text; None is empty. Square brackets are no markup."""
+    """Return a cell's text; None is empty. Square brackets are no markup, and nothing in it moves the terminal."""
     from rich.markup import escape
 
-    return "" if value is None else escape(str(value))
+    return "" if value is None else escape(printable(str(value)))

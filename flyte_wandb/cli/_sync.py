@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from flyte_wandb._logging import listed
 from flyte_wandb._outcomes import SyncOutcome
 from flyte_wandb.cli._screen import cell_text, get_console
 from flyte_wandb.results.offline._sync import sync_wandb_runs
@@ -32,7 +33,8 @@ def show_sync(places: tuple[str, ...], **options: Any) -> bool:
 def _outcome_text(outcome: SyncOutcome) -> str:
     if outcome.status == "synced":
         rows = f"{outcome.rows:,} row{'' if outcome.rows == 1 else 's'}"
-        return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}"
+        left_out = f"; left out: {listed(outcome.left_out)}" if outcome.left_out else ""
+        return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}{left_out}"
     if outcome.status == "skipped":
         return "there already"
     return f"would be uploaded from {outcome.place}" if outcome.status == "found" else f"{outcome.reason}"

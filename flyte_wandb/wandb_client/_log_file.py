@@ -1,4 +1,4 @@
-"""W&B's log of a run on the disk: what it says of the run, and how a copy of it is mended before it is uploaded.
+"""W&B's log of a run on the disk: its records, read and written, and what it says of the run.
 
 A log is a header of 7 bytes and blocks of 32 KiB, as LevelDB has them: each holds chunks of
 ``[crc32 u32][length u16][kind u8][payload]``, and one or more payloads are a record. A killed process leaves a torn
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -77,30 +77,11 @@ def read_log(path: Path) -> LoggedRun:
 
 def can_append() -> bool:
     """Whether this version of wandb can be told to append the rows of a log to those that a server has."""
-    return "resume" in _record_types().RunRecord.DESCRIPTOR.fields_by_name
+    return "resume" in protocol().RunRecord.DESCRIPTOR.fields_by_name
 
 
-def mend_log(path: Path, *, resumes: bool) -> None:
-    """Rewrite a log without its torn end, for W&B to take it as a whole one.
-
-    Args:
-        path: The log.
-        resumes: Whether the run is to go on with what the server has of it, rather than start over. Needs `can_append`.
-
-    Raises:
-        OSError: It cannot be read or written.
-    """
-    mended = path.with_suffix(".mended")
-    with path.open("rb") as source, mended.open("wb") as target:
-        target.write(_HEADER)
-        for record in LogRecords(source):
-            if can_append() and record.WhichOneof("record_type") == "run":
-                record.run.resume = resumes
-            _append_payload(target, record.SerializeToString())
-    mended.replace(path)
-
-
-def _record_types() -> Any:
+def protocol() -> Any:
+    """Return the module with W&B's messages."""
     from wandb.proto import wandb_internal_pb2
 
     return wandb_internal_pb2
@@ -127,10 +108,10 @@ class LogRecords:
     def __iter__(self) -> Iterator[Any]:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-        protocol = _record_types()
+        message = protocol().Record
         try:
             for payload in self._read_payloads():
-                yield protocol.Record.FromString(payload)
+                yield message.FromString(payload)
         except DecodeError:
             self.intact = False
 
@@ -161,6 +142,18 @@ class LogRecords:
         payload = self._file.read(length)
         self.intact = len(payload) == length and crc == _checksum(kind, payload)
         return (kind, payload) if self.intact else None
+
+
+def write_log(file: IO[bytes], payloads: Iterable[bytes]) -> None:
+    """Write a log.
+
+    Args:
+        file: An empty file.
+        payloads: The records as bytes.
+    """
+    file.write(_HEADER)
+    for payload in payloads:
+        _append_payload(file, payload)
 
 
 def _append_payload(file: IO[bytes], payload: bytes) -> None:

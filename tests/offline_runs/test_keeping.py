@@ -113,8 +113,8 @@ def test_a_storage_elsewhere_has_the_run_and_the_files_that_it_links_to(
         place = keep_offline_run(ACTION, run, exit_code=0, host="https://wandb.example.com")
     assert place == f"memory://kept/raw/wandb-offline/r1/a0/{Path(run.settings.sync_dir).name}"
     home = storage_at(place)
-    assert home.read("files/mine.txt") == b"mine"
-    assert json.loads(home.read("offline.json"))["host"] == "https://wandb.example.com"
+    assert home.read("files/mine.txt", 1000) == b"mine"
+    assert json.loads(home.read("offline.json", 1000))["host"] == "https://wandb.example.com"
     home.fetch("run-r1.wandb", tmp_path / "copy.wandb")
     assert read(tmp_path / "copy.wandb").exit_code == 0
 

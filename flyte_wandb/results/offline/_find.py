@@ -12,8 +12,8 @@ from typing import Final
 from ...wandb_client._log_file import read_log
 from .._file_names import assign_local_paths
 from ._keep import OFFLINE
-from ._manifest import KEPT, OfflineManifest, parse_manifest
-from ._storage import Storage, open_storage
+from ._manifest import KEPT, OfflineManifest, checked, parse_manifest
+from ._storage import LeadsOutError, Storage, open_storage
 
 NOTE: Final = "flyte-wandb-sync.json"
 """The file in a run's folder that says how far its upload is."""
@@ -21,6 +21,10 @@ NOTE: Final = "flyte-wandb-sync.json"
 SYNCED: Final = ".synced"
 """What W&B adds to the name of a log for the mark that the log was uploaded."""
 
+_MOST: Final = 1 << 20
+"""Bytes of a note or manifest that are read; those that we write have some hundred."""
+
+_FILES: Final = "files/"
 _LOG: Final = ".wandb"
 _OWN: Final = "offline-run-"
 
@@ -79,16 +83,21 @@ class OfflineRun:
         """
         if self.kept:
             try:
-                return parse_manifest(self.folder.read(KEPT))
+                return parse_manifest(self.folder.read(KEPT, _MOST))
             except ValueError as error:
                 raise NotSyncedError(f"its {KEPT} cannot be read: {error}") from error
         with tempfile.TemporaryDirectory(prefix="wandb-sync-") as folder:
             copy = Path(folder, "run.wandb")
-            self.folder.fetch(self.log, copy)
+            self.fetch_log(copy)
             run = read_log(copy)
         if not run.run_id:
             raise NotSyncedError(HEADLESS)
-        return OfflineManifest(run_id=run.run_id, project=run.project, entity=run.entity, exit_code=run.exit_code)
+        try:
+            return checked(
+                OfflineManifest(run_id=run.run_id, project=run.project, entity=run.entity, exit_code=run.exit_code)
+            )
+        except ValueError as error:
+            raise NotSyncedError(f"its log cannot be uploaded: {error}") from error
 
     def read_note(self) -> SyncNote | None:
         """Return how far its upload is, or None where nobody has begun it."""
@@ -97,9 +106,9 @@ class OfflineRun:
         if NOTE not in self.sizes:
             return None
         try:
-            told = json.loads(self.folder.read(NOTE))
-            return SyncNote(synced=told["synced"] is True, before=int(told["before"]))
-        except (ValueError, TypeError, KeyError) as error:
+            note = json.loads(self.folder.read(NOTE, _MOST))
+            return SyncNote(synced=note["synced"] is True, before=int(note["before"]))
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise NotSyncedError(f"its {NOTE} cannot be read; remove it where W&B does not have the run") from error
 
     def write_note(self, note: SyncNote) -> None:
@@ -108,27 +117,35 @@ class OfflineRun:
         if note.synced and not self.kept:
             self.folder.write(f"{self.log}{SYNCED}", b"")
 
-    def fetch(self, target: Path) -> Path:
-        """Copy what W&B uploads into a folder of this machine, and return the copy of the log.
+    def fetch_log(self, target: Path) -> None:
+        """Copy its log to this machine.
 
         Raises:
-            NotSyncedError: A name leads elsewhere.
+            LeadsOutError: The log is kept elsewhere.
         """
-        wanted = [name for name in self.sizes if name == self.log or name.startswith("files/")]
-        if self.kept:
-            self._check_names(wanted)
-        for name in wanted:
-            path = target / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.fetch(name, path)
-        return target / self.log
+        self.folder.fetch(self.log, target)
 
-    def _check_names(self, names: list[str]) -> None:
-        """Refuse what no task has kept: what comes from storage stays inside of its folder, here and there."""
+    def fetch_files(self, target: Path) -> dict[str, str | None]:
+        """Copy its files into a folder of this machine.
+
+        Returns:
+            The name of each, relative to the target, and why it was left out, or None. What comes from storage stays
+            inside of its folder, here and there.
+        """
+        names = [name.removeprefix(_FILES) for name in self.sizes if name.startswith(_FILES)]
         paths = assign_local_paths(names)
-        wrong = next((name for name in names if paths[name] != name or self.folder.is_link(name)), None)
-        if wrong is not None:
-            raise NotSyncedError(f"its file {wrong!r} leads out of its folder, so nothing of it is uploaded")
+        return {
+            name: self._fetch_file(name, target / name) if paths[name] == name else "its name is no plain path"
+            for name in names
+        }
+
+    def _fetch_file(self, name: str, target: Path) -> str | None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.fetch(f"{_FILES}{name}", target)
+        except LeadsOutError as error:
+            return str(error)
+        return None
 
 
 HEADLESS: Final = "its log ends before it says which run it is, so there is nothing to upload"
@@ -152,7 +169,7 @@ def _belongs_to_flyte_run(found: OfflineRun, flyte_run: str) -> bool:
     """Whether a Flyte run has kept it. Where nobody can say, it is shown rather than passed over."""
     try:
         return found.read_manifest().flyte_run == flyte_run if found.kept else False
-    except NotSyncedError:
+    except Exception:  # whatever is wrong with it: its outcome says so
         return True
 
 

@@ -6,10 +6,20 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
+from ..._logging import quoted
+from ..._place import host_fault
+from ...settings import _limits
+
 KEPT: Final = "offline.json"
 """The file with it, in the run's folder; written last, so where it is, all is."""
 
 _TEXTS: Final = ("run_id", "project", "entity", "host", "flyte_run", "action")
+_FAULTS: Final = {
+    "run_id": _limits.RUN_ID.fault,
+    "project": _limits.PROJECT.fault,
+    "entity": _limits.ENTITY.fault,
+    "host": host_fault,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +60,36 @@ def parse_manifest(text: bytes) -> OfflineManifest:
     """Read what `Kept.write` has written.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is something else, or W&B would not take what it says.
 
     >>> parse_manifest(OfflineManifest(run_id="r1-a0", flyte_run="r1").write()).flyte_run
     'r1'
     """
-    found: Any = json.loads(text)
+    try:
+        found: Any = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(found, dict) or not isinstance(found.get("run_id"), str):
         raise ValueError(f"{KEPT} names no run")
     known = {field.name: found[field.name] for field in fields(OfflineManifest) if found.get(field.name) is not None}
     wrong = [name for name, value in known.items() if not isinstance(value, str if name in _TEXTS else int)]
     if wrong:
-        raise ValueError(f"{wrong[0]} is {known[wrong[0]]!r} in {KEPT}")
-    return OfflineManifest(**known)
+        raise ValueError(f"{wrong[0]} is {quoted(known[wrong[0]])} in {KEPT}")
+    return checked(OfflineManifest(**known))
+
+
+def checked(kept: OfflineManifest) -> OfflineManifest:
+    """Return what a file from elsewhere says, where W&B and a command line can take it.
+
+    Raises:
+        ValueError: They cannot; the message says what.
+    """
+    for name in _TEXTS:
+        value = getattr(kept, name)
+        if value is None:
+            continue
+        if not value.isprintable():
+            raise ValueError(f"{name} is {quoted(value)}, with characters that nobody can print")
+        if name in _FAULTS and (fault := _FAULTS[name](value)):
+            raise ValueError(f"{name} is {quoted(value)}: {fault}")
+    return kept

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from pathlib import Path
-from typing import Any, Protocol
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final, Protocol
 
 import flyte.storage
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""No link is followed, and a pipe that has taken a file's name keeps nobody waiting."""
+
+
+class LeadsOutError(Exception):
+    """A name leads out of its folder; the message is how."""
 
 
 class Storage(Protocol):
@@ -25,20 +37,30 @@ class Storage(Protocol):
     def sizes(self) -> dict[str, int]:
         """Return the bytes of each file in and below it, by its name relative to this one."""
 
-    def read(self, name: str) -> bytes:
-        """Return a file's content."""
+    def read(self, name: str, most: int) -> bytes:
+        """Return the first `most` bytes of a file.
+
+        Raises:
+            LeadsOutError: See `fetch`.
+        """
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file."""
+        """Write a file.
+
+        Raises:
+            LeadsOutError: See `fetch`.
+        """
 
     def put(self, source: Path, name: str) -> None:
         """Copy a file of this machine into it."""
 
     def fetch(self, name: str, target: Path) -> None:
-        """Copy a file of it to this machine; the target's folder is there."""
+        """Copy a file of it to this machine; the target's folder is there.
 
-    def is_link(self, name: str) -> bool:
-        """Whether a file is kept elsewhere."""
+        Raises:
+            LeadsOutError: The file is kept elsewhere: it, or a folder on the way to it, is a link, or it has a second
+                name somewhere (a hard link).
+        """
 
 
 def open_storage(place: str) -> Storage:
@@ -47,46 +69,99 @@ def open_storage(place: str) -> Storage:
     Args:
         place: Such as ``./wandb``, ``file:///data/raw`` or ``s3://bucket/raw``.
     """
-    return _Remote(place) if flyte.storage.is_remote(place) else _Local(place)
+    if flyte.storage.is_remote(place):
+        return _Remote(place)
+    return _Local(Path(place.removeprefix("file://")).expanduser().resolve())
 
 
 class _Local:
-    """A folder of this machine. What is written is readable by its owner alone."""
+    """A folder of this machine. What is written is readable by its owner alone.
 
-    def __init__(self, place: str) -> None:
-        self._root = Path(place.removeprefix("file://")).expanduser().resolve()
-        self.place = str(self._root)
+    Whoever else writes there may change a name between a look at it and its use, so every name is opened from the root
+    down, component by component, and what is looked at is what was opened.
+
+    Args:
+        root: The folder that the user has named. Links on the way to it are the user's own.
+        inside: The path from there.
+    """
+
+    def __init__(self, root: Path, inside: str = "") -> None:
+        self._root = root
+        self._inside = PurePosixPath(inside)
+        self._path = root / inside
+        self.place = str(self._path)
 
     def below(self, name: str) -> Storage:
-        return _Local(str(self._root / name))
+        return _Local(self._root, str(self._inside / name))
 
     def sizes(self) -> dict[str, int]:
-        found = (Path(folder, name) for folder, _, names in os.walk(self._root) for name in names)
-        return {path.relative_to(self._root).as_posix(): path.stat().st_size for path in found if path.is_file()}
+        paths = (Path(folder, name) for folder, _, names in os.walk(self._path) for name in names)
+        sizes = {path.relative_to(self._path).as_posix(): _size(path) for path in paths}
+        return {name: size for name, size in sizes.items() if size is not None}
 
-    def read(self, name: str) -> bytes:
-        return (self._root / name).read_bytes()
+    def read(self, name: str, most: int) -> bytes:
+        with self._opened(name, os.O_RDONLY) as file:
+            return file.read(most)
 
     def write(self, name: str, content: bytes) -> None:
-        with os.fdopen(self._create_parent(name), "wb") as file:
+        with self._create_parent(name) as file:
             file.write(content)
 
     def put(self, source: Path, name: str) -> None:
-        with source.open("rb") as content, os.fdopen(self._create_parent(name), "wb") as file:
+        with source.open("rb") as content, self._create_parent(name) as file:
             shutil.copyfileobj(content, file)
 
     def fetch(self, name: str, target: Path) -> None:
-        shutil.copyfile(self._root / name, target)
+        with self._opened(name, os.O_RDONLY) as file, target.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
 
-    def is_link(self, name: str) -> bool:
-        path = self._root / name
-        return path.resolve() != path
+    @contextmanager
+    def _create_parent(self, name: str) -> Iterator[IO[bytes]]:
+        (self._path / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._opened(name, os.O_WRONLY | os.O_CREAT) as file:
+            file.truncate()  # only now: what is emptied is a file of this folder
+            yield file
 
-    def _create_parent(self, name: str) -> int:
-        path = self._root / name
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    @contextmanager
+    def _opened(self, name: str, flags: int) -> Iterator[IO[bytes]]:
+        *folders, last = (self._inside / name).parts
+        above = os.open(self._root, _FOLDER & ~os.O_NOFOLLOW)
+        try:
+            for part in folders:
+                below = _open(part, _FOLDER, above)
+                os.close(above)
+                above = below
+            opened = _open(last, flags | _OPEN, above)
+        finally:
+            os.close(above)
+        with os.fdopen(opened, "wb" if flags & os.O_WRONLY else "rb") as file:
+            about = os.fstat(opened)
+            if not stat.S_ISREG(about.st_mode):
+                raise LeadsOutError("it is no plain file")
+            if about.st_nlink > 1:
+                raise LeadsOutError("it has a second name elsewhere, as a hard link has")
+            yield file
+
+
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file or link, or None where it is something else or gone."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return None
+    return about.st_size if stat.S_ISREG(about.st_mode) or stat.S_ISLNK(about.st_mode) else None
+
+
+def _open(name: str, flags: int, folder: int) -> int:
+    """Open a name in a folder that is open. With a link, Linux and macOS report ELOOP or ENOTDIR for these flags."""
+    if name == "..":
+        raise LeadsOutError("its name leads upwards")
+    try:
+        return os.open(name, flags, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+            raise LeadsOutError("it, or a folder on the way to it, is a link") from error
+        raise
 
 
 class _Remote:
@@ -105,8 +180,8 @@ class _Remote:
         found: dict[str, Any] = self._system.find(self.place, detail=True)
         return {path.removeprefix(root): int(about["size"] or 0) for path, about in found.items()}
 
-    def read(self, name: str) -> bytes:
-        return bytes(self._system.cat_file(self._address_of(name)))
+    def read(self, name: str, most: int) -> bytes:
+        return bytes(self._system.cat_file(self._address_of(name), start=0, end=most))
 
     def write(self, name: str, content: bytes) -> None:
         self._system.pipe_file(self._address_of(name), content)
@@ -116,9 +191,6 @@ class _Remote:
 
     def fetch(self, name: str, target: Path) -> None:
         self._system.get_file(self._address_of(name), str(target))
-
-    def is_link(self, name: str) -> bool:
-        return False
 
     def _address_of(self, name: str) -> str:
         return f"{self.place}/{name}"

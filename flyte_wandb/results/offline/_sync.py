@@ -13,16 +13,15 @@ from typing import Final
 import flyte
 
 from ..._errors import SettingError
-from ..._logging import one_line
 from ..._outcomes import Status, SyncOutcome
 from ..._place import Place
 from ...wandb_client._sync import own_wandb_dir
 from .._progress import Silent, Watch, watch_progress
 from .._workers import Stop, Workers, warn_if_on_event_loop
-from ._find import NotSyncedError, OfflineRun, find_offline_runs
+from ._find import OfflineRun, find_offline_runs
 from ._manifest import OfflineManifest
 from ._servers import Servers
-from ._upload import UploadContext, upload_run
+from ._upload import UploadContext, reason, upload_run
 
 Target = tuple[str, str, str, str]
 
@@ -197,8 +196,8 @@ def _sort_runs(
     for found in runs:
         try:
             about, note = found.read_manifest(), found.read_note()
-        except (NotSyncedError, OSError) as error:
-            outcomes[found.place] = SyncOutcome(place=found.place, status="failed", reason=one_line(error))
+        except Exception as error:  # whatever is wrong with one run, the others are uploaded
+            outcomes[found.place] = SyncOutcome(place=found.place, status="failed", reason=reason(error))
             continue
         if wanted.dry_run or (note and note.synced):
             status: Status = "skipped" if note and note.synced else "found"

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Final
 
-from ..._logging import one_line
+from ..._logging import one_line, quoted
 from ..._outcomes import SyncOutcome
 from ..._place import Place
-from ...wandb_client._log_file import LoggedRun, can_append, mend_log, read_log
+from ...wandb_client._log_file import LoggedRun, can_append, read_log
+from ...wandb_client._rebuilt_log import LogRebuilder
 from ...wandb_client._sync import UploadError, upload_folders
 from .._progress import Watch
-from .._workers import Stop
+from .._workers import Stop, StoppedError
 from ._find import HEADLESS, NotSyncedError, OfflineRun, SyncNote
 from ._manifest import OfflineManifest
 from ._servers import RunOnServer, Servers
+from ._storage import LeadsOutError
 
 _PATIENCE: Final = 20.0
 """Seconds until a server shows what it was sent."""
@@ -44,12 +46,29 @@ class UploadContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Copy:
-    """The copy of an offline run that is uploaded."""
+    """The copy of an offline run on this machine.
+
+    Attributes:
+        found: The offline run.
+        log: The copy of its log.
+        run: What the log says.
+        files: Names of its files, and why they were left out, or None.
+    """
 
     found: OfflineRun
-    folder: Path
     log: Path
     run: LoggedRun
+    files: Mapping[str, str | None]
+
+    @property
+    def upload(self) -> Path:
+        """The folder that is uploaded: the rebuilt log, and the files beside it."""
+        return self.log.with_name("upload")
+
+    @property
+    def own_files(self) -> frozenset[str]:
+        """Names of the files that are uploaded."""
+        return frozenset(name for name, fault in self.files.items() if fault is None)
 
     @property
     def resumes(self) -> bool:
@@ -71,27 +90,51 @@ def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: Uploa
     Raises:
         StoppedError: It was stopped.
     """
+    failed: list[SyncOutcome] = []
     try:
         place = tools.servers.choose_place(run)
         tools.servers.look_up_run(place, run.run_id)
         with tempfile.TemporaryDirectory(prefix="wandb-sync-") as work:
-            copies = [_copy_run(found, run, Path(work, "runs", str(number))) for number, found in enumerate(folders)]
-            there = _upload_missing(run.run_id, copies, place, Path(work), tools)
+            copies, failed = _copy_all(folders, run, Path(work, "runs"))
+            if not copies:
+                return failed
+            there, left_out = _upload_missing(run.run_id, copies, place, Path(work), tools)
             for copy in copies:
                 copy.found.write_note(SyncNote(synced=True, before=0))
-    except (NotSyncedError, UploadError, OSError) as error:
-        return [
-            SyncOutcome(place=found.place, status="failed", run_id=run.run_id, reason=one_line(error))
-            for found in folders
-        ]
+    except StoppedError:
+        raise
+    except Exception as error:  # whatever is wrong with one run, the others are uploaded
+        done = {outcome.place for outcome in failed}
+        return [*failed, *(_failed(found, run, error) for found in folders if found.place not in done)]
     for copy in copies:
         tools.watch.done(len(copy.found.sizes))
         tools.watch.received(sum(copy.found.sizes.values()))
         tools.watch.rows(copy.run.rows)
-    return [_outcome_of_copy(copy, there) for copy in copies]
+    return [*failed, *(_outcome_of_copy(copy, there, left) for copy, left in zip(copies, left_out, strict=True))]
 
 
-def _outcome_of_copy(copy: _Copy, there: RunOnServer) -> SyncOutcome:
+def _copy_all(folders: Sequence[OfflineRun], run: OfflineManifest, work: Path) -> tuple[list[_Copy], list[SyncOutcome]]:
+    """Copy the attempts of a run, and say which cannot be: a broken one keeps no other from its upload."""
+    copies, failed = [], []
+    for number, found in enumerate(folders):
+        try:
+            copies.append(_copy_run(found, run, work / str(number)))
+        except (NotSyncedError, LeadsOutError) as error:
+            failed.append(_failed(found, run, error))
+    return copies, failed
+
+
+def _failed(found: OfflineRun, run: OfflineManifest, error: Exception) -> SyncOutcome:
+    return SyncOutcome(place=found.place, status="failed", run_id=run.run_id, reason=reason(error))
+
+
+def reason(error: Exception) -> str:
+    """Say in one line why a run was not uploaded."""
+    expected = isinstance(error, (NotSyncedError, UploadError, LeadsOutError, OSError))
+    return one_line(error) if expected else f"{type(error).__name__}: {one_line(error)}"
+
+
+def _outcome_of_copy(copy: _Copy, there: RunOnServer, left_out: tuple[str, ...]) -> SyncOutcome:
     return SyncOutcome(
         place=copy.found.place,
         status="synced",
@@ -99,36 +142,39 @@ def _outcome_of_copy(copy: _Copy, there: RunOnServer) -> SyncOutcome:
         rows=copy.run.rows,
         torn=copy.run.torn,
         url=there.url,
+        left_out=left_out,
     )
 
 
 def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
-    folder = work / found.name
-    log = found.fetch(folder)
+    work.mkdir(parents=True)
+    log = work / "run.wandb"
+    found.fetch_log(log)
     run = read_log(log)
     if not run.run_id:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
         raise NotSyncedError(f"it was kept as the run {about.run_id!r}, and its log is that of {run.run_id!r}")
-    return _Copy(found=found, folder=folder, log=log, run=run)
+    copy = _Copy(found=found, log=log, run=run, files={})
+    return replace(copy, files=found.fetch_files(copy.upload / "files"))
 
 
 def _upload_missing(
     run_id: str, copies: Sequence[_Copy], place: Place, work: Path, tools: UploadContext
-) -> RunOnServer:
-    """Send what the server does not have, and return the run when it has all of it."""
+) -> tuple[RunOnServer, list[tuple[str, ...]]]:
+    """Send what the server does not have, and return the run when it has all of it, and what each copy went without."""
     there = tools.servers.look_up_run(place, run_id)
     begun = [note.before for copy in copies if (note := copy.found.read_note())]
     before = min(begun, default=there.rows)
     wanted = reduce(lambda rows, copy: copy.run.rows + (rows if copy.resumes else 0), copies, before)
+    left_out = _rebuild(copies, place, anew=bool(begun) and before == 0)
     if begun and there.ended and there.rows >= wanted:
-        return there
+        return there, left_out
     _refuse_loss(copies, before, cut_off=bool(begun) and there.rows > before)
-    _mend_logs(copies, anew=bool(begun) and before == 0)
     for copy in copies:
         copy.found.write_note(SyncNote(synced=False, before=before))
-    upload_folders([copy.folder for copy in copies], place, work, tools.stop.check)
-    return _wait_for_arrival(run_id, wanted, place, tools)
+    upload_folders([copy.upload for copy in copies], place, work, tools.stop.check)
+    return _wait_for_arrival(run_id, wanted, place, tools), left_out
 
 
 def _refuse_loss(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
@@ -154,15 +200,27 @@ def _refuse_loss(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None
         )
 
 
-def _mend_logs(copies: Sequence[_Copy], *, anew: bool) -> None:
-    """Have logs end before their tear, attempts go on, and a run start over where an upload of it was cut off.
+def _rebuild(copies: Sequence[_Copy], place: Place, *, anew: bool) -> list[tuple[str, ...]]:
+    """Write the logs that are uploaded: harmless records only, up to the tear of a torn log.
 
-    What an upload that was cut off has sent would otherwise be there twice: W&B appends to a run that goes on.
+    Attempts go on with their run; a run starts over where an upload of it was cut off: what that one has sent would
+    otherwise be there twice, for W&B appends to a run that goes on.
+
+    Returns:
+        What is left out of each.
     """
+    left_out = []
     for number, copy in enumerate(copies):
-        resumes = copy.resumes and not (anew and number == 0)
-        if not copy.run.intact or resumes != copy.run.resumes:
-            mend_log(copy.log, resumes=resumes)
+        rebuilder = LogRebuilder(
+            run_id=copy.run.run_id,
+            place=place,
+            resumes=copy.resumes and not (anew and number == 0),
+            files=copy.own_files,
+        )
+        rebuilder.rebuild(copy.log, copy.upload / copy.log.name)
+        faults = {name: fault for name, fault in copy.files.items() if fault is not None}
+        left_out.append((*(f"the file {quoted(name)}: {fault}" for name, fault in faults.items()), *rebuilder.left_out))
+    return left_out
 
 
 def _wait_for_arrival(run_id: str, wanted: int, place: Place, tools: UploadContext) -> RunOnServer:

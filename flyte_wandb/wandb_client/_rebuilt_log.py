@@ -1,0 +1,130 @@
+"""The log of an offline run, rebuilt for its upload out of records that are known to be harmless.
+
+W&B's service does what the records of a log say, with the rights of whoever uploads it. Some name files of the machine
+(artifacts, TensorBoard's folders), some are requests to the service itself, and one of an unknown kind ends it (wandb
+0.31, `core/internal/stream/sender.go`). A log comes from elsewhere, so what is uploaded is a list of what may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from .._logging import quoted
+from .._place import Place
+from ._log_file import LogRecords, can_append, protocol, write_log
+
+_VALUES: Final = frozenset(
+    {
+        "alert",
+        "config",
+        "environment",
+        "exit",
+        "final",
+        "footer",
+        "header",
+        "history",
+        "metric",
+        "output",
+        "output_logger",
+        "output_raw",
+        "preempting",
+        "stats",
+        "summary",
+        "telemetry",
+    }
+)
+"""The kinds that carry values and text, of which W&B opens nothing."""
+
+_OF_THE_SERVER: Final = ("settings", "storage_id")
+"""What a log does not say of a run: which run of the server is meant is said by its id, entity and project."""
+
+
+@dataclass(kw_only=True)
+class LogRebuilder:
+    """Rebuilds one log.
+
+    Args:
+        run_id: The run. What the log says of another one is left out.
+        place: Where it goes, whatever the log says.
+        resumes: Whether it is to go on with what the server has of it, rather than start over.
+        files: Names of the files in the run's own folder.
+
+    Attributes:
+        left_out: What was not written, each once, in words.
+    """
+
+    run_id: str
+    place: Place
+    resumes: bool
+    files: Collection[str]
+    left_out: dict[str, None] = field(default_factory=dict)
+
+    def rebuild(self, source: Path, target: Path) -> None:
+        """Write the harmless records of a log into a new one, up to the tear of the log or the end of its run.
+
+        Args:
+            source: The log.
+            target: The new log.
+
+        Raises:
+            OSError: They cannot be read or written.
+        """
+        with source.open("rb") as log, target.open("wb") as file:
+            write_log(file, self._harmless(LogRecords(log)))
+
+    def _harmless(self, records: LogRecords) -> Iterator[bytes]:
+        ended = False
+        for record in records:
+            kind = record.WhichOneof("record_type")
+            if ended and kind not in ("final", "footer"):
+                self._leave_out("what follows the end of the run")
+            elif (content := self._harmless_content(kind, record)) is not None:
+                # A new record: what else the old one carries, known or not, is for the service and not for the server.
+                clean = protocol().Record(num=record.num, **{kind: content})
+                clean.DiscardUnknownFields()
+                yield clean.SerializeToString()
+            ended = ended or kind == "exit"
+
+    def _harmless_content(self, kind: str | None, record: Any) -> Any:
+        """Return what may be uploaded of a record, or None."""
+        if kind in _VALUES:
+            return getattr(record, kind)
+        if kind == "run":
+            return self._own_run(record.run)
+        if kind == "files":
+            return self._own_files(record.files)
+        return self._leave_out(_named(kind, record))
+
+    def _own_run(self, run: Any) -> Any:
+        if run.run_id != self.run_id:
+            return self._leave_out(f"what it says of another run, {quoted(run.run_id)}")
+        run.project, run.entity = self.place.project or "", self.place.entity or ""
+        for name in _OF_THE_SERVER:
+            run.ClearField(name)
+        if can_append():
+            run.resume = self.resumes
+        return run
+
+    def _own_files(self, record: Any) -> Any:
+        """Keep the names of files that were copied out of the run's folder: no others are beside the new log."""
+        own = [item for item in record.files if item.path in self.files]
+        for item in record.files:
+            if item.path not in self.files:
+                self._leave_out(f"the file {quoted(item.path)}, which is not in its folder")
+        return protocol().FilesRecord(files=own) if own else None
+
+    def _leave_out(self, what: str) -> None:
+        self.left_out[what] = None
+
+
+def _named(kind: str | None, record: Any) -> str:
+    if kind == "artifact":
+        return f"the artifact {quoted(record.artifact.name)}"
+    if kind == "use_artifact":
+        return f"the use of the artifact {quoted(record.use_artifact.name)}"
+    if kind == "tbrecord":
+        return f"TensorBoard's folder {quoted(record.tbrecord.log_dir)}"
+    return f"records of the kind {kind or 'unknown'}"

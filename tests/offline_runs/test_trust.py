@@ -1,0 +1,223 @@
+"""A log from elsewhere is data: it uploads no file of the machine that reads it, and breaks no other run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flyte_wandb import sync_wandb_runs
+from flyte_wandb.results.offline._storage import LeadsOutError, open_storage
+from flyte_wandb.testing import WandbServer
+from tests.cli.running import run
+from tests.offline_runs import edges
+from tests.offline_runs.conftest import kept
+
+Write = Callable[..., Path]
+SECRET = b"the content of a file that is none of the run's"
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file outside of every run's folder."""
+    (tmp_path / "private").mkdir()
+    path = tmp_path / "private" / "secret.txt"
+    path.write_bytes(SECRET)
+    return path
+
+
+@pytest.fixture
+def edge(online: WandbServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[edges.TakingArtifacts]:
+    """A server that takes artifacts, to which the W&B client of this process is set."""
+    edge = edges.TakingArtifacts(online)
+    monkeypatch.setenv("WANDB_BASE_URL", edge.url)
+    with edge.serving():
+        yield edge
+
+
+def test_an_artifact_that_names_a_file_of_the_machine_uploads_nothing_of_it(
+    edge: edges.TakingArtifacts, server: WandbServer, offline_run: Write, secret: Path
+) -> None:
+    folder = kept(edges.rewrite(offline_run(), edges.inserted(edges.artifact(secret))))
+    (outcome,) = sync_wandb_runs(folder)
+    assert SECRET not in edge.received()
+    assert edge.artifacts == []
+    assert (outcome.status, outcome.rows, len(server.run("r1").history)) == ("synced", 5, 5), outcome.reason
+    assert outcome.left_out == ("the artifact 'stolen'",)
+
+
+def test_whatever_else_a_log_says_to_the_service_is_left_out_and_told(
+    edge: edges.TakingArtifacts, server: WandbServer, offline_run: Write, secret: Path, tmp_path: Path
+) -> None:
+    other = edges.pb.Record(run=edges.pb.RunRecord(run_id="r9", project="theirs", entity="them"))
+    hostile = [
+        edges.artifact(secret, "\x1b]8;;http://evil\x07a"),
+        edges.logged_artifact(secret),
+        edges.tensorboard(secret.parent),
+        edges.files(str(secret), f"../../{secret.parent.name}/{secret.name}", "media/../../../private/secret.txt"),
+        edges.pb.Record(use_artifact=edges.pb.UseArtifactRecord(name="theirs")),
+        edges.pb.Record(),
+        other,
+    ]
+    first = edges.pb.RunRecord(project="theirs", entity="them", storage_id="another-run", run_id="r1")
+
+    def changed(honest: list[Any]) -> list[Any]:
+        next(record for record in honest if record.WhichOneof("record_type") == "run").run.MergeFrom(first)
+        return [*honest[:-1], *hostile, honest[-1], *hostile[:1], honest[-1]]
+
+    folder = kept(edges.rewrite(offline_run(), changed))
+    printed = run("sync", str(folder), folder=tmp_path, environ=server.environ | {"WANDB_BASE_URL": edge.url})
+    assert SECRET not in edge.received()
+    assert (edge.artifacts, len(server.run("r1").history)) == ([], 5)
+    assert {(record.entity, record.project) for record in server.runs} == {("local", "p")}
+    line = printed.stdout.splitlines()[0]
+    assert line.endswith(
+        r"; left out: the artifact '\x1b]8;;http://evil\x07a', records of the kind request, "
+        f"TensorBoard's folder '{secret.parent}' and 7 more"
+    ), printed
+    assert printed.returncode == 0
+
+
+@pytest.mark.parametrize("how", ["link", "hard-link", "linked-folder"])
+@pytest.mark.parametrize("who", ["kept", "own"])
+def test_a_file_that_is_kept_elsewhere_is_left_out_and_told(
+    how: str, who: str, edge: edges.TakingArtifacts, offline_run: Write, secret: Path
+) -> None:
+    folder = edges.rewrite(offline_run(), edges.inserted(edges.files("secret.txt", "below/secret.txt")))
+    stolen = folder / "files" / "secret.txt"
+    if how == "link":
+        stolen.symlink_to(secret)
+    elif how == "hard-link":
+        stolen.hardlink_to(secret)
+    else:
+        (folder / "files" / "below").symlink_to(secret.parent)
+    (outcome,) = sync_wandb_runs(kept(folder) if who == "kept" else folder)
+    assert SECRET not in edge.received()
+    assert outcome.status == "synced", outcome.reason
+    missing = "the file 'below/secret.txt', which is not in its folder"
+    reasons = {
+        "link": ("the file 'secret.txt': it, or a folder on the way to it, is a link",),
+        "hard-link": ("the file 'secret.txt': it has a second name elsewhere, as a hard link has",),
+        "linked-folder": (),
+    }
+    assert outcome.left_out == (*reasons[how], "the file 'secret.txt', which is not in its folder", missing)
+
+
+def test_a_log_a_manifest_or_a_note_that_is_kept_elsewhere_is_neither_read_nor_written(
+    edge: edges.TakingArtifacts, offline_run: Write, secret: Path, tmp_path: Path
+) -> None:
+    good = offline_run()
+    linked = {name: Path(shutil.copytree(good, tmp_path / name)) for name in ("log", "manifest", "note")}
+    (linked["log"] / "run-r1.wandb").unlink()
+    (linked["log"] / "run-r1.wandb").symlink_to(good / "run-r1.wandb")
+    (linked["manifest"] / "offline.json").symlink_to(secret)
+    (linked["note"] / "flyte-wandb-sync.json").symlink_to(secret)
+    for name in ("log", "note"):
+        kept(linked[name])
+    outcomes = sync_wandb_runs(*linked.values())
+    assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
+        ("failed", "it, or a folder on the way to it, is a link")
+    ] * 3
+    assert secret.read_bytes() == SECRET
+    assert len(edge.bodies) == len([body for body in edge.bodies if b"UpsertBucket" not in body])
+
+
+def test_a_name_that_changes_between_check_and_use_leads_nowhere(secret: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "files" / "below").mkdir(parents=True)
+    for name in ("files/a.txt", "files/below/secret.txt", "files/pipe"):
+        (folder / name).write_bytes(b"mine")
+    home = open_storage(str(tmp_path)).below("run")
+    assert set(home.sizes()) == {"files/a.txt", "files/below/secret.txt", "files/pipe"}
+    (folder / "files" / "a.txt").unlink()
+    (folder / "files" / "a.txt").symlink_to(secret)
+    shutil.rmtree(folder / "files" / "below")
+    (folder / "files" / "below").symlink_to(secret.parent)
+    (folder / "files" / "pipe").unlink()
+    os.mkfifo(folder / "files" / "pipe")
+    for name in ("files/a.txt", "files/below/secret.txt", "files/pipe"):
+        with pytest.raises(LeadsOutError):
+            home.fetch(name, tmp_path / "copy")
+        with pytest.raises(LeadsOutError):
+            home.write(name, b"overwritten")
+    folder.rename(tmp_path / "away")
+    (tmp_path / "run").symlink_to(secret.parent)
+    with pytest.raises(LeadsOutError):
+        home.read("secret.txt", 100)
+    assert secret.read_bytes() == SECRET
+
+
+def test_a_name_that_goes_on_changing_never_gives_what_is_elsewhere(secret: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "mine").write_bytes(b"mine")
+    (folder / "link").symlink_to(secret)
+    ended = threading.Event()
+
+    def change() -> None:
+        while not ended.is_set():
+            for name in ("mine", "link"):
+                os.replace(folder / name, folder / "file")
+                if name == "mine":
+                    (folder / "mine").write_bytes(b"mine")
+                else:
+                    (folder / "link").symlink_to(secret)
+
+    thread = threading.Thread(target=change)
+    (folder / "file").write_bytes(b"mine")
+    thread.start()
+    seen = set()
+    try:
+        for _ in range(2000):
+            try:
+                open_storage(str(folder)).fetch("file", tmp_path / "copy")
+                seen.add((tmp_path / "copy").read_bytes())
+            except LeadsOutError:
+                seen.add(b"refused")
+    finally:
+        ended.set()
+        thread.join()
+    assert seen == {b"mine", b"refused"}
+
+
+BROKEN = {
+    "deep-manifest": {"offline.json": "[" * 100_000},
+    "nul-in-project": {"offline.json": json.dumps({"run_id": "r1", "project": "p\0"})},
+    "surrogate-in-id": {"offline.json": '{"run_id": "\\ud800"}'},
+    "number-for-host": {"offline.json": json.dumps({"run_id": "r1", "host": 5})},
+    "host-of-nobody": {"offline.json": json.dumps({"run_id": "r1", "host": "file:///etc/passwd"})},
+    "long-id": {"offline.json": json.dumps({"run_id": "r" * 1_000_000})},
+    "no-text": {"offline.json": "\udcff\udcfe"},
+    "long-number": {"offline.json": '{"run_id": "r1", "exit_code": ' + "9" * 5000 + "}"},
+    "deep-note": {"flyte-wandb-sync.json": "[" * 100_000},
+    "endless-note": {"flyte-wandb-sync.json": '{"synced": false, "before": 1e999}'},
+    "list-for-note": {"flyte-wandb-sync.json": "[1]"},
+    "log-of-nothing": {"run-r1.wandb": "\0" * 4096},
+}
+
+
+def test_a_broken_manifest_or_note_is_the_outcome_of_its_run_and_stops_no_other(
+    server: WandbServer, offline_run: Write, tmp_path: Path
+) -> None:
+    good = kept(offline_run())
+    for name, files in BROKEN.items():
+        folder = kept(Path(shutil.copytree(good, tmp_path / "raw" / name)))
+        for file, content in files.items():
+            (folder / file).write_bytes(content.encode("utf-8", "surrogateescape"))
+    kept(Path(shutil.copytree(good, tmp_path / "raw" / "nasty\x1b[2J\udcff")), run_id="")
+    good.rename(tmp_path / "raw" / "zz-good")
+    result = run("sync", str(tmp_path / "raw"), folder=tmp_path, environ=server.environ)
+    *lines, total = result.stdout.splitlines()
+    assert result.returncode == 1, result
+    assert total == f"1 uploaded, {len(BROKEN) + 1} failed"
+    assert len(server.run("r1").history) == 5
+    assert len(lines) == len(BROKEN) + 2
+    assert "\x1b" not in result.stdout
+    assert len([line for line in lines if "its offline.json cannot be read: " in line]) == 9
+    assert len([line for line in lines if "its flyte-wandb-sync.json cannot be read; remove it" in line]) == 3
