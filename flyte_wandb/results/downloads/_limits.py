@@ -51,7 +51,7 @@ def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
         SettingError: A variable holds no number in its range.
 
     >>> read_limits({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
-    Tuning(at_once=4, patience=300.0)
+    DownloadLimits(at_once=4, patience=300.0)
     """
     at_once = _read_number(
         environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", DownloadLimits().at_once

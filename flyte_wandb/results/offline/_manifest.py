@@ -57,12 +57,12 @@ class OfflineManifest:
 
 
 def parse_manifest(text: bytes) -> OfflineManifest:
-    """Read what `Kept.write` has written.
+    """Read what `OfflineManifest.to_json` has written.
 
     Raises:
         ValueError: It is something else, or W&B would not take what it says.
 
-    >>> parse_manifest(OfflineManifest(run_id="r1-a0", flyte_run="r1").write()).flyte_run
+    >>> parse_manifest(OfflineManifest(run_id="r1-a0", flyte_run="r1").to_json()).flyte_run
     'r1'
     """
     try:
