@@ -1,35 +1,62 @@
-"""Ends that come from outside while a task's function runs: SIGTERM, and Stop in W&B's UI."""
+"""How one call of a task's function is ended from outside: by Stop in W&B's UI, or by SIGTERM."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
 
 from .._errors import RunStoppedError
 
 PREEMPTED: Final = 128 + signal.SIGTERM
-"""Exit code of a run whose task was told to end by SIGTERM."""
+"""Exit code of a run, and of a process, whose task was ended by SIGTERM."""
+
+_MARK_SECONDS: Final = 2.0
+"""How long finishing a run waits for the thread that tells W&B of the preemption, where its service is silent."""
+
+
+class PreemptedError(SystemExit):
+    """Ends a function because SIGTERM has arrived. Without arguments: Python raises it in a thread by its type."""
+
+    def __init__(self) -> None:
+        super().__init__(PREEMPTED)
 
 
 class Interruption:
-    """What can end one call of a task's function from outside, and whether it did.
+    """What can end one call of a task's function from outside, and how far the call is.
+
+    The sequence of Stop:
+
+    1. W&B's client calls `stop` in a thread of its own.
+    2. `RunStoppedError` is raised in the function's thread, or its coroutine is cancelled. A function that has not
+       started does not start. One that is over is ended no more.
+    3. `around_sync` or `around_async` raises the error.
+
+    That of SIGTERM (`_sigterm`) is the same with `preempt`, except that a function of the main thread is ended by the
+    signal's handler, with `raise_in_handler`.
 
     Attributes:
         preempted: Whether SIGTERM has arrived.
+        over: Is set when the function has ended, however it did.
+        closed: Is set when its run was let go of.
     """
 
     def __init__(self) -> None:
         self.preempted = False
+        self.over = threading.Event()
+        self.closed = threading.Event()
         self._lock = threading.Lock()
-        self._stop: Callable[[], object] | None = None
-        self._exit: Callable[[], object] | None = None
-        self._stopped = False
+        self._closing = threading.Lock()
+        self._marking = threading.Lock()
+        self._marked = False
+        self._end: Callable[[type[BaseException]], bool] | None = None
+        self._cause: type[BaseException] | None = None
+        self._delivered = False
 
     def __deepcopy__(self, memo: object) -> Interruption:
         """Return this very one: W&B copies a run's settings, and with them its `stop`, whenever they are read."""
@@ -37,15 +64,43 @@ class Interruption:
 
     def stop(self) -> None:
         """End the function, or do not let it start, because somebody has stopped its run. Callable from any thread."""
-        with self._lock:
-            self._stopped = True
-            if self._stop:
-                self._stop()
+        self._end_because(RunStoppedError)
 
-    def exit(self) -> None:
-        """End the function because SIGTERM has arrived. Called in the main thread, between two of its steps."""
-        if self._exit:
-            self._exit()
+    def preempt(self) -> None:
+        """End the function, or do not let it start, because of SIGTERM. Not callable from a handler of signals."""
+        self._end_because(PreemptedError)
+
+    def raise_in_handler(self) -> None:
+        """Do what `preempt` does, in the handler of a signal: takes no lock, which this thread may hold already.
+
+        Raises:
+            PreemptedError: The function runs in this thread, the main one.
+        """
+        if self._end is _raise_in_main and not self._delivered and self._cause is not RunStoppedError:
+            self._cause, self._delivered = PreemptedError, True
+            raise PreemptedError
+        if self._end is None and self._cause is None and not self.over.is_set():
+            self._cause = PreemptedError
+
+    def mark_once(self, mark: Callable[[], None]) -> None:
+        """Have W&B told of the preemption by whichever thread comes first; the others wait for it, for a moment."""
+        if not self._marking.acquire(timeout=_MARK_SECONDS):
+            return
+        try:
+            marked, self._marked = self._marked, True
+            if not marked:
+                mark()
+        finally:
+            self._marking.release()
+
+    def close_once(self, close: Callable[[], None]) -> None:
+        """Let go of the run in whichever thread comes first; the others wait for it."""
+        with self._closing:
+            if not self.closed.is_set():
+                try:
+                    close()
+                finally:
+                    self.closed.set()
 
     @contextmanager
     def around_sync(self) -> Iterator[None]:
@@ -53,16 +108,17 @@ class Interruption:
 
         Raises:
             RunStoppedError: The run was stopped.
-            SystemExit: SIGTERM has arrived.
+            PreemptedError: SIGTERM has arrived.
         """
-        thread = threading.get_ident()
+        thread = threading.current_thread()
+        end = _raise_in_main if thread is threading.main_thread() else partial(_raise_in, thread.ident)
         try:
-            with self._armed(stop=lambda: _raise_in(thread, RunStoppedError), exit=_exit_preempted):
+            with self._armed(end):
                 yield
         finally:
-            if self._stopped:
-                _raise_in(thread, None)
-        if self._stopped:
+            if self._cause:
+                _raise_in(thread.ident, None)
+        if self._cause is RunStoppedError:
             raise RunStoppedError
 
     @contextmanager
@@ -71,130 +127,57 @@ class Interruption:
 
         Raises:
             RunStoppedError: The run was stopped.
-            asyncio.CancelledError: SIGTERM has arrived.
+            PreemptedError: SIGTERM has arrived.
         """
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
-        def end() -> None:
-            if self._exit:  # else the function has ended by itself meanwhile
+        def cancel() -> None:
+            if self._end:  # else the function has ended by itself meanwhile
                 task.cancel()
 
-        def cancel() -> None:
-            loop.call_soon_threadsafe(end)
+        def end(cause: type[BaseException]) -> bool:
+            loop.call_soon_threadsafe(cancel)
+            return True
 
         try:
-            with self._armed(stop=cancel, exit=cancel):
+            with self._armed(end):
                 yield
         except asyncio.CancelledError as error:
-            if self._stopped:
-                raise RunStoppedError from error
+            if self._cause:
+                raise self._cause from error
             raise
 
-    @contextmanager
-    def _armed(self, *, stop: Callable[[], object], exit: Callable[[], object]) -> Iterator[None]:
+    def _end_because(self, cause: type[BaseException]) -> None:
         with self._lock:
-            if self._stopped:
-                raise RunStoppedError
-            self._stop, self._exit = stop, exit
-        try:
-            yield
-        finally:
-            self._exit = None
-            with self._lock:
-                self._stop = None
-
-
-class SigtermHandler:
-    """Handles SIGTERM while functions are watched: those of one event loop, or one of the main thread itself."""
-
-    def __init__(self) -> None:
-        self._watched: dict[Interruption, Callable[[], None]] = {}
-        self._before: Any = None
-        self._forking = threading.local()
+            self._cause = self._cause or cause
+            if self._cause is cause and self._end and not self._delivered:
+                self._delivered = self._end(cause)
 
     @contextmanager
-    def watched(self, interruption: Interruption, tell: Callable[[], None]) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread() or not self._handles():
-            yield
-            return
-        self._watched[interruption] = tell
+    def _armed(self, end: Callable[[type[BaseException]], bool]) -> Iterator[None]:
         try:
+            with self._lock:
+                if self._cause:
+                    raise self._cause
+                self._end = end
             yield
         finally:
-            del self._watched[interruption]
-            if not self._watched:
-                self._give_back()
-
-    def before_fork(self) -> None:
-        """Hold SIGTERM back: a child that it reached before `in_child` would take it for its parent's, and lose it."""
-        self._forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-    def in_parent(self) -> None:
-        """Let through what was held back."""
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._forking.mask)
-
-    def in_child(self) -> None:
-        """Watch nothing any more, with the handler of before: a forked child is nobody's task."""
-        self._watched.clear()
-        self._give_back()
-        self.in_parent()
-
-    def _give_back(self) -> None:
-        if signal.getsignal(signal.SIGTERM) == self._on_term:
-            signal.signal(signal.SIGTERM, self._before)
-
-    def _handles(self) -> bool:
-        """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
-        now = signal.getsignal(signal.SIGTERM)
-        if now in (signal.SIG_IGN, None):
-            return False
-        if now != self._on_term:
-            self._before = signal.signal(signal.SIGTERM, self._on_term)
-        return True
-
-    def _on_term(self, number: int, frame: Any) -> None:
-        for interruption, tell in list(self._watched.items()):
-            interruption.preempted = True
-            # The main thread may hold what the client needs for it.
-            threading.Thread(target=tell, name="flyte-wandb-preempting", daemon=True).start()
-        if callable(self._before):
-            self._before(number, frame)
-            return
-        for interruption in list(self._watched):
-            interruption.exit()
+            self._end = None
+            self.over.set()
+            with self._lock:  # whoever is ending the function has done so, and what it raised can be taken back
+                pass
 
 
-_SIGTERM_HANDLER: Final = SigtermHandler()
-os.register_at_fork(
-    before=_SIGTERM_HANDLER.before_fork,
-    after_in_parent=_SIGTERM_HANDLER.in_parent,
-    after_in_child=_SIGTERM_HANDLER.in_child,
-)
+def _raise_in_main(cause: type[BaseException]) -> bool:
+    """Raise an exception in the main thread, but for SIGTERM: its handler runs there, and wakes up a sleep, too."""
+    return cause is not PreemptedError and _raise_in(threading.main_thread().ident, cause)
 
 
-def preemptible(interruption: Interruption, tell: Callable[[], None]) -> AbstractContextManager[None]:
-    """Return a context in which SIGTERM ends the function, and ends nothing once the function is over.
-
-    It handles the signal in the main thread only: Python can handle none elsewhere. A handler of somebody else is
-    called in place of ending the function; who ignores SIGTERM goes on to do so. Afterwards the handler of before is
-    back.
-
-    Args:
-        interruption: The end of the function.
-        tell: Tells W&B of the signal. Called in a thread of its own.
-    """
-    return _SIGTERM_HANDLER.watched(interruption, tell)
-
-
-def _exit_preempted() -> None:
-    raise SystemExit(PREEMPTED)
-
-
-def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
+def _raise_in(thread: int | None, kind: type[BaseException] | None) -> bool:
     """Raise an exception in another thread as soon as it runs Python code, or with None take a pending one back.
 
     W&B's own agent ends its trials so.
     """
     wanted = ctypes.py_object(kind) if kind else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)
+    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread or 0), wanted))

@@ -45,6 +45,7 @@ class SettingArguments(TypedDict, total=False):
     on_error: str | None
     on_retry: str | None
     checkpoint_step: int | Callable[[], int | None] | None
+    sigterm_grace: float | None
 
     notes: str | None
     job_type: str | None
@@ -189,6 +190,12 @@ def _step_fault(value: object) -> str | None:
     return f"expected a step, 0 or more, or a function that finds it, not {value!r}"
 
 
+def _seconds_fault(value: object) -> str | None:
+    if type(value) in (int, float) and 0 <= value <= LONGEST_GRACE:  # type: ignore[operator]
+        return None
+    return f"expected seconds, 0 to {LONGEST_GRACE}, not {value!r}"
+
+
 def _accept_anything(value: object) -> None:
     return None
 
@@ -198,6 +205,9 @@ def _without_key(settings: Mapping[str, Any]) -> str | None:
         return None
     return "everybody who sees the run in Flyte would see the key; give it to the tasks as WANDB_API_KEY, by a secret"
 
+
+LONGEST_GRACE: Final = 3600
+"""Seconds that a function may be given after SIGTERM: as long as anybody's `terminationGracePeriodSeconds`."""
 
 _FLAG: Final = Field(check=check_type("True or False", bool))
 _TEXT: Final = Field(check=check_type("a text", str), text=True)
@@ -228,6 +238,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "on_error": Field(check=check_choice("raise", "offline", "ignore"), text=True),
     "on_retry": Field(check=check_choice("resume", "new"), text=True),
     "checkpoint_step": Field(check=_step_fault),
+    "sigterm_grace": Field(check=_seconds_fault),
     "notes": _TEXT,
     "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
     "dir": Field(check=_accept_anything),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,11 @@ from ..plugins._versions import check_plugins, write_plugins
 from ..results.downloads._after_task import download_after_task, download_after_task_async, find_run_to_download
 from ..runs._current import CURRENT_CALL, TrackedCall, current_call, in_bare_thread
 from ..runs._registry import OPEN_RUNS
-from ..runs._termination import preemptible
+from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
+from ..runs._termination import PreemptedError
 from ..settings._context import write_settings
-from ..wandb_client._run import mark_preempting
-from ._open_close import close_run_for, open_run_for
+from ..wandb_client._dead_service import abandon_service
+from ._open_close import close_run_for, mark_run_preempted, open_run_for
 from ._threads import end_fork, run_uninterrupted
 
 if TYPE_CHECKING:
@@ -50,8 +52,10 @@ def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ..
     """Call `function` inside the right run."""
     if _is_inside_tracked_call():
         return function(*arguments, **named)
-    tracked = open_run_for(_plan_call(spec, function))
-    with _handling_sigterm(tracked):
+    planned = _plan_call(spec, function)
+    with _handling_sigterm(planned) as watched:
+        tracked = open_run_for(planned)
+        _watch_run(watched, tracked)
         result = _call_in_run(tracked, partial(function, *arguments, **named))
     if reference := _find_download(tracked):
         download_after_task(reference)
@@ -77,8 +81,10 @@ async def call_async(
     """Call the coroutine function `function` inside the right run, and keep the event loop free meanwhile."""
     if _is_inside_tracked_call():
         return await function(*arguments, **named)
-    tracked, cancelled = await run_uninterrupted(open_run_for, _plan_call(spec, function))
-    with _handling_sigterm(tracked):
+    planned = _plan_call(spec, function)
+    with _handling_sigterm(planned) as watched:
+        tracked, cancelled = await run_uninterrupted(open_run_for, planned)
+        _watch_run(watched, tracked)
         result = await _call_in_run_async(tracked, partial(function, *arguments, **named), cancelled)
     if reference := _find_download(tracked):
         await download_after_task_async(reference)
@@ -125,18 +131,24 @@ def _step_facts(step: Step) -> tuple[str, Any, str]:
     return step.hook, step.value, describe_authors(step)
 
 
-def _handling_sigterm(tracked: TrackedCall) -> AbstractContextManager[None]:
-    """Return the context in which SIGTERM ends the function and W&B is told so; a rank without a run is left alone.
+@contextmanager
+def _handling_sigterm(planned: TrackedCall) -> Iterator[WatchedCall | None]:
+    """Have SIGTERM end the call, from before its run is opened until it was finished, unless a rank opens no run."""
+    if not planned.plan.role.opens:
+        yield None
+        return
+    watched = WatchedCall(interruption=planned.interruption, grace=planned.request.settings.sigterm_grace)
+    with SIGTERM_HANDLER.watching(watched):
+        yield watched
 
-    Of a trial W&B is not told: it would give it to another agent, while Flyte tries it again.
-    """
-    lease, trial = tracked.lease, tracked.request.trial
-    if lease is None:
-        return nullcontext()
-    return preemptible(tracked.interruption, partial(mark_preempting, lease.run) if trial is None else _do_nothing)
 
-
-def _do_nothing() -> None: ...
+def _watch_run(watched: WatchedCall | None, tracked: TrackedCall) -> None:
+    """Have SIGTERM end the run, too, now that it is there. What is kept in Flyte's storage needs the task's context."""
+    if watched is None or tracked.lease is None:
+        return
+    watched.mark = partial(mark_run_preempted, tracked)
+    watched.abandon = partial(abandon_service, tracked.lease.run)
+    watched.close = partial(contextvars.copy_context().run, close_run_for, tracked, PreemptedError())
 
 
 def _find_download(tracked: TrackedCall) -> Reference | None:

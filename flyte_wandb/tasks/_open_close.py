@@ -21,7 +21,7 @@ from ..runs._run_hooks import NOTHING_ADDED, Contribution, collect_contributions
 from ..runs._termination import PREEMPTED
 from ..wandb_client._configuration import effective_mode
 from ..wandb_client._opening import Mode, Opening
-from ..wandb_client._run import note_failure
+from ..wandb_client._run import mark_preempting, note_failure
 
 
 def open_run_for(planned: TrackedCall) -> TrackedCall:
@@ -88,7 +88,24 @@ def _collect_additions(planned: TrackedCall, mode: Mode | None) -> Contribution:
 
 
 def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:
-    """Let go of the run with the outcome of the function, and tell Flyte's report. Blocks, and never raises."""
+    """Let go of the run with the outcome of the function, and tell Flyte's report. Blocks, and never raises.
+
+    Does so once: SIGTERM may close the run of a function that does not end.
+    """
+    tracked.interruption.close_once(lambda: _close_run(tracked, error))
+
+
+def mark_run_preempted(tracked: TrackedCall) -> None:
+    """Tell W&B of SIGTERM, unless it was told already. Blocks.
+
+    Of a trial W&B is not told: it would give it to another agent, while Flyte tries it again.
+    """
+    lease = tracked.lease
+    if lease and tracked.request.trial is None:
+        tracked.interruption.mark_once(lambda: mark_preempting(lease.run))
+
+
+def _close_run(tracked: TrackedCall, error: BaseException | None) -> None:
     ended = _finish_run(tracked, tracked.lease, error) if tracked.lease else RunEnd()
     if tracked.request.settings.report:
         from ..results.report._tab import add_tab
@@ -98,6 +115,8 @@ def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:
 
 def _finish_run(tracked: TrackedCall, lease: Lease, error: BaseException | None) -> RunEnd:
     code = PREEMPTED if error and tracked.interruption.preempted else exit_code(error)
+    if tracked.interruption.preempted:
+        mark_run_preempted(tracked)
     if code and not tracked.plan.role.owns:
         note_failure(lease.run, writer_label(tracked.request), error)
     finished = OPEN_RUNS.release(lease, code)

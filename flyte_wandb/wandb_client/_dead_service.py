@@ -54,6 +54,29 @@ def log_dead_service(run: wandb.Run) -> None:
     )
 
 
+def abandon_service(run: wandb.Run | None = None) -> None:
+    """Have whoever waits for W&B's service wait no more: to this process it is as if the service had died.
+
+    It is one that does not answer (stopped, swapping), or one whose answer there is no time to wait for. What it was
+    sent it still writes to the disk as soon as it can.
+
+    Args:
+        run: A run behind the service, or None for the service that the next run would use.
+    """
+    client = service_behind(run)
+    try:
+        own_client().asyncer.run_soon(_abort(client))
+    except Exception:
+        _LOG.debug("the connection to W&B's service could not be cut", exc_info=True)
+
+
+def _abort(client: Any) -> Any:
+    async def abort() -> None:
+        client._writer.transport.abort()
+
+    return abort
+
+
 def service_died(error: BaseException) -> bool:
     """Whether an error says that W&B's service process is gone."""
     from wandb.sdk.lib.asyncio_manager import AlreadyJoinedError

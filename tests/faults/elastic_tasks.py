@@ -9,6 +9,7 @@ import flyte
 from flyteplugins.pytorch import Elastic
 
 from flyte_wandb import get_distributed_info, wandb_init
+from tests.faults import sigterm_tasks
 from tests.faults.tasks import log_rows, wait_for_test
 
 env = flyte.TaskEnvironment(name="faulty_elastic", plugin_config=Elastic(nproc_per_node=2, nnodes=1, max_restarts=0))
@@ -23,4 +24,14 @@ def waits(rows: int) -> str | None:
         log_rows(rows)
         Path("rank-0.pid").write_text(str(os.getpid()))
         wait_for_test()
+    return None
+
+
+@wandb_init(sigterm_grace=sigterm_tasks.GRACE)
+@env.task
+def in_native_code(rows: int) -> int | None:
+    """Have the primary log rows, and be in native code on every rank."""
+    if flyte.ctx().rank == 0:
+        sigterm_tasks.log_rows(rows)
+    sigterm_tasks.native()
     return None

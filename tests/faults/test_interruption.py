@@ -6,13 +6,20 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from flyte_wandb import RunStoppedError
-from flyte_wandb.runs._termination import PREEMPTED, Interruption, preemptible
+from flyte_wandb.runs._sigterm import SIGTERM_HANDLER, WatchedCall
+from flyte_wandb.runs._termination import PREEMPTED, Interruption
+
+
+def preemptible(interruption: Interruption, told: Callable[[], None]) -> AbstractContextManager[None]:
+    """Watch a call whose run tells W&B of SIGTERM by `told`."""
+    return SIGTERM_HANDLER.watching(WatchedCall(interruption=interruption, grace=60.0, mark=told))
 
 
 def term() -> None:
@@ -49,14 +56,76 @@ def test_sigterm_cancels_every_coroutine_of_the_loop(told: threading.Event) -> N
         with preemptible(interruption, told.set), interruption.around_async():
             await asyncio.Event().wait()
 
-    async def main() -> list[Any]:
-        running = asyncio.gather(*map(never, both), return_exceptions=True)
+    async def main() -> None:
+        running = asyncio.gather(*map(never, both))
         await asyncio.sleep(0)
         term()
-        return await running
+        await running
 
-    assert [type(error) for error in asyncio.run(main())] == [asyncio.CancelledError] * 2
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(main())
+    assert ended.value.code == PREEMPTED
     assert [one.preempted for one in both] == [True, True]
+
+
+def test_a_second_sigterm_does_not_disturb_the_clean_up(told: threading.Event) -> None:
+    interruption, cleaned_up = Interruption(), []
+    with pytest.raises(SystemExit), preemptible(interruption, told.set), interruption.around_sync():
+        try:
+            term()
+        finally:
+            term()
+            cleaned_up.append(True)
+    assert cleaned_up == [True]
+
+
+def test_sigterm_before_the_function_has_started_does_not_let_it_start(told: threading.Event) -> None:
+    interruption = Interruption()
+    with preemptible(interruption, told.set):
+        term()
+        with pytest.raises(SystemExit), interruption.around_sync():
+            raise AssertionError("it has started")
+    assert interruption.over.is_set()
+
+
+def test_sigterm_ends_a_function_in_a_thread_that_an_event_loop_waits_for(told: threading.Event) -> None:
+    interruption, inside = Interruption(), threading.Event()
+
+    def work() -> None:
+        with preemptible(interruption, told.set), interruption.around_sync():
+            inside.set()
+            while not threading.Event().wait(0.01):
+                pass
+
+    async def main() -> None:
+        working = asyncio.create_task(asyncio.to_thread(work))
+        while not (inside.is_set() and signal.getsignal(signal.SIGTERM) == SIGTERM_HANDLER._on_term):
+            await asyncio.sleep(0)
+        term()
+        await working
+
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(main())
+    assert ended.value.code == PREEMPTED
+
+
+def test_a_wakeup_descriptor_of_somebody_else_stays(told: threading.Event) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    before = signal.set_wakeup_fd(write)
+    try:
+        with preemptible(Interruption(), told.set):
+            pass
+        assert signal.set_wakeup_fd(before) == write
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def test_our_wakeup_descriptor_goes_with_the_handler(told: threading.Event) -> None:
+    with preemptible(Interruption(), told.set):
+        pass
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_sigterm_ends_nothing_once_the_function_is_over(told: threading.Event) -> None:

@@ -1,0 +1,230 @@
+"""SIGTERM ends the tracked functions of this process well inside the 30 seconds that Kubernetes gives a pod."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ._termination import PREEMPTED, Interruption
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+FINISH_SECONDS: Final = 8.0
+"""What W&B gets to take the rows of a run, once its function is over. With the default grace of ten, and the two
+seconds below, it leaves a third of Kubernetes' 30."""
+
+_LEAVE_SECONDS: Final = 2.0
+"""How long a run that W&B was not let finish may take to be let go of."""
+
+
+def _nothing() -> None: ...
+
+
+@dataclass(kw_only=True, eq=False)
+class WatchedCall:
+    """One call of a tracked function, from before its run is opened until after it was finished.
+
+    Attributes:
+        interruption: What ends the function, and how far it is.
+        grace: Seconds that the function has to end after SIGTERM.
+        mark: Tells W&B of the preemption. May block.
+        close: Lets go of the run as that of a preempted task. May block.
+        abandon: Has a `close` that waits for W&B wait no more.
+        ended: Is set when the call is over and its run finished.
+        signalled: Is taken once SIGTERM was seen for this call, so that a second one does not disturb its end.
+    """
+
+    interruption: Interruption
+    grace: float
+    mark: Callable[[], None] = _nothing
+    close: Callable[[], None] = _nothing
+    abandon: Callable[[], None] = _nothing
+    ended: threading.Event = field(default_factory=threading.Event)
+    signalled: threading.Lock = field(default_factory=threading.Lock)
+
+
+class SigtermHandler:
+    """Handles SIGTERM while functions are watched, whichever thread they run in.
+
+    The sequence:
+
+    1. The handler runs in the main thread, or, while that is in native code, a thread that reads the signal's wakeup
+       descriptor hears of it first. Whoever it is, each watched call gets one thread that sees to its end.
+    2. That thread has W&B told, and ends the function: a sync one by `PreemptedError`, raised in its thread (in the
+       main one by the handler); a coroutine by cancelling it.
+    3. The function has its grace for its own clean-up, and its run is finished as ever. Finishing has `FINISH_SECONDS`;
+       then what W&B did not take stays on the disk. A result that the function has returned is returned.
+    4. A function that does not end (native code, `time.sleep` in a thread, swallowed exceptions) has its run finished
+       from here, and the process exits with 143.
+
+    A handler of somebody else is called in place of steps 2 to 4, after W&B was told; who ignores SIGTERM goes on to.
+    The handler of before is back after the last call. A forked child has it back at once: it is nobody's task.
+    """
+
+    def __init__(self) -> None:
+        self._calls: set[WatchedCall] = set()
+        self._before: Any = None
+        self._pipe: tuple[int, int] | None = None
+        self._forking = threading.local()
+
+    @contextmanager
+    def watching(self, call: WatchedCall) -> Iterator[None]:
+        """Have SIGTERM end a call. Outside of the main thread this needs a loop there; Flyte's runtime has one."""
+        self._calls.add(call)
+        _call_in_main_thread(self._install)
+        try:
+            yield
+        finally:
+            call.ended.set()
+            self._calls.discard(call)
+            if not self._calls:
+                _call_in_main_thread(self._give_back)
+
+    def _install(self) -> None:
+        """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
+        now = signal.getsignal(signal.SIGTERM)
+        if now in (signal.SIG_IGN, None, self._on_term) or not self._calls:
+            return
+        self._before = signal.signal(signal.SIGTERM, self._on_term)
+        descriptor = signal.set_wakeup_fd(self._listening(), warn_on_full_buffer=False)
+        if descriptor not in (-1, self._listening()):
+            signal.set_wakeup_fd(descriptor)  # that of somebody's event loop
+
+    def _give_back(self) -> None:
+        if self._calls or signal.getsignal(signal.SIGTERM) != self._on_term:
+            return
+        signal.signal(signal.SIGTERM, self._before)
+        descriptor = signal.set_wakeup_fd(-1)
+        if descriptor != self._listening():
+            signal.set_wakeup_fd(descriptor)
+
+    def _listening(self) -> int:
+        """Return the descriptor that wakes up the thread that hears of signals; it is there from the first time on."""
+        if self._pipe is None:
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[1], False)
+            threading.Thread(target=self._hear, args=self._pipe[:1], name="flyte-wandb-sigterm", daemon=True).start()
+        return self._pipe[1]
+
+    def _hear(self, descriptor: int) -> None:
+        while numbers := os.read(descriptor, 64):
+            if signal.SIGTERM in numbers:
+                self._see_to_calls()
+
+    def _on_term(self, number: int, frame: Any) -> None:
+        self._see_to_calls()
+        if callable(self._before):
+            self._before(number, frame)
+            return
+        for call in list(self._calls):
+            call.interruption.raise_in_handler()
+
+    def _see_to_calls(self) -> None:
+        for call in list(self._calls):
+            if call.signalled.acquire(blocking=False):
+                call.interruption.preempted = True
+                threading.Thread(target=self._see_to, args=(call,), name="flyte-wandb-preempting", daemon=True).start()
+
+    def _see_to(self, call: WatchedCall) -> None:
+        deadline = time.monotonic() + call.grace + FINISH_SECONDS
+        # A thread of its own: a silent service would block it, and with it the end.
+        threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
+        if callable(self._before):
+            return
+        call.interruption.preempt()
+        if call.interruption.over.wait(call.grace):
+            if not call.ended.wait(FINISH_SECONDS):
+                call.abandon()
+        else:
+            closing = threading.Thread(target=call.close, name="flyte-wandb-closing", daemon=True)
+            closing.start()
+            closing.join(FINISH_SECONDS)
+            if closing.is_alive():
+                call.abandon()
+                closing.join(_LEAVE_SECONDS)
+        if call.interruption.over.is_set():
+            call.ended.wait(_LEAVE_SECONDS)
+        if not call.ended.is_set():
+            self._leave(call, deadline)
+
+    def _leave(self, call: WatchedCall, deadline: float) -> None:
+        """End the process, after the runs of its other calls were finished."""
+        for other in self._calls - {call}:
+            other.interruption.closed.wait(max(0.0, deadline - time.monotonic()))
+        _LOG.error(
+            "SIGTERM did not end the function within %g s (it is in native code, sleeps, or swallows exceptions), so "
+            "the process exits with %d; sigterm_grace= gives it more time",
+            call.grace,
+            PREEMPTED,
+        )
+        _flush()
+        os._exit(PREEMPTED)
+
+    def before_fork(self) -> None:
+        """Hold SIGTERM back: a child that it reached before `in_child` would take it for its parent's, and lose it."""
+        self._forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def in_parent(self) -> None:
+        """Let through what was held back."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._forking.mask)
+
+    def in_child(self) -> None:
+        """Watch nothing any more, with the handler of before: a forked child is nobody's task."""
+        self._calls.clear()
+        self._give_back()
+        for descriptor in self._pipe or ():
+            os.close(descriptor)
+        self._pipe = None
+        self.in_parent()
+
+
+SIGTERM_HANDLER: Final = SigtermHandler()
+"""The one handler of this process: a signal has no other."""
+
+os.register_at_fork(
+    before=SIGTERM_HANDLER.before_fork,
+    after_in_parent=SIGTERM_HANDLER.in_parent,
+    after_in_child=SIGTERM_HANDLER.in_child,
+)
+
+
+def _call_in_main_thread(call: Callable[[], None]) -> None:
+    """Call something in the main thread, where alone Python lets handlers be set: at once, or when its loop turns.
+
+    Not waited for: whoever comes from a thread goes on with opening a run, which takes longer, or has ended.
+    """
+    if threading.current_thread() is threading.main_thread():
+        call()
+    elif loop := _loop_of_main_thread():
+        with suppress(RuntimeError):  # it was closed meanwhile
+            loop.call_soon_threadsafe(call)
+
+
+def _loop_of_main_thread() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in the main thread: Flyte's `a0` has one, and awaits sync functions on it.
+
+    There is no public way to it from another thread.
+    """
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == "run_forever":
+            loop = frame.f_locals.get("self")
+            return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
+        frame = frame.f_back
+    return None
+
+
+def _flush() -> None:
+    """Write out what the process has printed, unless the stuck function holds the lock of it."""
+    flushing = threading.Thread(target=lambda: (sys.stdout.flush(), sys.stderr.flush()), daemon=True)
+    flushing.start()
+    flushing.join(1.0)
