@@ -46,6 +46,8 @@ MEANINGS: Final = {
     "sigterm_grace": "Seconds that the function has to end after SIGTERM, 0 to 3600; W&B gets up to 10 more then. See "
     "[Reliability](reliability.md#signals).",
     "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
+    "allow_val_change": "Whether a key of the configuration may be set to another value. Not set: in another attempt, "
+    "and in a run that tasks share; else W&B refuses it, to find slips.",
     "dir": "In the context it is a text only.",
     "resume": "Not set: `allow`. Another attempt of a task goes on with its run in any case.",
     "resume_from": "`<run id>?_step=<step>`: see [Reliability](reliability.md#from-another-run).",

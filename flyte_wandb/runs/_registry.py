@@ -14,7 +14,7 @@ from .._logging import log_once
 from ..wandb_client._agent_room import allow_agents
 from ..wandb_client._globals import global_names, point_globals, set_global_names
 from ..wandb_client._opening import Opening
-from ..wandb_client._run import add_config, close_run, open_run
+from ..wandb_client._run import close_run, lend_run, open_run
 
 if TYPE_CHECKING:
     import wandb
@@ -98,7 +98,7 @@ class OpenRuns:
                 return self._open_entry(run_id, entry, opening, stop)
             entry.ready.wait()
             if entry.run is not None:
-                add_config(entry.run, opening.arguments.get("config"))
+                lend_run(entry.run, opening.arguments)
                 return Lease(run=entry.run, run_id=run_id)
 
     def release(self, lease: Lease, exit_code: int) -> int | None:

@@ -137,6 +137,13 @@ PRIVATE_NAMES: Final = (
         without="Console output of later tasks goes to the dead run.",
     ),
     PrivateName(
+        module="wandb.sdk.wandb_config",
+        name="Config._set_settings",
+        used_in=("_run",),
+        purpose="Has the configuration of a run that goes on, or that tasks share, take another value for a key.",
+        without="Another attempt or task that sets a key again fails.",
+    ),
+    PrivateName(
         module="wandb.sdk.wandb_run",
         name="TeardownStage",
         used_in=("_dead_service",),

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import OpenRunError
@@ -85,6 +86,8 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if run.id != opening.run_id and not run.disabled:
         raise OpenRunError(f"{_not_opened_message(opening)}: it handed out the run {run.id!r} instead")
     tolerate_dead_service(run)
+    if opening.arguments.get("allow_val_change", run.resumed is True):
+        _allow_config_changes(run)
     return run
 
 
@@ -142,10 +145,28 @@ def _open_rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Ru
         return None
 
 
-def add_config(run: wandb.Run, config: dict[str, Any] | None) -> None:
-    """Add a joiner's configuration to the run that it borrows, as W&B does with that of a writer elsewhere."""
-    if config:
+def lend_run(run: wandb.Run, arguments: Mapping[str, Any]) -> None:
+    """Give a run to a joiner, with whose configuration W&B does as with that of a writer elsewhere.
+
+    Args:
+        run: An open run.
+        arguments: What the joiner would have given `wandb.init`.
+    """
+    if arguments.get("allow_val_change", True):
+        _allow_config_changes(run)
+    if config := arguments.get("config"):
         run.config.update(config, allow_val_change=True)  # type: ignore[no-untyped-call]
+
+
+def _allow_config_changes(run: wandb.Run) -> None:
+    """Have a configuration take another value for a key that it has: the last one wins.
+
+    W&B refuses that within one run, to find slips. Here the first value is that of another attempt or task. There is no
+    public way: `wandb.init(allow_val_change=True)` does nothing (wandb 0.31), and a configuration allows changes by
+    itself only where its settings say that it is in a notebook, which is all that it asks of them. A namespace of the
+    standard library is loaded from a pickle without this package.
+    """
+    run.config._set_settings(SimpleNamespace(_jupyter=True))  # type: ignore[no-untyped-call]
 
 
 def note_failure(run: wandb.Run, writer: str, error: BaseException | None) -> None:
