@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from .._errors import SettingError
@@ -12,6 +13,7 @@ from .._start import moment_fault, start_fault
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
+from ._config_values import config_fault
 
 if TYPE_CHECKING:
     import os
@@ -112,7 +114,7 @@ def check_settings(
     if fields is not None:
         return given
     given = with_client_settings(given, f"{function}(settings=...)")
-    if fault := start_fault(given):
+    if fault := start_fault(given) or _keys_fault(given):
         raise SettingError(f"{function}(...): {fault}")
     return given
 
@@ -160,9 +162,10 @@ def check_type(kind: str, *types: type) -> Check:
     return lambda value: None if type(value) in types else f"expected {kind}, got {type(value).__name__}"
 
 
-def check_choice(*choices: str) -> Check:
-    """Return a check for one of these texts."""
-    return lambda value: None if value in choices else f"expected one of {', '.join(choices)}"
+def check_choice(*choices: str | bool) -> Check:
+    """Return a check for one of these values."""
+    known = [(type(choice), choice) for choice in choices]
+    return lambda value: None if (type(value), value) in known else f"expected one of {', '.join(map(str, choices))}"
 
 
 def _tags_fault(value: object) -> str | None:
@@ -196,8 +199,13 @@ def _seconds_fault(value: object) -> str | None:
     return f"expected seconds, 0 to {LONGEST_GRACE}, not {value!r}"
 
 
-def _accept_anything(value: object) -> None:
-    return None
+def _folder_fault(value: object) -> str | None:
+    return None if isinstance(value, str | PathLike) else f"expected the path of a folder, got {type(value).__name__}"
+
+
+def _keys_fault(given: Mapping[str, Any]) -> str | None:
+    both = given.get("config_include_keys") and given.get("config_exclude_keys")
+    return "W&B takes only one of config_include_keys and config_exclude_keys; remove the other" if both else None
 
 
 def _without_key(settings: Mapping[str, Any]) -> str | None:
@@ -223,7 +231,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "id": Field(check=_limits.RUN_ID.fault, text=True),
     "name": Field(check=_limits.NAME.fault, text=True),
     "tags": Field(check=_tags_fault),
-    "config": Field(check=mapping_fault),
+    "config": Field(check=config_fault),
     "group": Field(check=_limits.GROUP.fault, text=True),
     "mode": Field(
         check=lambda value: (
@@ -241,12 +249,12 @@ FIELDS: Final[Mapping[str, Field]] = {
     "sigterm_grace": Field(check=_seconds_fault),
     "notes": _TEXT,
     "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
-    "dir": Field(check=_accept_anything),
+    "dir": Field(check=_folder_fault),
     "config_exclude_keys": _LIST,
     "config_include_keys": _LIST,
     "allow_val_change": _FLAG,
     "force": _FLAG,
-    "resume": Field(check=_accept_anything),
+    "resume": Field(check=check_choice(True, False, "allow", "must", "never", "auto")),
     "resume_from": Field(check=moment_fault, text=True),
     "fork_from": Field(check=moment_fault, text=True),
     "save_code": _FLAG,

@@ -1,0 +1,71 @@
+"""What W&B refuses in the configuration of a run, found where it is given rather than when the run is opened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, MappingView
+from typing import Any, Final
+
+_NESTED_KEYS: Final = (str, int, float, bool, bytes, tuple, type(None))
+"""Types of the keys that W&B writes as text below the first level (wandb 0.31)."""
+_COLLECTIONS: Final = (list, tuple, set, frozenset)
+_OTHERS: Final = (str, int, float, complex, slice, type(None))
+
+
+def config_fault(config: object) -> str | None:
+    """Say why W&B would refuse a configuration, with the path to the key, or None where it would not.
+
+    >>> config_fault({"lr": 0.1, "layers": {1: "a"}}) is None
+    True
+    >>> config_fault({1: "a"})
+    'the key 1 of config is of type int, and W&B takes texts only; use str(key)'
+    """
+    if not isinstance(config, Mapping):
+        return f"expected a mapping, got {type(config).__name__}"
+    try:
+        return next(_faults(config, "config", (str,)), None)
+    except RecursionError:
+        return "config contains itself, or is nested too deeply"
+    except Exception as error:  # of the user's own mapping, while it is read
+        return f"config cannot be read: {type(error).__name__}: {error}"
+
+
+def _faults(mapping: Mapping[Any, Any], path: str, keys: tuple[type, ...]) -> Iterator[str]:
+    for key, value in mapping.items():
+        if not isinstance(key, keys):
+            yield f"the key {key!r} of {path} is of type {type(key).__name__}, and W&B takes texts only; use str(key)"
+        yield from _value_faults(value, f"{path}[{key!r}]")
+
+
+def _value_faults(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from _faults(value, path, _NESTED_KEYS)
+    elif isinstance(value, _COLLECTIONS):
+        for index, item in enumerate(value):
+            yield from _value_faults(item, f"{path}[{index}]")
+    elif isinstance(value, bytes):
+        yield from _bytes_faults(value, path)
+    elif _is_media(value):
+        yield f"{path} is a {type(value).__name__}; a config holds plain values; log it with run.log({{...}})"
+    elif not _is_writable(value):
+        yield f"{path} is of type {type(value).__name__}, which W&B cannot write as JSON; use text, numbers or lists"
+
+
+def _bytes_faults(value: bytes, path: str) -> Iterator[str]:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        yield f"{path} holds bytes that are no UTF-8 text; use value.hex()"
+
+
+def _is_media(value: object) -> bool:
+    """Whether this is one of W&B's images, tables and the like; whoever has made one has imported wandb."""
+    wandb = sys.modules.get("wandb")
+    return wandb is not None and isinstance(value, wandb.data_types.WBValue)
+
+
+def _is_writable(value: object) -> bool:
+    """Whether W&B writes a value of a type that is no collection; of a class of the user's own it writes the text."""
+    if type(value).__module__ != "builtins" or isinstance(value, _OTHERS) or callable(value):
+        return True
+    return isinstance(value, Iterable) and not isinstance(value, MappingView)
