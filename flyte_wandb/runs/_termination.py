@@ -58,10 +58,6 @@ class Interruption:
         self._cause: type[BaseException] | None = None
         self._delivered = False
 
-    def __deepcopy__(self, memo: object) -> Interruption:
-        """Return this very one: W&B copies a run's settings, and with them its `stop`, whenever they are read."""
-        return self
-
     def stop(self) -> None:
         """End the function, or do not let it start, because somebody has stopped its run. Callable from any thread."""
         self._end_because(RunStoppedError)

@@ -23,6 +23,7 @@ from ._dead_service import (
     service_died,
     tolerate_dead_service,
 )
+from ._pickling import LeftBehind, pickle_config_by_value
 
 if TYPE_CHECKING:
     import wandb
@@ -86,6 +87,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if run.id != opening.run_id and not run.disabled:
         raise OpenRunError(f"{_not_opened_message(opening)}: it handed out the run {run.id!r} instead")
     tolerate_dead_service(run)
+    pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):
         _allow_config_changes(run)
     return run
@@ -163,8 +165,7 @@ def _allow_config_changes(run: wandb.Run) -> None:
 
     W&B refuses that within one run, to find slips. Here the first value is that of another attempt or task. There is no
     public way: `wandb.init(allow_val_change=True)` does nothing (wandb 0.31), and a configuration allows changes by
-    itself only where its settings say that it is in a notebook, which is all that it asks of them. A namespace of the
-    standard library is loaded from a pickle without this package.
+    itself only where its settings say that it is in a notebook, which is all that it asks of them.
     """
     run.config._set_settings(SimpleNamespace(_jupyter=True))  # type: ignore[no-untyped-call]
 
@@ -200,7 +201,10 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
 
 def _build_settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
-    ours = {"stop_fn": stop, **default_bounds(given.keys(), own_settings().model_fields_set)}
+    ours = {
+        "stop_fn": LeftBehind(stop) if stop else None,
+        **default_bounds(given.keys(), own_settings().model_fields_set),
+    }
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     return {**ours, **given, **opening.settings, **host}
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
+import cloudpickle
 import flyte
 import pytest
+import wandb
 from wandb.sdk.lib.config_util import ConfigError
 
 from flyte_wandb import wandb_config, wandb_init
@@ -94,3 +99,35 @@ def test_who_wants_to_be_told_of_a_slip_is_told_in_another_attempt_too(
     TRIES.clear()
     with pytest.raises(flyte.errors.RuntimeUserError, match='change value of key "seed"'):
         run_local(another_value_in_each_attempt, "by_update", context=wandb_config(allow_val_change=False))
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "cloudpickle": lambda value: pickle.loads(cloudpickle.dumps(value)),
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_configuration_and_settings_are_copied_by_value(mode: str, copied: Callable[[Any], Any]) -> None:
+    def function() -> None:
+        run = this_run()
+        for config in (run.config, wandb.config):
+            found = copied({"config": config})["config"]
+            assert (type(found), dict(found)) == (type(run.config), {"lr": 0.1, "net": {"layers": [1, 2]}})
+            found.update({"lr": 1}, allow_val_change=True)
+            found.net["layers"].append(3)
+        assert copied(run.settings).run_id == run.id
+        assert dict(run.config) == {"lr": 0.1, "net": {"layers": [1, 2]}}
+
+    wandb_init(config={"lr": 0.1, "net": {"layers": [1, 2]}}, mode=mode)(function)()
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_pickle_needs_wandb_only_where_it_is_loaded() -> None:
+    def function() -> bytes:
+        return pickle.dumps([this_run().config, this_run().settings])
+
+    assert b"flyte_wandb" not in wandb_init(function)()

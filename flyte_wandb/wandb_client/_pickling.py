@@ -1,0 +1,47 @@
+"""Pickles of a run's configuration and settings: the values, without what ties them to this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import wandb
+
+
+class LeftBehind:
+    """A function that a pickle leaves behind: None comes back in its place, also where this package is not installed.
+
+    >>> import pickle
+    >>> pickle.loads(pickle.dumps(LeftBehind(print))) is None
+    True
+    """
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+
+    def __call__(self) -> None:
+        """Call the function."""
+        self._function()
+
+    def __deepcopy__(self, memo: object) -> LeftBehind:
+        """Return this very one: W&B copies a run's settings, and with them its `stop_fn`, whenever they are read."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
+def pickle_config_by_value(run: wandb.Run) -> None:
+    """Have a run's configuration be pickled as one of its values, which loads in any process that has wandb.
+
+    W&B's own pickle holds the whole run and cannot be loaded: `Config.__getattr__` recurses while there are no items
+    (wandb 0.31). Pickle, cloudpickle and copy ask the object for `__reduce_ex__` before its class.
+    """
+    config: Any = run.config
+
+    def reduce(protocol: int) -> tuple[Any, ...]:
+        items: Iterator[tuple[str, Any]] = iter(config.items())
+        return type(config), (), None, None, items
+
+    object.__setattr__(config, "__reduce_ex__", reduce)
