@@ -17,8 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from . import _filestream, _graphql, _pages
 from ._faults import EVERY, Fault
-from ._file import File
-from ._run import RunKey, Sender
+from ._run import File, RunKey, Sender
 from ._store import RefusedError, Store
 
 _LOG = logging.getLogger("flyte_wandb")

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from ._calls import EPOCH, Answer, Call, connection, in_project
-from ._file import File
 from ._listing import matches, ordered
-from ._run import Run
+from ._run import File, Run
 
 T = TypeVar("T")
 

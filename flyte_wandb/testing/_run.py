@@ -12,14 +12,15 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import hashlib
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ._file import File
 from ._records import RunRecord, State, Writer
 
 _NOT_LOGGED: Final = ("_wandb", "_timestamp", "_runtime")
@@ -27,6 +28,25 @@ _CONSOLE_LINE: Final = re.compile(
     r"(?:ERROR )?\d{4}-\d\d-\d\dT[\d:.]+Z? (?P<text>(?:\[(?P<label>[^\]]*)\] )?.*)", re.DOTALL
 )
 _METRIC_LABEL: Final = re.compile(r"/l:(?P<label>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it is kept.
+
+    Attributes:
+        content: The bytes.
+        md5: Their MD5 digest in base64, as W&B tells it.
+    """
+
+    content: bytes
+    md5: str
+
+    @classmethod
+    def of(cls, content: bytes) -> File:
+        """Return a file with the content."""
+        digest = hashlib.md5(content, usedforsecurity=False).digest()
+        return cls(content, base64.b64encode(digest).decode())
 
 
 class RunKey(NamedTuple):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, TypeVar
 
 from ._faults import Fault
-from ._file import File
-from ._records import RunRecord, State
-from ._run import RunKey
-from ._seeing import Seeing
+from ._http import KEY, HttpServer
+from ._records import RunRecord, State, SweepRecord
+from ._run import File, RunKey
+from ._store import Store
+
+T = TypeVar("T")
 
 _EXIT_CODES: Final[Mapping[State, int]] = {"finished": 0, "failed": 1, "preempted": 1}
 
 
-class WandbServer(Seeing):
+class WandbServer:
     """A W&B server that keeps runs in memory. It runs in threads of this process and serves any number of others.
 
     Supported is what writers need (login with the key of `environ`, online, shared, resumed and rewound runs, files of
@@ -42,6 +47,158 @@ class WandbServer(Seeing):
             assert run.state == "finished"
             assert [row["loss"] for row in run.history] == [0.5, 0.25]
     """
+
+    def __init__(self, port: int = 0, entity: str = "local", version: str | None = None) -> None:
+        self._port = port
+        self._entity = entity
+        self._version = version
+        self._started: tuple[Store, HttpServer, threading.Thread] | None = None
+        self._ended: Store | None = None
+
+    def __enter__(self) -> WandbServer:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, without any runs. A server can be started again after its end.
+
+        Raises:
+            OSError: The port is in use.
+            RuntimeError: The server runs already.
+        """
+        if self._started is not None:
+            raise RuntimeError(f"the server runs already, at {self.url}")
+        http = HttpServer(self._port, self._entity, self._version)
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        self._started = (http.store, http, thread)
+
+    def stop(self) -> None:
+        """End all connections and threads. The runs stay readable; where the server does not run, nothing happens."""
+        if self._started is None:
+            return
+        store, http, thread = self._started
+        self._started, self._ended = None, store
+        store.close()
+        http.shutdown()
+        thread.join()
+        http.disconnect()
+        http.server_close()
+
+    @property
+    def url(self) -> str:
+        """Address of the server, such as ``http://127.0.0.1:41973``.
+
+        Raises:
+            RuntimeError: The server was never started, which holds for all other properties and methods, too.
+        """
+        return self._store.url
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Environment variables with which a process writes to this server, logged in, and to no other."""
+        return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
+
+    @property
+    def _store(self) -> Store:
+        store = self._started[0] if self._started else self._ended
+        if store is None:
+            raise RuntimeError("the server was not started: use `with WandbServer() as server:`, or call start()")
+        return store
+
+    @property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Snapshots of all runs in order of creation."""
+        return self._store.records()
+
+    def run(self, run_id: str, project: str | None = None, entity: str | None = None) -> RunRecord:
+        """Return a snapshot of the one run with the id `run_id`.
+
+        Args:
+            run_id: The run's id.
+            project: Its project, or None for any.
+            entity: Its owner, or None for any.
+
+        Raises:
+            LookupError: There is none, or there are several. The message lists the runs that there are.
+        """
+
+        def wanted(key: RunKey) -> bool:
+            return key.id == run_id and project in (None, key.project) and entity in (None, key.entity)
+
+        found = self._store.records(wanted)
+        if len(found) != 1:
+            raise LookupError(f"{len(found) or 'no'} runs with the id {run_id!r}; known runs: {_listed(self.runs)}")
+        return found[0]
+
+    @property
+    def groups(self) -> dict[str, tuple[RunRecord, ...]]:
+        """Snapshots of the runs that have a group, by its name."""
+        runs = self.runs
+        names = dict.fromkeys(run.group for run in runs if run.group is not None)
+        return {name: tuple(run for run in runs if run.group == name) for name in names}
+
+    @property
+    def sweeps(self) -> tuple[SweepRecord, ...]:
+        """Snapshots of all sweeps in order of creation."""
+        return self._store.sweep_records()
+
+    def sweep(self, sweep_id: str) -> SweepRecord:
+        """Return a snapshot of the sweep with the id `sweep_id`.
+
+        Raises:
+            LookupError: There is none. The message lists the sweeps that there are.
+        """
+        return self._store.sweep_record(sweep_id)
+
+    @property
+    def requests(self) -> Counter[str]:
+        """How often each request came, by every name that `fault` lists.
+
+        Example::
+
+            assert server.requests["download:run1/model.bin"] == 1
+        """
+        return self._store.requests
+
+    @property
+    def unknown_operations(self) -> tuple[str, ...]:
+        """Names of the GraphQL operations that the server could not answer; a good test asserts that there are none."""
+        return self._store.unknown_operations
+
+    def wait_for(self, predicate: Callable[[WandbServer], T], timeout: float = 30.0) -> T:
+        """Wait until something holds for this server, and return what `predicate` says then.
+
+        Args:
+            predicate: Is asked at once and after every change. A LookupError counts as "not yet", so it may ask for
+                runs and keys that are still to come. It should not block, for the server waits for it.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            TimeoutError: It does not hold by then. The message lists the runs that there are.
+
+        Example::
+
+            server.wait_for(lambda server: server.run("run1").history, timeout=10)
+        """
+        missing: list[LookupError] = []
+
+        def ask() -> T | None:
+            missing.clear()
+            try:
+                return predicate(self)
+            except LookupError as error:
+                missing.append(error)
+                return None
+
+        value = self._store.wait_for(ask, timeout)
+        if value:
+            return value
+        unmet = f"it did not come true within {timeout} s; known runs: {_listed(self.runs)}"
+        raise TimeoutError(unmet) from (missing[0] if missing else None)
 
     def refuse(self, message: str) -> None:
         """Let no writer open a run from now on, be it new or not: `wandb.init` fails at once with `message`.
@@ -251,3 +408,7 @@ def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         step = row.get("_step", step + 1)
         yield {"_step": step, **row}
+
+
+def _listed(runs: tuple[RunRecord, ...]) -> str:
+    return ", ".join(f"{run.entity}/{run.project}/{run.id} ({run.state})" for run in runs) or "none"
