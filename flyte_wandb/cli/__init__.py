@@ -124,3 +124,20 @@ def doctor(context: click.RichContext, /, **asked: Any) -> None:
 
     if not show_findings(DoctorOptions(**asked)):
         context.exit(1)
+
+
+@main.command(cls=OneLineErrors)
+@click.option("--port", type=click.IntRange(min=0), default=0, help="Port to listen on. Default: a free one.")
+@click.option("--entity", default="local", show_default=True, help="The user who is logged in.")
+@click.option("--limits", is_flag=True, help="Refuse requests beyond the rate limits that W&B documents.")
+@click.option("--environ-file", metavar="FILE", help="Write the variables of its clients to FILE, to be sourced.")
+def server(limits: bool, **options: Any) -> None:
+    """Serve a stand-in for W&B's server on this machine, until Ctrl-C: for demos and tests, in any language.
+
+    It is not W&B's server, and it keeps nothing: all runs are gone when it ends. Needs no account and no network.
+    """
+    from flyte_wandb.testing import Limits
+
+    from ._server import run_server
+
+    run_server(limits=Limits() if limits else None, **options)

@@ -1,0 +1,40 @@
+"""`flyte-wandb server`: the W&B server double in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from flyte_wandb.cli._screen import plain, screen
+from flyte_wandb.testing import WandbServer
+
+
+def run_server(*, environ_file: str | None, **options: Any) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        environ_file: A file to write the environment variables of its clients to, or None.
+        options: Arguments of `WandbServer`.
+
+    Raises:
+        OSError: The port is in use, or the file cannot be written.
+    """
+    ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    console = screen()
+    with WandbServer(**options) as server:
+        lines = "".join(f"export {name}={value}\n" for name, value in server.environ.items())
+        if environ_file is not None:
+            Path(environ_file).write_text(lines)
+        for text in (
+            f"A stand-in for W&B's server listens at {server.url}. It is for tests and demos:",
+            "it is not W&B's server, only this machine reaches it, and it keeps nothing when it ends.",
+            f"Have W&B's client write to it:\n\n{lines}\nPress Ctrl-C to end it.",
+        ):
+            console.print(plain(text), soft_wrap=True)
+        ended.wait()
+        count = len(server.runs)
+        console.print(plain(f"Ended. {count} {'run is' if count == 1 else 'runs are'} forgotten."))
