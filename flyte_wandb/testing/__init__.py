@@ -17,15 +17,19 @@ Example::
 from ._conformance import PluginConformance
 from ._container import Container, ContainerResult, run_container, start_container
 from ._explain import assert_plan, explain
+from ._limits import Limits
 from ._ranks import run_ranks, start_ranks
-from ._records import RunRecord, SweepRecord, Writer
+from ._records import Alert, ArtifactRecord, RunRecord, SweepRecord, Writer
 from ._server import WandbServer
 from ._worlds import SHAPES, world_of
 
 __all__ = [
     "SHAPES",
+    "Alert",
+    "ArtifactRecord",
     "Container",
     "ContainerResult",
+    "Limits",
     "PluginConformance",
     "RunRecord",
     "SweepRecord",

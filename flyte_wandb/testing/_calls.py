@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from ._store import Store
 T = TypeVar("T")
 
 EPOCH: Final = "1970-01-01T00:00:00Z"
-"""When everything happened, for the double has no clock."""
+"""When everything happened of which the double does not note the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,41 @@ class Call:
     Attributes:
         store: The server's state.
         sender: Who sent the request.
+        name: The operation's name.
         query: The text of the operation.
         variables: The operation's arguments; what is left out is missing or None.
     """
 
     store: Store
     sender: Sender
+    name: str
     query: str
     variables: Mapping[str, Any]
 
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """The arguments, those of a mutation's input among them."""
+        return {**self.variables, **(self.variables.get("input") or {})}
+
+    def page(self, items: Sequence[T], node: Callable[[T], Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the page of a list that is asked for."""
+        return connection(items, node, self.variables.get("cursor"), self.variables.get("perPage"))
+
+    def place(self) -> tuple[str, str]:
+        """Return which entity and project are meant."""
+        told = self.input
+        return self.store.place(
+            told.get("entityName") or told.get("entity"), told.get("projectName") or told.get("project")
+        )
+
     def key(self, name: str = "name") -> RunKey:
-        """Return which run is meant, by the variable that has its id."""
-        return self.store.key(self.variables.get("entity"), self.variables.get("project"), self.variables.get(name))
+        """Return which run is meant, by the variable that has its id; a run's own id of the server comes first."""
+        return self.store.key_of(self.variables.get("id")) or self.store.key(*self.place(), self.variables.get(name))
+
+    def in_project(self, **answer: Any) -> dict[str, Any]:
+        """Return an answer about a project, which is null where there is none."""
+        project = {"id": "1", "internalId": "1", "name": self.place()[1], **answer}
+        return {"project": project if self.store.has_project(self.place()) else None}
 
     def file_url(self, key: RunKey, name: str) -> str:
         """Return where a file of a run is uploaded to and downloaded from.
@@ -73,6 +97,6 @@ def connection(
     return {"edges": edges, "pageInfo": {"endCursor": end, "hasNextPage": more}, "totalCount": len(items)}
 
 
-def in_project(**answer: Any) -> dict[str, Any]:
-    """Return an answer about a project."""
-    return {"project": {"id": "1", "internalId": "1", **answer}}
+def instant(seconds: float) -> str:
+    """Return a time as W&B writes it."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import _reading, _sweeping, _writing
+from . import _accounts, _artifacting, _reading, _sweeping, _writing
 from ._calls import Call
+from ._limits import RefusedError
 from ._run import Sender
-from ._store import RefusedError, Store
+from ._store import Store
 
 _OPERATION: Final = re.compile(r"\b(?:query|mutation)\s+(\w+)")
-_ANSWERS: Final = {**_writing.ANSWERS, **_reading.ANSWERS, **_sweeping.ANSWERS}
+_ROOMS: Final = (_accounts, _writing, _reading, _sweeping, _artifacting)
+_ANSWERS: Final = {name: answer for room in _ROOMS for name, answer in room.ANSWERS.items()}
+_NOT_LOGGED_IN: Final = "user is not logged in"
 
 
 def operation(body: Mapping[str, Any]) -> str:
@@ -36,8 +39,10 @@ def answer(store: Store, sender: Sender, body: Mapping[str, Any]) -> dict[str, A
         RefusedError: The request is not obeyed.
     """
     name = operation(body)
+    if not sender.logged_in and name not in _accounts.ANONYMOUS:
+        raise RefusedError(_NOT_LOGGED_IN, 401)
     try:
-        return {"data": _ANSWERS[name](Call(store, sender, body["query"], body.get("variables") or {}))}
+        return {"data": _ANSWERS[name](Call(store, sender, name, body["query"], body.get("variables") or {}))}
     except RefusedError:
         raise
     except Exception as fault:  # without an answer the client would try again, often for minutes

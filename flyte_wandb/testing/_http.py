@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import logging
 import socket
@@ -17,14 +18,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from . import _filestream, _graphql, _pages
 from ._faults import EVERY, Fault
+from ._limits import RefusedError
 from ._run import File, RunKey, Sender
-from ._store import RefusedError, Store
+from ._store import About, Store
 
 _LOG = logging.getLogger("flyte_wandb")
-KEY: Final = "0" * 40
-"""The API key that the double knows."""
+KEY: Final = hashlib.sha1(b"the W&B double of flyte-wandb", usedforsecurity=False).hexdigest()
+"""The API key that the double knows: it looks like a real one, so that a search for leaks finds it."""
 
-_WRONG_KEY: Final = _graphql.error("user is not logged in")
 _LOOPBACK: Final = "127.0.0.1"
 _BINARY: Final = "application/octet-stream"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -38,14 +39,14 @@ class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, entity: str, version: str | None) -> None:
-        """Listen on `port`, or on a free one for 0, for runs that `entity` owns where they name no owner.
+    def __init__(self, port: int, about: About) -> None:
+        """Listen on `port`, or on a free one for 0.
 
         Raises:
             OSError: The port is in use.
         """
         super().__init__((_LOOPBACK, port), _Handler)
-        self.store = Store(f"http://{_LOOPBACK}:{self.server_address[1]}", entity, version)
+        self.store = Store(f"http://{_LOOPBACK}:{self.server_address[1]}", about)
         self._connections: dict[Any, threading.Thread] = {}
         self._lock = threading.Lock()
 
@@ -97,7 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         match self._parts():
             case ["files", entity, project, run_id]:
-                self._send_file(RunKey(entity, project, run_id), self._file_name())
+                self._send_file(RunKey(entity, project, run_id), self._query("name"))
+            case ["artifacts" | "artifactsV2", *rest]:
+                self._send_artifact(rest)
             case parts:
                 self._send_page(parts)
 
@@ -108,7 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
         content = self._body()
         match self._parts():
             case ["files", entity, project, run_id]:
-                self._take_file(RunKey(entity, project, run_id), self._file_name(), content)
+                self._take_file(RunKey(entity, project, run_id), self._query("name"), content)
+            case ["artifacts"]:
+                self._take_artifact(content)
             case _:
                 self._send_json({"error": "not found"}, 404)
 
@@ -118,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["graphql"]:
                 self._answer(json.loads(content))
             case ["files", entity, project, run_id, "file_stream"]:
-                self._stream(RunKey(entity, project, run_id), json.loads(content))
+                self._stream(RunKey(entity, project, run_id), content)
             case ["sdk", "otel", *_]:  # telemetry of the client about itself
                 self._send_json({})
             case _:
@@ -127,28 +132,36 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
-    def _key_fits(self) -> bool:
-        """Whether the request has no key, which the double lets pass, or the right one."""
-        scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
-        return scheme != "Basic" or base64.b64decode(credentials).decode().partition(":")[2] == KEY
+    def _sender(self) -> Sender:
+        """Return who sent the request.
+
+        Raises:
+            RefusedError: It has another key than the double's, or a way to log in that the double does not know.
+        """
+        credentials = self.headers.get("Authorization")
+        key = base64.b64decode((credentials or "").partition(" ")[2]).decode().partition(":")[2]
+        if credentials is not None and key != KEY:
+            raise RefusedError("user is not logged in", 401)
+        client_id = self.headers.get("X-Wandb-Async-Client-Id") or self.headers.get("X-Wandb-Client-Id")
+        shared = self.headers.get("X-Wandb-Use-Async-Filestream") == "true"
+        return Sender(client_id, shared, logged_in=credentials is not None)
 
     def _answer(self, body: dict[str, Any]) -> None:
         if self._disturbed(_graphql.operation(body), "graphql"):
             return
-        if not self._key_fits():
-            return self._send_json(_WRONG_KEY, 401)
         try:
             self._send_json(_graphql.answer(self.server.store, self._sender(), body))
         except RefusedError as error:
-            self._send_json(_graphql.error(str(error)), error.status)
+            self._send_json(_graphql.error(str(error)), error.status, error.headers)
 
-    def _stream(self, key: RunKey, body: dict[str, Any]) -> None:
+    def _stream(self, key: RunKey, body: bytes) -> None:
         if self._disturbed(f"file_stream:{key.id}", "file_stream"):
             return
-        with self.server.store.changing(key) as run:
-            if run is not None:
-                _filestream.apply(run, self._sender(), body)
-        self._send_json({"limits": {}, "stopped": run is not None and run.stopped}, 404 if run is None else 200)
+        try:
+            stopped = _filestream.receive(self.server.store, key, self._sender(), body)
+            self._send_json({"limits": {}, "stopped": stopped})
+        except RefusedError as error:
+            self._send_json({"error": str(error)}, error.status, error.headers)
 
     def _take_file(self, key: RunKey, name: str, content: bytes) -> None:
         if self._disturbed(f"upload:{key.id}/{name}", "upload"):
@@ -167,11 +180,36 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._disturbed(f"{kind}:{key.id}/{name}", kind, content=content):
             self._send(404 if file is None else 200, _BINARY, content)
 
+    def _take_artifact(self, content: bytes) -> None:
+        """Take a manifest, a part of a file, or a file whose content has to be the one that was announced."""
+        if self._disturbed(f"artifact_upload:{self._query('name')}", "artifact_upload"):
+            return
+        digest, part = self._query("digest"), self._query("part")
+        with self.server.store.artifacts() as artifacts:
+            if part:
+                artifacts.parts.setdefault(digest, {})[int(part)] = content
+            elif not digest:
+                artifacts.by_id[self._query("artifact")].manifest = content
+            fits = bool(part) or not digest or artifacts.put_content(digest, content)
+        self._send(200 if fits else 400, _BINARY, b"", {"ETag": f'"{len(content)}"'})
+
+    def _send_artifact(self, parts: list[str]) -> None:
+        """Send a manifest, or a file: by its digest, which the client also writes in hexadecimal digits into a path."""
+        if self._disturbed(f"artifact_download:{self._query('name')}", "artifact_download"):
+            return
+        digest = self._query("digest") or "".join(
+            base64.b64encode(bytes.fromhex(part)).decode() for part in parts[-2:-1]
+        )
+        with self.server.store.artifacts() as artifacts:
+            artifact, file = artifacts.by_id.get(self._query("artifact")), artifacts.contents.get(digest)
+        content = artifact.manifest if artifact else file.content if file else None
+        self._send(404 if content is None else 200, _BINARY, content or b"")
+
     def _send_page(self, parts: list[str]) -> None:
         if self._disturbed("page"):
             return
         store = self.server.store
-        html = _pages.page(store.records(), store.sweep_records(), parts)
+        html = _pages.page(store.records(), store.sweep_records(), store.artifact_records(), parts)
         status, text = (404, _pages.not_found(self.path)) if html is None else (200, html)
         self._send(status, "text/html; charset=utf-8", text.encode())
 
@@ -202,12 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         return [unquote(part) for part in path.strip("/").split("/")]
 
-    def _file_name(self) -> str:
-        return parse_qs(urlsplit(self.path).query, keep_blank_values=True).get("name", [""])[0]
-
-    def _sender(self) -> Sender:
-        client_id = self.headers.get("X-Wandb-Async-Client-Id") or self.headers.get("X-Wandb-Client-Id")
-        return Sender(client_id, shared=self.headers.get("X-Wandb-Use-Async-Filestream") == "true")
+    def _query(self, name: str) -> str:
+        return parse_qs(urlsplit(self.path).query, keep_blank_values=True).get(name, [""])[0]
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", ""):

@@ -1,115 +1,193 @@
-"""The pages that links of W&B lead to: a run, a group, a sweep and a project, as small readable HTML."""
+"""The pages that links of W&B lead to: runs, groups, sweeps, artifacts and projects, drawn as a task's report is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from ._records import RunRecord, SweepRecord
+from .._client import Entry
+from .._report._history import History
+from .._report._html import Html, joined, tag
+from .._report._numbers import number
+from .._report._run_section import logged
+from .._report._style import STYLE
+from .._report._tables import facts, table
+from ._records import ArtifactRecord, RunRecord, SweepRecord
 
-Record = TypeVar("Record", RunRecord, SweepRecord)
+Record = TypeVar("Record", RunRecord, SweepRecord, ArtifactRecord)
 
-_PAGE: Final = """\
-<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
-<body>
-{body}
-</body></html>
-"""
+_LAST_ROWS: Final = 20
+_BODY: Final = "body{margin:0}@media(prefers-color-scheme:dark){body{background:#0d1117}}"
+_BAD: Final = ("failed", "crashed", "killed", "preempted")
 
 
-def page(runs: Iterable[RunRecord], sweeps: Iterable[SweepRecord], parts: Sequence[str]) -> str | None:
+def page(
+    runs: Iterable[RunRecord], sweeps: Iterable[SweepRecord], artifacts: Iterable[ArtifactRecord], parts: Sequence[str]
+) -> str | None:
     """Return the HTML page of a path, or None where there is nothing.
 
     Args:
         runs: All runs of the server.
         sweeps: All its sweeps.
+        artifacts: All versions of its artifacts.
         parts: Decoded parts of the path: one empty text for the server's page, an entity, or entity and project, then
-            nothing, ``runs`` and a run's id, ``groups``, a group's name and ``workspace``, ``sweeps``, or ``sweeps``
-            and a sweep's id.
+            nothing, or ``workspace``; ``runs`` and a run's id; ``groups``, a group's name and ``workspace``;
+            ``sweeps``, or ``sweeps`` and a sweep's id; ``artifacts``, a type, a name and a version.
     """
     match tuple(parts):
         case ("",):
-            return _html("Runs", _list(runs))
+            return _page("Runs", _runs(runs))
         case (entity,):
-            return _list_page(entity, [run for run in runs if run.entity == entity])
+            return _listed(entity, [run for run in runs if run.entity == entity])
         case (entity, project, *rest):
-            inside = _of_project(runs, entity, project)
-            names = {sweep.id: sweep.display_name for sweep in _of_project(sweeps, entity, project)}
+            inside, own = _of_project(runs, entity, project), _of_project(artifacts, entity, project)
+            searches = {sweep.id: sweep for sweep in _of_project(sweeps, entity, project)}
         case _:
             return None
     match rest:
-        case []:
-            return _list_page(project, inside)
+        case [] | ["workspace"]:
+            return _listed(project, inside)
         case ["runs", run_id]:
-            return next((_run_page(run) for run in inside if run.id == run_id), None)
+            return next((_run(run, own) for run in inside if run.id == run_id), None)
         case ["groups", group, "workspace"]:
-            return _list_page(f"Group {group}", [run for run in inside if run.group == group])
-        case ["sweeps"] if names:
-            return _html("Sweeps", _list(run for run in inside if run.sweep in names))
-        case ["sweeps", sweep] if sweep in names:
-            return _html(f"Sweep {names[sweep]}", _list(run for run in inside if run.sweep == sweep))
+            return _listed(f"Group {group}", [run for run in inside if run.group == group])
+        case ["sweeps"] if searches:
+            return _page("Sweeps", _runs(run for run in inside if run.sweep in searches))
+        case ["sweeps", sweep] if sweep in searches:
+            return _sweep(searches[sweep], [run for run in inside if run.sweep == sweep])
+        case ["artifacts", _, name, version]:
+            return next((_artifact(one) for one in own if (one.name, f"v{one.version}") == (name, version)), None)
     return None
 
 
 def not_found(path: str) -> str:
     """Return the HTML page for a path where there is nothing."""
-    return _html("Not found", f"<p>There is nothing at {escape(path)}.</p>")
+    return _page("Not found", tag("p", f"There is nothing at {path}."))
 
 
 def _of_project(records: Iterable[Record], entity: str, project: str) -> list[Record]:
     return [record for record in records if (record.entity, record.project) == (entity, project)]
 
 
-def _list_page(title: str, runs: Sequence[RunRecord]) -> str | None:
-    return _html(title, _list(runs)) if runs else None
+def _listed(title: str, runs: Sequence[RunRecord]) -> str | None:
+    return _page(title, _runs(runs)) if runs else None
 
 
-def _list(runs: Iterable[RunRecord]) -> str:
-    lines = (f"<li>{_link(run.url, run.display_name)}: {run.state}, {len(run.history)} rows</li>" for run in runs)
-    return f"<ul>\n{_joined(lines)}\n</ul>"
+def _runs(runs: Iterable[RunRecord]) -> Html:
+    rows = [(_link(run.url, run.display_name), _state(run), run.group, f"{len(run.history):,}") for run in runs]
+    return table(("Run", "State", "Group", "Rows"), rows)
 
 
-def _run_page(run: RunRecord) -> str:
-    project = run.url.rpartition("/runs/")[0]
-    facts: dict[str, Any] = {"Id": run.id, "State": run.state, "Tags": ", ".join(run.tags)}
-    facts |= {} if run.exit_code is None else {"Exit code": run.exit_code}
-    body = f"<p>{_link(project, run.project)}{_group_link(project, run.group)}</p>\n{_facts('Run', facts)}"
-    body += f"\n{_facts('Config', run.config)}\n{_facts('Summary', run.summary)}\n{_history(run.history)}"
-    return _html(run.display_name, body)
+def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
+    place, _, _ = run.url.rpartition("/runs/")
+    group = run.group and _link(f"{place}/groups/{quote(run.group, safe='')}/workspace", run.group)
+    told = [("Id", run.id), ("State", _state(run)), ("Project", _link(place, run.project)), ("Group", group)]
+    told += [("Sweep", run.sweep and _link(f"{place}/sweeps/{run.sweep}", run.sweep)), ("Tags", ", ".join(run.tags))]
+    told += [("Exit code", None if run.exit_code is None else str(run.exit_code)), ("Notes", run.notes)]
+    own = [(_artifact_link(one, place), "logged" if one.logged_by == run.id else "used") for one in artifacts
+           if run.id in (one.logged_by, *one.used_by)]  # fmt: skip
+    base = run.url.removesuffix(
+        f"/{quote(run.entity, safe='')}/{quote(run.project, safe='')}/runs/{quote(run.id, safe='')}"
+    )
+    folder = f"{base}/files/{'/'.join(quote(part, safe='') for part in (run.entity, run.project, run.id))}"
+    files = [
+        (_link(f"{folder}?name={quote(name, safe='')}", name), f"{len(content):,}")
+        for name, content in run.files.items()
+    ]
+    return _page(
+        run.display_name,
+        facts(told),
+        *logged(_history(run)),
+        _section("Artifacts", table(("Artifact", "The run has"), own)) if own else None,
+        _section("Files", table(("File", "Bytes"), files)) if files else None,
+        _section(f"Last {_LAST_ROWS} rows", _last_rows(run.history)),
+        _section("Console", tag("pre", run.console)) if run.console else None,
+    )
 
 
-def _group_link(project: str, group: str | None) -> str:
-    return "" if group is None else f" / {_link(f'{project}/groups/{quote(group, safe=str())}/workspace', group)}"
+def _history(run: RunRecord) -> History:
+    """Return what a report draws of a run."""
+    history = History(whole=True)
+    for row in run.history:
+        history.take(Entry("history", _flat(row), int(row["_step"])))
+    history.take(Entry("summary", _flat(run.summary)))
+    history.take(Entry("config", _flat(run.config)))
+    return history
 
 
-def _facts(title: str, facts: dict[str, Any]) -> str:
-    lines = (f"<dt>{escape(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items())
-    return f"<h2>{title}</h2>\n<dl>\n{_joined(lines)}\n</dl>"
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", json.dumps(value)
 
 
-def _history(rows: Sequence[dict[str, Any]]) -> str:
-    names = sorted({name for row in rows for name in row}, key=lambda name: (name != "_step", name))
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    cells = ("".join(f"<td>{_text(row.get(name, ''))}</td>" for name in names) for row in rows)
-    lines = (f"<tr>{row}</tr>" for row in cells)
-    return f"<h2>History</h2>\n<table>\n<tr>{head}</tr>\n{_joined(lines)}\n</table>"
+def _last_rows(rows: Sequence[dict[str, Any]]) -> Html:
+    shown = rows[-_LAST_ROWS:]
+    names = sorted({name for row in shown for name in row}, key=lambda name: (name != "_step", name))
+    return table(names, [[_text(row[name]) if name in row else None for name in names] for row in shown])
+
+
+def _sweep(sweep: SweepRecord, runs: Sequence[RunRecord]) -> str:
+    """Return a sweep's page with its trials, the best first and those without a value last."""
+    metric: Mapping[str, Any] = sweep.config.get("metric") or {}
+    name, sign = metric.get("name", ""), -1 if metric.get("goal") == "maximize" else 1
+    known = [(run.summary[name], run) for run in runs if isinstance(run.summary.get(name), (int, float))]
+    best = [run for _, run in sorted(known, key=lambda one: sign * one[0])]
+    varied = list(sweep.config.get("parameters") or {})
+    rows = [
+        [
+            _link(run.url, run.display_name),
+            _state(run),
+            _text(run.summary.get(name, "")),
+            *(_text(run.config.get(one, "")) for one in varied),
+        ]
+        for run in [*best, *(run for run in runs if run not in best)]
+    ]
+    told = [("Id", sweep.id), ("State", sweep.state), ("Method", sweep.config["method"]), ("Agents", str(sweep.agents))]
+    return _page(f"Sweep {sweep.display_name}", facts(told), table(("Run", "State", name or "Metric", *varied), rows))
+
+
+def _artifact(artifact: ArtifactRecord) -> str:
+    told = [("Type", artifact.type), ("Aliases", ", ".join(artifact.aliases)), ("Logged by", artifact.logged_by)]
+    told += [("Used by", ", ".join(artifact.used_by)), ("Linked to", ", ".join(artifact.linked))]
+    told += [("Description", artifact.description), *_flat(artifact.metadata)]
+    files = [(name, f"{len(content):,}") for name, content in artifact.files.items()]
+    return _page(
+        f"{artifact.name}:v{artifact.version}", facts(told), _section("Files", table(("File", "Bytes"), files))
+    )
+
+
+def _artifact_link(artifact: ArtifactRecord, place: str) -> Html:
+    path = "/".join(quote(part, safe="") for part in (artifact.type, artifact.name, f"v{artifact.version}"))
+    return _link(f"{place}/artifacts/{path}", f"{artifact.name}:v{artifact.version}")
+
+
+def _state(run: RunRecord) -> Html:
+    kind = "bad" if run.state in _BAD else "good" if run.state == "finished" else None
+    return tag("span", run.state, class_=kind)
 
 
 def _text(value: object) -> str:
-    return escape(value if isinstance(value, str) else json.dumps(value))
+    if isinstance(value, float):
+        return number(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
-def _link(url: str, text: str) -> str:
-    return f'<a href="{escape(url)}">{escape(text)}</a>'
+def _link(url: str, text: str) -> Html:
+    return tag("a", text, href=url)
 
 
-def _joined(lines: Iterable[str]) -> str:
-    return "\n".join(lines)
+def _section(title: str, content: Html) -> Html:
+    return tag("section", tag("h3", title), content)
 
 
-def _html(title: str, body: str) -> str:
-    return _PAGE.format(title=escape(title), body=f"<h1>{escape(title)}</h1>\n{body}")
+def _page(title: str, *content: Html | None) -> str:
+    """Return a whole page, which needs nothing from elsewhere."""
+    body = tag("div", tag("style", STYLE), tag("header", tag("h2", title)), *content, class_="flyte-wandb")
+    view = Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">')
+    head = tag("head", view, tag("title", title), tag("style", Html(_BODY)))
+    return joined(Html("<!DOCTYPE html>\n"), tag("html", head, tag("body", body), lang="en"))

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from ._calls import EPOCH, Answer, Call, connection, in_project
+from ._calls import EPOCH, Answer, Call, connection, instant
 from ._listing import matches, ordered
-from ._run import File, Run
+from ._run import File, Run, console_line
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ _HEAVY: Final = ("config", "summaryMetrics", "systemMetrics", "historyKeys")
 
 def _run(call: Call) -> dict[str, Any]:
     with call.store.reading(call.key()) as run:
-        return in_project(run=None if run is None else _told(call)(run))
+        return call.in_project(run=None if run is None else _told(call)(run))
 
 
 def _runs(call: Call) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def _runs(call: Call) -> dict[str, Any]:
         found = [run for run in runs if run.key[:2] == place and matches(run, wanted)]
         found = ordered(found, told.get("order") or "+created_at")
         page = connection(found, _told(call), told.get("cursor"), told.get("perPage"))
-    return in_project(runs=page, runCount=len(found), readOnly=False)
+    return call.in_project(runs=page, runCount=len(found), readOnly=False)
 
 
 def _told(call: Call) -> Callable[[Run], dict[str, Any]]:
@@ -37,21 +37,23 @@ def _told(call: Call) -> Callable[[Run], dict[str, Any]]:
 
 def _full_history(call: Call) -> dict[str, Any]:
     with call.store.reading(call.key()) as run:
-        rows, metrics = ([], []) if run is None else (_in_order(run.rows), _in_order(run.metrics))
+        rows, metrics = ([], []) if run is None else (run.rows_between(0, None), _in_order(run.metrics))
     samples = call.variables.get("samples")
-    return in_project(run={"history": _texts(_sampled(rows, samples)), "events": _texts(_sampled(metrics, samples))})
+    return call.in_project(
+        run={"history": _texts(_sampled(rows, samples)), "events": _texts(_sampled(metrics, samples))}
+    )
 
 
 def _history_page(call: Call) -> dict[str, Any]:
     told = call.variables
-    return in_project(run={"history": _texts(_rows(call, told["minStep"], told["maxStep"] - 1))})
+    return call.in_project(run={"history": _texts(_rows(call, told["minStep"], told["maxStep"] - 1))})
 
 
 def _sampled_history(call: Call) -> dict[str, Any]:
     """Give rows that have all keys of a spec, whose `maxStep` counts, unlike that of a page."""
     told = call.variables
     specs = [json.loads(spec) for spec in told.get("specs") or [told["spec"]]]
-    return in_project(run={"sampledHistory": [_samples(call, spec) for spec in specs]})
+    return call.in_project(run={"sampledHistory": [_samples(call, spec) for spec in specs]})
 
 
 def _samples(call: Call, spec: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
@@ -63,12 +65,12 @@ def _samples(call: Call, spec: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
 def _history_keys(call: Call) -> dict[str, Any]:
     rows = _rows(call)
     last = max((row["_step"] for row in rows), default=-1)
-    return in_project(run={"historyKeys": {"keys": {name: {} for row in rows for name in row}, "lastStep": last}})
+    return call.in_project(run={"historyKeys": {"keys": {name: {} for row in rows for name in row}, "lastStep": last}})
 
 
 def _exported_history(call: Call) -> dict[str, Any]:
     """Say that no rows were exported, so that the client asks for the live ones."""
-    return in_project(run={"parquetHistory": {"parquetUrls": [], "liveData": []}})
+    return call.in_project(run={"parquetHistory": {"parquetUrls": [], "liveData": []}})
 
 
 def _rows(call: Call, first: int = 0, last: int | None = None) -> list[dict[str, Any]]:
@@ -104,7 +106,26 @@ def _files(call: Call) -> dict[str, Any]:
         told.get("fileCursor"),
         told.get("fileLimit"),
     )
-    return in_project(run={"fileCount": len(files), "files": page})
+    return call.in_project(run={"fileCount": len(files), "files": page})
+
+
+def _console_page(call: Call) -> dict[str, Any]:
+    with call.store.reading(call.key("runName")) as run:
+        lines = [] if run is None else run.console
+    told, numbered = call.variables, list(enumerate(map(console_line, lines)))
+    tail = told.get("last")
+    page = connection(
+        numbered if tail is None else numbered[-tail:],
+        lambda line: {"number": line[0], "line": line[1].text, **line[1]._asdict()},
+        told.get("after"),
+        told.get("first"),
+    )
+    return call.in_project(run=None if run is None else {"logLineCount": len(lines), "logLines": page})
+
+
+def _info(call: Call) -> dict[str, Any]:
+    with call.store.reading(call.key("run" if "run" in call.variables else "name")) as run:
+        return call.in_project(run=None if run is None else node(run))
 
 
 def node(run: Run) -> dict[str, Any]:
@@ -122,14 +143,14 @@ def node(run: Run) -> dict[str, Any]:
         "config": json.dumps(run.config),
         "summaryMetrics": json.dumps(run.summary),
         "systemMetrics": "{}",
-        "historyLineCount": run.next_line,
+        "historyLineCount": len(run.rows),
         "historyKeys": None,
         "sweepName": run.sweep,
         "commit": None,
         "readOnly": False,
         "projectId": "1",
-        "createdAt": EPOCH,
-        "heartbeatAt": EPOCH,
+        "createdAt": instant(run.created),
+        "heartbeatAt": instant(run.heartbeat),
         "user": {"name": run.key.entity, "username": run.key.entity},
     }
 
@@ -153,11 +174,15 @@ def _file_node(name: str, file: File, url: str) -> dict[str, Any]:
 
 ANSWERS: Final[Mapping[str, Answer]] = {
     "HistoryPage": _history_page,
+    "QueryRunInfo": _info,
     "Run": _run,
+    "RunConsoleLogPage": _console_page,
+    "RunConsoleLogTail": _console_page,
     "RunFiles": _files,
     "RunFullHistory": _full_history,
     "RunHistoryKeys": _history_keys,
     "RunParquetHistory": _exported_history,
+    "RunState": _info,
     "RunSampledHistory": _sampled_history,
     "Runs": _runs,
     "SampledHistoryPage": _sampled_history,

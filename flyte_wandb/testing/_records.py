@@ -5,11 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-State = Literal["pending", "running", "finished", "failed", "preempted"]
+State = Literal["pending", "running", "preempting", "finished", "failed", "preempted", "killed", "crashed"]
 """State of a run: "pending" until a writer opens it, as that of a trial that an agent was given.
 
-A run that nobody completes stays "running": the double does not know "crashed".
+A run whose writers are silent for 5 minutes is "crashed", one that somebody stops from outside "killed".
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A message that a run has sent to people (`run.alert`).
+
+    Attributes:
+        title: What it is about.
+        text: What it says.
+        level: "INFO", "WARN" or "ERROR".
+    """
+
+    title: str
+    text: str
+    level: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +64,14 @@ class RunRecord:
         state: Whether it still runs, and how it ended.
         preempting: Whether a writer announced that its machine is being taken away (`run.mark_preempting()`).
         exit_code: Exit code that the run was completed with, or None.
-        config: Values of all writers, without W&B's own `_wandb`.
-        summary: Values of all writers, without W&B's own keys, which start with an underscore.
-        history: Rows by line; each has the logged values and `_step`, the step from 0.
+        config: Values without W&B's own `_wandb`: of the last plain writer, or of all shared ones.
+        summary: Values without W&B's own keys, which start with an underscore.
+        history: Rows by step; each has the logged values and `_step`, the step from 0.
         writers: Processes that opened it, in order.
         resumed: How often it was opened again as a continuation.
-        restarted: How often a plain writer opened it again without resuming it, which overwrites the history.
+        restarted: How often a plain writer opened it again without resuming it. Its rows then overwrite the older ones.
+        overwritten: How many rows were lost because another one came with their step.
+        alerts: Messages to people, in order.
         console: What the writers printed, one writer after the other, without W&B's times and levels.
         files: Contents of the uploaded files by name.
         url: Address of its page.
@@ -78,6 +95,8 @@ class RunRecord:
     writers: tuple[Writer, ...]
     resumed: int
     restarted: int
+    overwritten: int
+    alerts: tuple[Alert, ...]
     console: str
     files: dict[str, bytes]
     url: str
@@ -97,7 +116,7 @@ class SweepRecord:
         project: The project.
         display_name: Name on the pages; the id where the client gave none.
         config: What is searched, and how.
-        state: "RUNNING", "PAUSED", "FINISHED" or "CANCELED".
+        state: "PENDING" until an agent is given a trial, then "RUNNING", "PAUSED", "FINISHED" or "CANCELED".
         prior_runs: Ids of the older runs that the sweep was created with.
         run_ids: Ids of its runs in the order in which agents were given them, or in which they were opened.
         agents: How many agents have worked for it.
@@ -114,3 +133,42 @@ class SweepRecord:
     run_ids: tuple[str, ...]
     agents: int
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRecord:
+    """One version of an artifact as the server knows it at one moment.
+
+    Attributes:
+        entity: User or team that owns the project.
+        project: The project.
+        name: Name of the collection.
+        type: What kind of artifact it is, such as "model".
+        version: Its number from 0, or None as long as it is not committed.
+        aliases: Its aliases in its own collection.
+        linked: Paths of the collections that it is linked to.
+        state: "PENDING", "COMMITTED" or "DELETED".
+        digest: Digest of its manifest.
+        description: Free text, or None.
+        metadata: Values by name.
+        files: Contents by name.
+        references: Addresses of the entries that are kept elsewhere, by name.
+        logged_by: Id of the run that logged it, or None.
+        used_by: Ids of the runs that have used it.
+    """
+
+    entity: str
+    project: str
+    name: str
+    type: str
+    version: int | None
+    aliases: tuple[str, ...]
+    linked: tuple[str, ...]
+    state: str
+    digest: str
+    description: str | None
+    metadata: dict[str, Any]
+    files: dict[str, bytes]
+    references: dict[str, str]
+    logged_by: str | None
+    used_by: tuple[str, ...]

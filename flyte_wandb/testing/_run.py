@@ -1,13 +1,15 @@
-"""One run of the double, and how requests change it: our reading of what W&B does, for its server is not public.
+"""One run of the double, and how requests change it. What W&B documents of this, and what is judged: docs/double.md.
 
-- Exit code 0 completes a run as "finished", another as "failed", or as "preempted" where a writer said before that its
-  machine is being taken away.
-- The rows of a plain writer go to the lines that it names. In shared mode the server numbers lines and steps itself.
-- Keys of the config and of the summary merge; the last writer wins.
-- Who rewinds a run to a step resumes it, and the rows after that step are forgotten.
+- Exit code 0 completes a run as "finished", another as "failed", "preempted" where a writer said before that its
+  machine is being taken away, or "killed" where somebody has stopped it. After 5 minutes of silence it is "crashed".
+- A row takes the place of an older one with its step. In shared mode the server numbers the steps: after the last
+  row, but from 0 beside a plain writer, whose rows are lost.
+- A plain writer sends its config and its summary whole. Keys of several shared writers merge; the last one wins.
+- Who rewinds a run to a step resumes it; the rows after that step are forgotten, and the summary is that of the others.
 - A run that an agent was given is "pending" until a writer opens it.
-- Who resumes a run sets it to "running" again and keeps its data; a plain writer that opens it without resuming starts
-  it over. A writer of shared mode that merely joins does not reopen a completed run, and neither do late updates.
+- Who resumes a run sets it to "running" again. So does a plain writer that opens it without resuming: its data stay
+  until they are written over. A writer of shared mode that merely joins does not reopen a completed run, and neither do
+  late updates.
 """
 
 from __future__ import annotations
@@ -16,17 +18,21 @@ import base64
 import copy
 import hashlib
 import re
+import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ._records import RunRecord, State, Writer
+from ._records import Alert, RunRecord, State, Writer
 
 _NOT_LOGGED: Final = ("_wandb", "_timestamp", "_runtime")
 _CONSOLE_LINE: Final = re.compile(
-    r"(?:ERROR )?\d{4}-\d\d-\d\dT[\d:.]+Z? (?P<text>(?:\[(?P<label>[^\]]*)\] )?.*)", re.DOTALL
+    r"(?P<level>ERROR )?(?P<timestamp>\d{4}-\d\d-\d\dT[\d:.]+Z?) (?P<text>(?:\[(?P<label>[^\]]*)\] )?.*)", re.DOTALL
 )
+_SILENCE: Final = 300.0
+"""Seconds without a word of a run's writers after which W&B takes the run for crashed."""
+
 _METRIC_LABEL: Final = re.compile(r"/l:(?P<label>.+)")
 
 
@@ -58,10 +64,11 @@ class RunKey(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """Which writer sent a request: plain ones have no id and are not told apart."""
+    """Which writer sent a request: plain ones have no id and are not told apart. Who has no key is not logged in."""
 
     client_id: str | None = None
     shared: bool = False
+    logged_in: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,9 +78,10 @@ class _Writer:
     rows: int = 0
     completed: bool = False
     console: dict[int, str] = field(default_factory=dict)
+    summary: frozenset[str] = frozenset()
 
     def record(self) -> Writer:
-        client_id, shared = self.sender
+        client_id, shared, _ = self.sender
         return Writer(client_id=client_id, shared=shared, label=self.label, rows=self.rows, completed=self.completed)
 
 
@@ -89,10 +97,14 @@ class Run:
     job_type: str | None = None
     tags: tuple[str, ...] = ()
     notes: str | None = None
-    state: State = "pending"
+    status: State = "pending"
     preempting: bool = False
     stopped: bool = False
+    clock: Callable[[], float] = time.time
+    created: float = 0.0
+    heartbeat: float = 0.0
     exit_code: int | None = None
+    trial: Mapping[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -100,51 +112,71 @@ class Run:
     files: dict[str, File] = field(default_factory=dict)
     resumed: int = 0
     restarted: int = 0
+    overwritten: int = 0
+    alerts: list[Alert] = field(default_factory=list)
+    _console: dict[int, str] = field(default_factory=dict)
+    _beside: int | None = None
     _writers: list[_Writer] = field(default_factory=list)
-    _ordered: tuple[list[dict[str, Any]], list[int] | None] | None = None
+    _ordered: tuple[list[dict[str, Any]], list[int]] | None = None
+    _next_step: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._next_step = max(self.rows, default=-1) + 1
 
     @property
-    def next_line(self) -> int:
-        """The line after the last row of history."""
-        return max(self.rows, default=-1) + 1
+    def state(self) -> State:
+        """How it is, which also depends on the time: silence crashes a run, or ends it as preempted."""
+        silent = self.status in ("running", "preempting") and self.clock() - self.heartbeat > _SILENCE
+        return self.status if not silent else "crashed" if self.status == "running" else "preempted"
 
     @property
-    def console_lines(self) -> int:
-        """How many lines of console output there are."""
-        return sum(len(writer.console) for writer in self._writers)
+    def started(self) -> bool:
+        """Whether a writer has ever opened it."""
+        return bool(self._writers) or self.status != "pending"
+
+    @property
+    def writing(self) -> int:
+        """How many writers have yet to tell their end."""
+        return sum(not writer.completed for writer in self._writers)
+
+    @property
+    def console(self) -> list[str]:
+        """The lines of console output as they were sent: of plain writers, then of each shared writer."""
+        consoles = (self._console, *(writer.console for writer in self._writers))
+        return [lines[number] for lines in consoles for number in sorted(lines)]
 
     def open(self, sender: Sender, *, resumed: bool) -> None:
         """Let a writer in."""
-        self._writers.append(_Writer(sender=sender))
-        if self.state == "pending":
-            self.state = "running"
+        if not self.started:
+            self._run_again()
         elif resumed:
             self.resumed += 1
             self._run_again()
         elif not sender.shared:
             self.restarted += 1
-            self._start_over()
+            self._run_again()
+        elif self._writers and not self._writers[-1].sender.shared and not self._writers[-1].completed:
+            self._beside = 0
+        self._writers.append(_Writer(sender=sender))
 
     def rewind(self, step: int) -> None:
         """Forget the rows of history after a step."""
-        kept = [row for _, row in sorted(self.rows.items()) if int(row.get("_step", -1)) <= step]
-        self.rows = dict(enumerate(kept))
-        self._ordered = None
+        self.rows = {number: row for number, row in sorted(self.rows.items()) if number <= step}
+        self.summary = {name: value for row in self.rows.values() for name, value in row.items()}
+        self._next_step, self._ordered = max(self.rows, default=-1) + 1, None
+
+    def continue_from(self, parent: Run, step: int) -> None:
+        """Take over the rows of another run up to a step, which counts."""
+        self.rows = dict(parent.rows)
+        self.rewind(step)
 
     def rows_between(self, first: int, last: int | None) -> list[dict[str, Any]]:
-        """Return the rows from one step to another, which counts, by line. A page costs its own rows only."""
-        rows, steps = self._rows_in_order()
-        if steps is None:
-            return [row for row in rows if first <= row["_step"] and (last is None or row["_step"] <= last)]
-        return rows[bisect_left(steps, first) : None if last is None else bisect_right(steps, last)]
-
-    def _rows_in_order(self) -> tuple[list[dict[str, Any]], list[int] | None]:
-        """Return the rows by line, and their steps unless these go back somewhere."""
+        """Return the rows from one step to another, which counts. A page costs its own rows only."""
         if self._ordered is None:
-            rows = [self.rows[line] for line in sorted(self.rows)]
-            steps = [row["_step"] for row in rows]
-            self._ordered = rows, steps if steps == sorted(steps) else None
-        return self._ordered
+            steps = sorted(self.rows)
+            self._ordered = [self.rows[step] for step in steps], steps
+        rows, steps = self._ordered
+        return rows[bisect_left(steps, first) : None if last is None else bisect_right(steps, last)]
 
     def describe(
         self,
@@ -164,13 +196,29 @@ class Run:
         self.tags = self.tags if tags is None else tuple(tags)
         self.notes = notes or self.notes
 
-    def add_rows(self, sender: Sender, line: int, rows: Sequence[dict[str, Any]]) -> None:
-        """Add rows of history; a plain writer's first one goes to the line `line`, over what is there."""
+    def set_config(self, sender: Sender, config: dict[str, Any]) -> None:
+        """Take over the config of a writer: beside that of other shared writers, else in its place."""
+        self.config = {**self.config, **config} if sender.shared else config
+
+    def set_summary(self, sender: Sender, summary: dict[str, Any]) -> None:
+        """Take over the summary of a writer, without those keys of a shared one that it no longer sends."""
+        if sender.shared:
+            writer = self._writer(sender)
+            others = {name: value for name, value in self.summary.items() if name not in writer.summary}
+            writer.summary, summary = frozenset(summary), {**others, **summary}
+        self.summary = summary
+
+    def add_rows(self, sender: Sender, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows of history, over those that have the same steps."""
         self._writer(sender).rows += len(rows)
         if sender.shared:
-            line = self.next_line
-            rows = [{**row, "_step": step} for step, row in enumerate(rows, start=self._next_step())]
-        self.rows.update(enumerate(rows, start=line))
+            first = self._next_step if self._beside is None else self._beside
+            rows = [{**row, "_step": step} for step, row in enumerate(rows, start=first)]
+            self._beside = None if self._beside is None else self._beside + len(rows)
+        steps = {int(row["_step"]): row for row in rows}
+        self.overwritten += sum(self.rows.get(step, row) != row for step, row in steps.items())
+        self.rows.update(steps)
+        self._next_step = max(self._next_step, max(steps, default=-1) + 1)
         self._ordered = None
 
     def add_metrics(self, sender: Sender, line: int, rows: Sequence[dict[str, Any]]) -> None:
@@ -182,16 +230,26 @@ class Run:
 
     def add_console(self, sender: Sender, line: int, lines: Sequence[str]) -> None:
         """Put console lines at `line` of their writer, over what is there: progress bars rewrite their line."""
-        matches = [_CONSOLE_LINE.fullmatch(text) for text in lines]
-        texts = [match["text"] if match else text for match, text in zip(matches, lines, strict=True)]
-        self._writer(sender).console.update(enumerate(texts, start=line))
-        self._learn_label(sender, next((match["label"] for match in matches if match), None))
+        console = self._writer(sender).console if sender.shared else self._console
+        console.update(enumerate(lines, start=line))
+        self._learn_label(sender, next((entry.label for entry in map(console_line, lines) if entry.timestamp), None))
+
+    def preempt(self) -> None:
+        """Take in that the machine of a writer is being taken away."""
+        self.preempting = True
+        self.status = "preempting" if self.status == "running" else self.status
 
     def complete(self, sender: Sender, exit_code: int) -> None:
         """End the run."""
         self._writer(sender).completed = True
         self.exit_code = exit_code
-        self.state = "finished" if exit_code == 0 else "preempted" if self.preempting else "failed"
+        ends: State = "killed" if self.stopped else "preempted" if self.preempting else "failed"
+        self.status = "finished" if exit_code == 0 else ends
+
+    def kill(self) -> None:
+        """End the run from outside, where it has not ended yet; its writers hear that they are to stop."""
+        self.stopped = True
+        self.status = "killed" if self.state in ("pending", "running", "preempting") else self.status
 
     def record(self) -> RunRecord:
         """Return a snapshot that later changes leave alone."""
@@ -208,30 +266,20 @@ class Run:
             exit_code=self.exit_code,
             config=_values(self.config),
             summary=_public(self.summary),
-            history=tuple(_logged(self.rows[line]) for line in sorted(self.rows)),
+            history=tuple(_logged(row) for row in self.rows_between(0, None)),
             writers=tuple(writer.record() for writer in self._writers),
             resumed=self.resumed,
             restarted=self.restarted,
-            console="".join(f"{writer.console[line]}\n" for writer in self._writers for line in sorted(writer.console)),
+            console="".join(f"{console_line(line).text}\n" for line in self.console),
+            overwritten=self.overwritten,
+            alerts=tuple(self.alerts),
             files={name: file.content for name, file in self.files.items()},
             url=self.url,
         )
 
     def _run_again(self) -> None:
-        self.stopped = self.stopped and self.state == "running"
-        self.state, self.preempting, self.exit_code = "running", False, None
-
-    def _start_over(self) -> None:
-        self._run_again()
-        self.rows.clear()
-        self._ordered = None
-        self.metrics.clear()
-        self.summary.clear()
-        for writer in self._writers:
-            writer.console.clear()
-
-    def _next_step(self) -> int:
-        return max((int(row.get("_step", -1)) for row in self.rows.values()), default=-1) + 1
+        self.stopped = self.stopped and self.status == "running"
+        self.status, self.preempting, self.exit_code, self._beside = "running", False, None, None
 
     def _writer(self, sender: Sender) -> _Writer:
         """Find who sent a request: of plain writers the last one, for only that one still has the run."""
@@ -240,6 +288,23 @@ class Run:
     def _learn_label(self, sender: Sender, label: str | None) -> None:
         if sender.shared and label:
             self._writer(sender).label = label
+
+
+class ConsoleLine(NamedTuple):
+    """A line of console output in its parts."""
+
+    text: str
+    timestamp: str | None = None
+    level: str = ""
+    label: str | None = None
+
+
+def console_line(sent: str) -> ConsoleLine:
+    """Return the parts of a line as the client sends it."""
+    match = _CONSOLE_LINE.fullmatch(sent)
+    if match is None:
+        return ConsoleLine(sent)
+    return ConsoleLine(match["text"], match["timestamp"], "error" if match["level"] else "", match["label"])
 
 
 def _values(config: Mapping[str, Any]) -> dict[str, Any]:

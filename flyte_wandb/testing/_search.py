@@ -1,7 +1,7 @@
 """The parameters of a sweep's trials: all combinations for a grid, and draws for the other methods.
 
-A parameter is ``{"value": one}``, ``{"values": [...]}``, a range of ``min`` and ``max`` with or without a
-``distribution``, or ``{"parameters": {...}}`` with parameters of its own.
+A parameter is ``{"value": one}``, ``{"values": [...]}`` with or without ``probabilities``, ``{"parameters": {...}}``
+with parameters of its own, or has a ``distribution`` with its numbers: every one that W&B documents.
 """
 
 from __future__ import annotations
@@ -13,12 +13,34 @@ from itertools import islice, product
 from typing import Any, Final
 
 _SEED: Final = 0
-_DISTRIBUTIONS: Final[Mapping[str, Callable[[random.Random, Any, Any], Any]]] = {
-    "int_uniform": lambda draw, low, high: draw.randint(low, high),
-    "uniform": lambda draw, low, high: draw.uniform(low, high),
-    "log_uniform_values": lambda draw, low, high: math.exp(draw.uniform(math.log(low), math.log(high))),
-}
 _METHODS: Final = ("grid", "random", "bayes")
+
+
+def _normal(draw: random.Random, parameter: Mapping[str, Any]) -> float:
+    return draw.gauss(parameter.get("mu", 0.0), parameter.get("sigma", 1.0))
+
+
+def _uniform(draw: random.Random, parameter: Mapping[str, Any]) -> float:
+    return draw.uniform(parameter["min"], parameter["max"])
+
+
+def _between_logs(draw: random.Random, parameter: Mapping[str, Any]) -> float:
+    return math.exp(draw.uniform(math.log(parameter["min"]), math.log(parameter["max"])))
+
+
+_DISTRIBUTIONS: Final[Mapping[str, Callable[[random.Random, Mapping[str, Any]], Any]]] = {
+    "constant": lambda draw, parameter: parameter["value"],
+    "categorical": lambda draw, parameter: draw.choices(parameter["values"], parameter.get("probabilities"))[0],
+    "int_uniform": lambda draw, parameter: draw.randint(parameter["min"], parameter["max"]),
+    "uniform": _uniform,
+    "log_uniform": lambda draw, parameter: math.exp(_uniform(draw, parameter)),
+    "log_uniform_values": _between_logs,
+    "inv_log_uniform": lambda draw, parameter: math.exp(-_uniform(draw, parameter)),
+    "inv_log_uniform_values": _between_logs,
+    "normal": _normal,
+    "log_normal": lambda draw, parameter: math.exp(_normal(draw, parameter)),
+}
+"""By name; each but the first three is also there in multiples of ``q``, under a name that begins with ``q_``."""
 
 
 def trials(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -61,6 +83,9 @@ def _choices(name: str, parameter: Mapping[str, Any]) -> Sequence[Any]:
             return [value]
         case {"parameters": inner}:
             return list(_combinations(inner))
+        case {"distribution": "q_uniform", "min": low, "max": high}:
+            step = parameter.get("q", 1)
+            return [low + step * number for number in range(math.floor((high - low) / step + 1e-9) + 1)]
         case {"min": int(low), "max": int(high)}:
             return range(low, high + 1)
     raise ValueError(f"the parameter {name!r} is {dict(parameter)!r}; a grid takes values, a value, or a range of int")
@@ -76,21 +101,24 @@ def _drawn(parameters: Mapping[str, Any], draw: random.Random) -> dict[str, Any]
 
 
 def _draw(name: str, parameter: Mapping[str, Any], draw: random.Random) -> Any:
-    match parameter:
-        case {"values": values}:
-            return draw.choice(values)
-        case {"value": value}:
-            return value
-        case {"parameters": inner}:
-            return _drawn(inner, draw)
-        case {"min": low, "max": high}:
-            return _distribution(name, parameter)(draw, low, high)
-    raise ValueError(f"the parameter {name!r} is {dict(parameter)!r}; give it values, a value, or min and max")
+    if "parameters" in parameter:
+        return _drawn(parameter["parameters"], draw)
+    kind = parameter.get("distribution") or _usual(parameter)
+    base = kind if kind in _DISTRIBUTIONS else kind.removeprefix("q_")
+    if base not in _DISTRIBUTIONS:
+        raise ValueError(f"the parameter {name!r} has the distribution {kind!r}; use one of {list(_DISTRIBUTIONS)}")
+    try:
+        value = _DISTRIBUTIONS[base](draw, parameter)
+    except KeyError as missing:
+        raise ValueError(f"the parameter {name!r} is {dict(parameter)!r}; give it {missing} for {kind}") from None
+    step = parameter.get("q", 1)
+    return value if base == kind else round(value / step) * step
 
 
-def _distribution(name: str, parameter: Mapping[str, Any]) -> Callable[[random.Random, Any, Any], Any]:
-    whole = isinstance(parameter["min"], int) and isinstance(parameter["max"], int)
-    wanted = parameter.get("distribution", "int_uniform" if whole else "uniform")
-    if wanted not in _DISTRIBUTIONS:
-        raise ValueError(f"the parameter {name!r} has the distribution {wanted!r}; use one of {list(_DISTRIBUTIONS)}")
-    return _DISTRIBUTIONS[wanted]
+def _usual(parameter: Mapping[str, Any]) -> str:
+    """Return the distribution of a parameter that names none."""
+    if "values" in parameter:
+        return "categorical"
+    if "value" in parameter:
+        return "constant"
+    return "int_uniform" if all(isinstance(parameter.get(end), int) for end in ("min", "max")) else "uniform"

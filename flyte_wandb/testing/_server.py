@@ -9,32 +9,35 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from ._artifacts import CollectionKey
 from ._faults import Fault
 from ._http import KEY, HttpServer
-from ._records import RunRecord, State, SweepRecord
+from ._limits import NO_LIMITS, Limits
+from ._records import ArtifactRecord, RunRecord, State, SweepRecord
 from ._run import File, RunKey
-from ._store import Store
+from ._store import About, Store
 
 T = TypeVar("T")
 
-_EXIT_CODES: Final[Mapping[State, int]] = {"finished": 0, "failed": 1, "preempted": 1}
+_EXIT_CODES: Final[Mapping[State, int]] = {"finished": 0, "failed": 1, "preempted": 1, "killed": 255}
 
 
 class WandbServer:
     """A W&B server that keeps runs in memory. It runs in threads of this process and serves any number of others.
 
-    Supported is what writers need (login with the key of `environ`, online, shared, resumed and rewound runs, files of
-    runs), sweeps and their agents (grid and random search, `run_cap`, trials that are stopped), reading runs, sweeps,
-    history and files with `wandb.Api()`, page by page, and the pages that links lead to. Not supported are artifacts,
-    Bayesian search, which draws at random here, early termination by rule, and "crashed", the state of a run whose
-    writers are silent. How runs and sweeps change is said in `_run.py` and `_sweep.py`.
+    It answers what W&B's client asks: for runs (online, shared, resumed, rewound, forked), files, console logs, alerts,
+    artifacts, sweeps and agents, and for all of that with `wandb.Api()`. Bayesian search draws at random here, and
+    nothing is terminated early by rule. How far each behaviour is known to be W&B's: docs/double.md.
 
     A test can put runs and sweeps there by itself (`put_run`, `put_sweep`), and disturb requests (`fault`, `slow`).
 
     Args:
         port: Port to listen on, 0 for a free one.
         entity: Owner of the runs that name none, and the user who is logged in.
+        teams: Teams of this user, which may own runs, too. `put_run` and `put_sweep` make a team of their entity.
+        others: Entities of other people: W&B answers "permission denied". An entity that is none of these is not found.
         version: The version that it says it has, as a self-hosted server does; None as W&B's own clouds do.
+        limits: How many requests it takes; None for any number.
 
     Example::
 
@@ -48,10 +51,18 @@ class WandbServer:
             assert [row["loss"] for row in run.history] == [0.5, 0.25]
     """
 
-    def __init__(self, port: int = 0, entity: str = "local", version: str | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        entity: str = "local",
+        version: str | None = None,
+        *,
+        teams: Sequence[str] = (),
+        others: Sequence[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
         self._port = port
-        self._entity = entity
-        self._version = version
+        self._about = About(entity=entity, teams=teams, others=others, version=version, limits=limits or NO_LIMITS)
         self._started: tuple[Store, HttpServer, threading.Thread] | None = None
         self._ended: Store | None = None
 
@@ -71,7 +82,7 @@ class WandbServer:
         """
         if self._started is not None:
             raise RuntimeError(f"the server runs already, at {self.url}")
-        http = HttpServer(self._port, self._entity, self._version)
+        http = HttpServer(self._port, self._about)
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         self._started = (http.store, http, thread)
@@ -155,6 +166,24 @@ class WandbServer:
         return self._store.sweep_record(sweep_id)
 
     @property
+    def artifacts(self) -> tuple[ArtifactRecord, ...]:
+        """Snapshots of all versions of all artifacts in order of creation."""
+        return self._store.artifact_records()
+
+    def artifact(self, name: str, project: str = "uncategorized", entity: str | None = None) -> ArtifactRecord:
+        """Return a snapshot of a version, by ``NAME:ALIAS`` or ``NAME:v0``.
+
+        Raises:
+            LookupError: There is none. The message lists the versions that there are.
+        """
+        with self._store.artifacts() as artifacts:
+            found = artifacts.find(CollectionKey(*self._store.place(entity, project), name))
+            if found is not None:
+                return artifacts.record(found[1])
+        known = ", ".join(f"{one.project}/{one.name}:v{one.version}" for one in self.artifacts) or "none"
+        raise LookupError(f"no artifact {name!r} in the project {project!r}; known artifacts: {known}")
+
+    @property
     def requests(self) -> Counter[str]:
         """How often each request came, by every name that `fault` lists.
 
@@ -163,6 +192,11 @@ class WandbServer:
             assert server.requests["download:run1/model.bin"] == 1
         """
         return self._store.requests
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How often each limit, by its name in `Limits`, has refused a request with the status 429 (413 for a size)."""
+        return self._store.refused
 
     @property
     def unknown_operations(self) -> tuple[str, ...]:
@@ -254,6 +288,7 @@ class WandbServer:
                 - ``upload`` or ``upload:RUN_ID/NAME`` for files that are written;
                 - ``download`` or ``download:RUN_ID/NAME`` for files that are read, ``head`` and ``head:RUN_ID/NAME``
                   where only their size is asked;
+                - ``artifact_upload``, ``artifact_download``, or either with ``:NAME``, for files of artifacts;
                 - ``page`` for the pages that links lead to;
                 - ``*`` for all.
             status: HTTP status of the answer, such as 429 or 503; None with `drop`.
@@ -338,12 +373,12 @@ class WandbServer:
             self.sweep(sweep)
         run = self._store.add_run(
             self._store.key(entity, project, run_id),
-            state=state,
+            status=state,
             exit_code=_EXIT_CODES.get(state),
             sweep=sweep,
             config={name: {"value": value} for name, value in (config or {}).items()},
             summary=dict(summary or {}),
-            rows=dict(enumerate(_numbered(history))),
+            rows={row["_step"]: row for row in _numbered(history)},
             metrics=dict(enumerate(dict(row) for row in system_metrics)),
             files={name: File.of(content) for name, content in (files or {}).items()},
             tags=tuple(tags),
@@ -379,7 +414,7 @@ class WandbServer:
             LookupError: There is no such sweep.
         """
         with self._store.searching() as sweeps:
-            sweeps.find(sweep_id).state = state
+            self._store.set_sweep_state(sweeps.find(sweep_id), state)
 
     def stop_trial(self, run_id: str) -> None:
         """Let the agent that was given the run hear at its next heartbeat that it is to end it: early termination.
@@ -392,6 +427,19 @@ class WandbServer:
             if agent is None:
                 raise LookupError(f"no agent was given the run {run_id!r}")
             agent.to_stop.append(run_id)
+
+    def pass_time(self, seconds: float) -> None:
+        """Turn the server's clock forward: after 5 minutes of silence a run is "crashed".
+
+        Args:
+            seconds: How far.
+
+        Example::
+
+            server.pass_time(301)
+            assert server.run("run1").state == "crashed"
+        """
+        self._store.pass_time(seconds)
 
     def stop_run(self, run_id: str) -> None:
         """Tell a run's writers to stop, as the button on W&B's page of it does. They ask every 15 s.

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from ._artifacts import Artifacts
 from ._faults import Fault, Faults
-from ._records import RunRecord, SweepRecord
+from ._limits import Limits, Meters, RefusedError
+from ._records import ArtifactRecord, RunRecord, SweepRecord
 from ._run import Run, RunKey, Sender
 from ._sweep import Sweep, Sweeps
 
 T = TypeVar("T")
 
 
-class RefusedError(Exception):
-    """A request is not obeyed. The message is what the client is told.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a server is set up with; `WandbServer` says what each is."""
 
-    Attributes:
-        status: HTTP status of the answer. The client gives up at once on 403, with a CommError as W&B's own refusals
-            bring; on 429 and 5xx, and on a closed connection, it tries again, often for minutes.
-    """
-
-    def __init__(self, message: str, status: int = 403) -> None:
-        super().__init__(message)
-        self.status = status
+    entity: str
+    teams: Sequence[str]
+    others: Sequence[str]
+    version: str | None
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class Upsert:
         ticket: Id that the writer was given for the run, or None.
         opens: Whether the writer opens the run rather than telling something new about it.
         about: Arguments of `Run.describe`.
-        config: Entries of the config, each as ``{"value": ...}``.
+        config: All entries of the config, each as ``{"value": ...}``; None for no change.
+        summary: The whole summary, or None.
     """
 
     key: RunKey
@@ -50,7 +52,8 @@ class Upsert:
     ticket: str | None
     opens: bool
     about: dict[str, Any]
-    config: dict[str, Any]
+    config: dict[str, Any] | None
+    summary: dict[str, Any] | None
 
 
 class Store:
@@ -58,17 +61,26 @@ class Store:
 
     Attributes:
         url: Address of the server, without a trailing slash.
-        entity: Owner of the runs that name none.
+        entity: Owner of the runs that name none, who is logged in.
+        teams: The teams of this user.
+        others: Entities to which this user has no access.
         version: What the server says of its version; None as W&B's own clouds do.
     """
 
-    def __init__(self, url: str, entity: str, version: str | None) -> None:
+    def __init__(self, url: str, about: About) -> None:
         self.url = url
-        self.entity = entity
-        self.version = version
+        self.entity = about.entity
+        self.teams = {*about.teams}
+        self.others = {*about.others}
+        self.version = about.version
+        self._late = 0.0
+        self._meters = Meters(about.limits)
         self._changed = threading.Condition()
         self._runs: dict[RunKey, Run] = {}
+        self._keys: dict[str, RunKey] = {}
+        self._projects: set[tuple[str, str]] = set()
         self._sweeps = Sweeps()
+        self._artifacts = Artifacts()
         self._faults = Faults()
         self._tickets: set[str] = set()
         self._numbers = itertools.count(1)
@@ -95,6 +107,25 @@ class Store:
         with self._changed:
             return self._faults.asked.copy()
 
+    @property
+    def refused(self) -> Counter[str]:
+        """How often each limit has refused a request."""
+        with self._changed:
+            return self._meters.refused.copy()
+
+    def spend_stream(self, key: RunKey, size: int) -> None:
+        """Count a request of the file stream.
+
+        Raises:
+            RefusedError: It is more than the limits allow.
+        """
+        with self._changing():
+            now, project = self.now(), key[:2]
+            self._meters.hold("body_bytes", size)
+            self._meters.spend("file_streams", project, now)
+            self._meters.spend("stream_bytes", project, now, size)
+            self._meters.spend("file_streams_of_run", key, now)
+
     def records(self, wanted: Callable[[RunKey], bool] = lambda key: True) -> tuple[RunRecord, ...]:
         """Return snapshots of the wanted runs in order of creation."""
         with self._changed:
@@ -104,6 +135,11 @@ class Store:
         """Return snapshots of all sweeps in order of creation."""
         with self._changed:
             return tuple(self._sweep_record(sweep) for sweep in self._sweeps.by_id.values())
+
+    def artifact_records(self) -> tuple[ArtifactRecord, ...]:
+        """Return snapshots of all versions of artifacts in order of creation."""
+        with self._changed:
+            return tuple(self._artifacts.record(one) for one in self._artifacts.by_id.values())
 
     def sweep_record(self, sweep_id: str) -> SweepRecord:
         """Return a snapshot of one sweep.
@@ -162,6 +198,32 @@ class Store:
         with self._changing():
             self._unknown.append(operation)
 
+    def now(self) -> float:
+        """Return the time in seconds, with what a test has let pass."""
+        return time.time() + self._late
+
+    def pass_time(self, seconds: float) -> None:
+        """Turn the clock forward."""
+        with self._changing():
+            self._late += seconds
+
+    def has_project(self, place: tuple[str, str]) -> bool:
+        """Tell whether anybody has written to a project, or created it."""
+        return place in self._projects
+
+    def projects(self) -> list[tuple[str, str]]:
+        """Return all projects in order."""
+        return sorted(self._projects)
+
+    def add_project(self, place: tuple[str, str]) -> None:
+        """Create a project."""
+        with self._changing():
+            self._projects.add(place)
+
+    def key_of(self, server_id: str | None) -> RunKey | None:
+        """Return which run has an id of the server, or None."""
+        return self._keys.get(server_id or "")
+
     def place(self, entity: str | None, project: str | None) -> tuple[str, str]:
         """Return entity and project as the server decides where clients leave them out."""
         return entity or self.entity, project or "uncategorized"
@@ -195,6 +257,12 @@ class Store:
             yield self._sweeps
 
     @contextmanager
+    def artifacts(self) -> Iterator[Artifacts]:
+        """Give the artifacts to change them or to read them."""
+        with self._changing():
+            yield self._artifacts
+
+    @contextmanager
     def rewinding(self, key: RunKey, sender: Sender, step: int) -> Iterator[Run]:
         """Take a run back to the end of a step, open it again and give it. Blocks during a pause.
 
@@ -208,6 +276,7 @@ class Store:
             if run is None:
                 raise RefusedError(f"there is no run {'/'.join(key)} to rewind")
             run.rewind(step)
+            run.heartbeat = self.now()
             run.open(sender, resumed=True)
             yield run
 
@@ -220,13 +289,41 @@ class Store:
         with self._changing():
             if key in self._runs:
                 raise ValueError(f"there is a run {'/'.join(key)} already: choose another id")
-            self._runs[key] = Run(key=key, url=self._page("runs", *key), **about)
+            now, url = self.now(), self._page("runs", *key)
+            self._runs[key] = Run(key=key, url=url, clock=self.now, created=now, heartbeat=now, **about)
+            self._keys[url] = key
+            self._projects.add(key[:2])
+            self.teams.add(key.entity)
             return self._runs[key]
+
+    def delete_run(self, key: RunKey) -> None:
+        """Forget a run, where there is one."""
+        with self._changing():
+            run = self._runs.pop(key, None)
+            self._keys.pop(run.url if run else "", None)
 
     def stop_run(self, key: RunKey) -> None:
         """Tell a run's writers to stop when they ask."""
         with self._changing():
             self._runs[key].stopped = True
+
+    def set_sweep_state(self, sweep: Sweep, state: str) -> None:
+        """Set the state of a sweep; who cancels it kills its runs."""
+        with self._changing():
+            sweep.state = state
+            for run in self._runs.values() if state == "CANCELED" else ():
+                if run.sweep == sweep.id:
+                    run.kill()
+
+    def preempted(self, sweep: Sweep) -> Run | None:
+        """Take up a run of a sweep whose machine was taken away, or return None."""
+        with self._changing():
+            found = next(
+                (run for run in self._runs.values() if run.sweep == sweep.id and run.state == "preempted"), None
+            )
+            if found is not None:
+                found.status = "pending"
+            return found
 
     def add_sweep(self, place: tuple[str, str], config: dict[str, Any], **about: Any) -> Sweep:
         """Add a sweep with fields of `Sweep`.
@@ -240,6 +337,12 @@ class Store:
             url = self._page("sweeps", entity, project, sweep_id)
             sweep = Sweep(id=sweep_id, entity=entity, project=project, url=url, config=config, **about)
             self._sweeps.by_id[sweep_id] = sweep
+            for name in sweep.prior_runs:
+                if (prior := self._runs.get(RunKey(entity, project, name))) is not None:
+                    prior.sweep = sweep_id
+                    sweep.skip({name: entry["value"] for name, entry in prior.config.items()})
+            self._projects.add(place)
+            self.teams.add(entity)
             return sweep
 
     def run_ids(self, sweep: Sweep) -> tuple[str, ...]:
@@ -271,13 +374,44 @@ class Store:
         opens = upsert.opens or resumes or upsert.key not in self._runs
         if opens:
             self._check_accepting()
+            self._check_entity(upsert.key.entity)
+            self._meters.spend("run_creations", upsert.key[:2], self.now())
+            if upsert.key in self._runs:
+                self._meters.hold("writers", self._runs[upsert.key].writing + 1)
         self._tickets -= {upsert.ticket or ""}
         run = self._runs.get(upsert.key) or self.add_run(upsert.key)
+        if opens and not run.started:
+            self._fork(run, upsert.config or {})
+        run.heartbeat = self.now() if opens else run.heartbeat
+        if upsert.config is not None:
+            run.set_config(upsert.sender, upsert.config)
         if opens:
             run.open(upsert.sender, resumed=resumes)
+        if upsert.summary is not None:
+            run.set_summary(upsert.sender, upsert.summary)
         run.describe(**upsert.about)
-        run.config.update(upsert.config)
         return run
+
+    def _fork(self, run: Run, config: dict[str, Any]) -> None:
+        """Give a new run the rows of the one that it says it branches off.
+
+        Raises:
+            RefusedError: There is no such run.
+        """
+        branch = (config.get("_wandb") or {}).get("value", {}).get("branch_point")
+        if branch is None or branch["run_id"] == run.key.id:
+            return
+        parent = self._runs.get(run.key._replace(id=branch["run_id"]))
+        if parent is None:
+            raise RefusedError(f"there is no run {branch['run_id']} to fork", 404)
+        run.continue_from(parent, int(branch["step"]))
+
+    def _check_entity(self, entity: str) -> None:
+        """Raise where the user may not write to an entity, in the words of W&B."""
+        if entity in self.others:
+            raise RefusedError("permission denied", 403)
+        if entity != self.entity and entity not in self.teams:
+            raise RefusedError(f"entity {entity} not found during upsertBucket", 404)
 
     def _check_accepting(self) -> None:
         if self._refusal is not None:
@@ -299,7 +433,7 @@ class Store:
             self._changed.notify_all()
 
     def _sweep_record(self, sweep: Sweep) -> SweepRecord:
-        return sweep.record(run_ids=self.run_ids(sweep), agents=self._sweeps.agents_of(sweep))
+        return sweep.record(run_ids=self.run_ids(sweep), agents=len(self._sweeps.agents_of(sweep)))
 
     def _page(self, kind: str, *key: str) -> str:
         entity, project, name = (quote(part, safe="") for part in key)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,23 +29,30 @@ class Sweep:
     config: dict[str, Any]
     display_name: str | None = None
     prior_runs: tuple[str, ...] = ()
-    state: str = "RUNNING"
+    state: str = "PENDING"
     given: int = 0
     expected: int | None = field(init=False)
     _trials: Iterator[dict[str, Any]] = field(init=False)
+    _tried: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._trials = trials(self.config)
         self.expected = expected(self.config)
 
+    def skip(self, config: Mapping[str, Any]) -> None:
+        """Take in the config of an older run, whose combination a grid does not try again."""
+        if self.config["method"] == "grid":
+            self._tried.append(config)
+
     def next_trial(self) -> dict[str, Any] | None:
         """Return the parameters of the next trial; None for the end, which finishes the sweep."""
-        trial = next(self._trials, None) if self.state == "RUNNING" else None
-        if trial is None:
-            self.state = "FINISHED"
-        else:
-            self.given += 1
+        trial = next(self._untried(), None) if self.state in ("PENDING", "RUNNING") else None
+        self.state = "FINISHED" if trial is None else "RUNNING"
+        self.given += trial is not None
         return trial
+
+    def _untried(self) -> Iterator[dict[str, Any]]:
+        return (trial for trial in self._trials if not any({**one, **trial} == one for one in self._tried))
 
     def record(self, run_ids: tuple[str, ...], agents: int) -> SweepRecord:
         """Return a snapshot that later changes leave alone."""
@@ -70,12 +77,14 @@ class Agent:
     Attributes:
         id: Its id.
         sweep: The sweep that it works for.
+        host: Where it runs, as it says.
         run_ids: The runs that it was given.
         to_stop: The runs that it has yet to be told to end.
     """
 
     id: str
     sweep: Sweep
+    host: str
     run_ids: list[str] = field(default_factory=list)
     to_stop: list[str] = field(default_factory=list)
 
@@ -87,9 +96,9 @@ class Sweeps:
     by_id: dict[str, Sweep] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
 
-    def register(self, sweep: Sweep) -> Agent:
+    def register(self, sweep: Sweep, host: str) -> Agent:
         """Let an agent work for a sweep."""
-        agent = Agent(id=f"agent{len(self.agents) + 1}", sweep=sweep)
+        agent = Agent(id=f"agent{len(self.agents) + 1}", sweep=sweep, host=host)
         self.agents[agent.id] = agent
         return agent
 
@@ -107,9 +116,9 @@ class Sweeps:
         """Return the sweeps of a project in order of creation."""
         return [sweep for sweep in self.by_id.values() if (sweep.entity, sweep.project) == (entity, project)]
 
-    def agents_of(self, sweep: Sweep) -> int:
-        """Return how many agents work, or have worked, for a sweep."""
-        return sum(agent.sweep is sweep for agent in self.agents.values())
+    def agents_of(self, sweep: Sweep) -> list[Agent]:
+        """Return the agents that work, or have worked, for a sweep."""
+        return [agent for agent in self.agents.values() if agent.sweep is sweep]
 
     def agent_with(self, run_id: str) -> Agent | None:
         """Return the agent that was given a run."""

@@ -5,33 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
-from ._calls import Answer, Call, connection, entity, in_project
-from ._run import Run
+from ._calls import Answer, Call, entity
+from ._names import check_names
+from ._records import Alert
+from ._run import Run, RunKey
 from ._store import Upsert
 
 _TOLD_ONCE: Final = ("host", "program", "displayName", "groupName", "jobType", "tags", "notes")
 
 
-def _viewer(call: Call) -> dict[str, Any]:
-    user = call.store.entity
-    viewer = {"id": user, "entity": user, "username": user, "email": "", "flags": "{}", "teams": connection([], dict)}
-    return {"viewer": viewer, **_server(call)}
-
-
-def _server(call: Call) -> dict[str, Any]:
-    version = call.store.version
-    local = {"outOfDate": False, "latestVersionString": version, "versionOnThisInstanceString": version}
-    return {"serverInfo": {"features": [], "latestLocalVersionInfo": local if version else None}}
-
-
-def _organization(call: Call) -> dict[str, Any]:
-    return {"entity": None}
-
-
 def _stopped(call: Call) -> dict[str, Any]:
     with call.store.reading(call.key("runId")) as run:
-        return in_project(run={"stopped": run is not None and run.stopped})
+        return call.in_project(run={"stopped": run is not None and run.stopped})
 
 
 def _resume_status(call: Call) -> dict[str, Any]:
@@ -47,9 +34,9 @@ def _resume_point(run: Run) -> dict[str, Any]:
         "historyTail": _tail(run.rows),
         "eventsLineCount": len(run.metrics),
         "eventsTail": _tail(run.metrics),
-        "logLineCount": run.console_lines,
+        "logLineCount": len(run.console),
         "summaryMetrics": json.dumps(run.summary),
-        "wandbConfig": json.dumps({} if run.state == "pending" else {"t": 1}),
+        "wandbConfig": json.dumps({"t": 1} if run.started else {}),
     }
 
 
@@ -65,15 +52,25 @@ def _upsert(call: Call) -> dict[str, Any]:
 def _read_upsert(call: Call) -> Upsert:
     told = call.variables
     about = {name: told.get(name) for name in ("tags", "notes", "sweep")}
-    about |= {"display_name": told.get("displayName"), "group": told.get("groupName"), "job_type": told.get("jobType")}
+    about |= {
+        "display_name": told.get("displayName") or told.get("display_name"),
+        "group": told.get("groupName"),
+        "job_type": told.get("jobType"),
+    }
+    check_names(call.key(), about)
     return Upsert(
         key=call.key(),
         sender=call.sender,
         ticket=told.get("id"),
         opens=_opens(told),
         about=about,
-        config=json.loads(told.get("config") or "{}"),
+        config=_json(told.get("config")),
+        summary=_json(told.get("summaryMetrics")),
     )
+
+
+def _json(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else dict(json.loads(text))
 
 
 def _opens(told: Mapping[str, Any]) -> bool:
@@ -96,7 +93,7 @@ def _bucket(run: Run) -> dict[str, Any]:
         "tags": list(run.tags),
         "config": json.dumps(run.config),
         "sweepName": run.sweep,
-        "historyLineCount": run.next_line,
+        "historyLineCount": len(run.rows),
         "project": {"id": project, "name": project, "entity": entity(owner)},
     }
 
@@ -112,17 +109,56 @@ def _create_files(call: Call) -> dict[str, Any]:
     return {"createRunFiles": {"runID": key.id, "uploadHeaders": [], "files": files}}
 
 
+def _mark_uploaded(call: Call) -> dict[str, Any]:
+    return {"markRunFilesUploaded": {"success": True}}
+
+
+def _alert(call: Call) -> dict[str, Any]:
+    told = call.variables
+    with call.store.changing(call.key("runName")) as run:
+        if run is not None:
+            run.alerts.append(Alert(title=told["title"], text=told["text"], level=told.get("severity") or "INFO"))
+    return {"notifyScriptableRunAlert": {"success": run is not None}}
+
+
+def _stop(call: Call) -> dict[str, Any]:
+    key = call.key()
+    call.store.stop_run(key)
+    return {"stopRun": {"success": True}}
+
+
+def _set_state(call: Call) -> dict[str, Any]:
+    with call.store.changing(call.key()) as run:
+        if run is not None:
+            run.status = call.input["state"].lower()
+    return {"updateRunState": {"success": run is not None}}
+
+
+def _delete(call: Call) -> dict[str, Any]:
+    call.store.delete_run(call.key())
+    return {"deleteRun": {"clientMutationId": None}}
+
+
+def _delete_files(call: Call) -> dict[str, Any]:
+    for url in call.variables["files"]:
+        path, _, name = url.removeprefix(f"{call.store.url}/files/").partition("?name=")
+        with call.store.changing(RunKey(*map(unquote, path.split("/")))) as run:
+            if run is not None:
+                run.files.pop(unquote(name), None)
+    return {"deleteFiles": {"success": True}}
+
+
 ANSWERS: Final[Mapping[str, Answer]] = {
     "CreateRunFiles": _create_files,
-    "GetDefaultEntity": _viewer,
-    "GetViewer": _viewer,
-    "OrganizationCoreWeaveOrganizationID": _organization,
+    "DeleteRun": _delete,
+    "MarkRunFilesUploaded": _mark_uploaded,
+    "NotifyScriptableRunAlert": _alert,
     "RewindRun": _rewind,
     "RunResumeStatus": _resume_status,
     "RunStoppedStatus": _stopped,
-    "ServerFeaturesQuery": _server,
-    "ServerInfo": _server,
+    "StopRun": _stop,
+    "UpdateRunState": _set_state,
     "UpsertBucket": _upsert,
-    "Viewer": _viewer,
+    "deleteFiles": _delete_files,
 }
 """The operations by name."""

@@ -74,7 +74,9 @@ def test_what_stands_in_wandbs_settings_files_is_found_there(server: WandbServer
     settings.parent.mkdir(parents=True)
     settings.write_text(f"[default]\nbase_url = {server.url}\nproject = of the file\n")
     netrc = tmp_path / ".netrc"
-    netrc.write_text(f"machine {server.url.removeprefix('http://')}\n  login user\n  password {'0' * 40}\n")
+    netrc.write_text(
+        f"machine {server.url.removeprefix('http://')}\n  login user\n  password {server.environ['WANDB_API_KEY']}\n"
+    )
     netrc.chmod(0o600)
     said = examined(tmp_path, environ={"WANDB_SILENT": "true"}, exit_code=0)
     assert said["server"] == [("ok", f"{server.url} (W&B's settings files)")]

@@ -45,4 +45,8 @@ class OwnAgent:
     def trials(self, count: int) -> list[dict[str, Any]]:
         """Return the parameters of trials that it is given, each as if the one before had ended."""
         commands = [command for _ in range(count) for command in self.ask()]
-        return [{name: entry["value"] for name, entry in command["args"].items()} for command in commands]
+        return [
+            {name: entry["value"] for name, entry in command["args"].items()}
+            for command in commands
+            if "args" in command
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from typing import Any
@@ -13,12 +14,24 @@ from flyte_wandb.testing import WandbServer
 
 def ask(server: WandbServer, query: str, **variables: object) -> dict[str, Any]:
     """Send a GraphQL request and return the body of the answer."""
-    return _post(f"{server.url}/graphql", {"query": query, "variables": variables})
+    return _post(server, "graphql", {"query": query, "variables": variables})
 
 
-def stream(server: WandbServer, entity: str, project: str, run_id: str) -> dict[str, Any]:
-    """Send an empty request of a run's file stream, as a heartbeat is, and return the body of the answer."""
-    return _post(f"{server.url}/files/{entity}/{project}/{run_id}/file_stream", {})
+def ask_with(key: str | None, server: WandbServer, query: str) -> dict[str, Any]:
+    """Send a GraphQL request with a key, or without one."""
+    return _post(server, "graphql", {"query": query, "variables": {}}, key)
+
+
+def stream(
+    server: WandbServer,
+    entity: str,
+    project: str,
+    run_id: str,
+    body: dict[str, Any] | None = None,
+    key: str | None = "",
+) -> dict[str, Any]:
+    """Send a request of a run's file stream, an empty one as a heartbeat is, and return the body of the answer."""
+    return _post(server, f"files/{entity}/{project}/{run_id}/file_stream", body or {}, key)
 
 
 def head(url: str) -> tuple[bytes, bytes]:
@@ -31,7 +44,9 @@ def head(url: str) -> tuple[bytes, bytes]:
     return told, rest
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    with urlopen(Request(url, data=json.dumps(body).encode())) as answer:
+def _post(server: WandbServer, path: str, body: dict[str, Any], key: str | None = "") -> dict[str, Any]:
+    key = server.environ["WANDB_API_KEY"] if key == "" else key
+    login = {} if key is None else {"Authorization": f"Basic {base64.b64encode(f'api:{key}'.encode()).decode()}"}
+    with urlopen(Request(f"{server.url}/{path}", data=json.dumps(body).encode(), headers=login)) as answer:
         told: dict[str, Any] = json.loads(answer.read())
         return told

@@ -49,4 +49,4 @@ def test_a_run_that_was_put_is_resumed_or_started_over(server: WandbServer) -> N
         {"kept": 1},
         "finished",
     )
-    assert (restarted.history, restarted.restarted) == ((), 1)
+    assert (restarted.logged("loss"), restarted.restarted, restarted.config) == ([0.5], 1, {})

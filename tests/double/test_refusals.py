@@ -7,13 +7,14 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import pytest
 import wandb
 
 from flyte_wandb.testing import WandbServer
-from tests.double.raw import ask
+from tests.double.raw import ask, ask_with, stream
 
 
 def open_run(run_id: str, **options: Any) -> wandb.Run:
@@ -135,12 +136,20 @@ def test_broken_requests_leave_the_terminal_alone(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr() == ("", "")
 
 
-def test_another_key_is_refused_and_none_is_not(server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_another_key_or_none_is_not_logged_in(server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.put_run("run1", project="p", state="running")
+    for key in (None, "1" * 40):
+        with pytest.raises(HTTPError, match="401"):
+            stream(server, "local", "p", "run1", key=key)
+        with pytest.raises(HTTPError, match="401"):
+            ask_with(key, server, "query Runs { project { id } }")
+    told = ask_with(None, server, "query Viewer { viewer { entity } serverInfo { features { name } } }")["data"]
+    assert (told["viewer"], told["serverInfo"]["features"]) == (None, []), "W&B answers so to anybody"
+    assert ask(server, "query Viewer { viewer { entity } }")["data"]["viewer"]["entity"] == "local"
     monkeypatch.setenv("WANDB_API_KEY", "1" * 40)
     with pytest.raises(wandb.errors.CommError, match=r"not logged in|401"):
-        open_run("run1")
-    assert server.runs == ()
-    assert ask(server, "query Viewer { viewer { entity } }")["data"]["viewer"]["entity"] == "local"
+        open_run("run2")
+    assert [run.id for run in server.runs] == ["run1"]
 
 
 @pytest.mark.parametrize("version", [None, "0.68.1"])

@@ -82,18 +82,23 @@ def test_never_fails_on_an_existing_run_and_leaves_it_alone(server: WandbServer)
     assert (server.run("run1").resumed, server.run("run1").restarted) == (0, 1)
 
 
-def test_a_run_that_is_opened_again_without_resuming_starts_over(server: WandbServer) -> None:
+def test_a_run_that_is_opened_again_without_resuming_keeps_its_data(server: WandbServer) -> None:
     first_attempt()
     run = open_run()
     assert (run.resumed, run.starting_step) == (False, 0)
     record = server.run("run1")
-    assert (record.state, record.exit_code, record.history, record.summary) == ("running", None, (), {})
+    assert (record.state, record.exit_code, record.logged("loss"), record.summary) == (
+        "running",
+        None,
+        [3.0, 2.0],
+        {"loss": 2.0},
+    )
     run.log({"loss": 9.0})
     run.finish()
     record = server.run("run1")
-    assert (record.state, record.resumed, record.restarted) == ("finished", 0, 1)
-    assert record.history == ({"loss": 9.0, "_step": 0},)
-    assert record.console == ""
+    assert (record.state, record.resumed, record.restarted, record.overwritten) == ("finished", 0, 1, 1)
+    assert record.logged("loss") == [9.0, 2.0]
+    assert record.console == "one\n"
 
 
 def test_updates_of_an_open_run_are_no_openings(server: WandbServer) -> None:

@@ -141,7 +141,7 @@ def test_the_run_of_a_trial_waits_for_its_writer(resume: Any, server: WandbServe
     before = server.run(run_id)
     assert (before.state, before.sweep, before.config, before.writers) == ("pending", sweep_id, TRIALS[0], ())
     assert agent.ask(run_id) == [], "it has a run already"
-    run = wandb.init(id=run_id, project=PROJECT, resume=resume, config={"more": 1})
+    run = wandb.init(id=run_id, project=PROJECT, resume=resume, config={**TRIALS[0], "more": 1})
     assert (run.resumed, server.run(run_id).state) == (False, "running")
     run.finish()
     after = server.run(run_id)
@@ -236,10 +236,10 @@ def test_an_unknown_sweep_or_agent_is_not_found(server: WandbServer) -> None:
     [
         ({"method": "guess"}, "the sweep's method is 'guess'; use one of grid, random, bayes"),
         ({"parameters": {"x": {"min": 0.0, "max": 1.0}}}, "the parameter 'x' .* a grid takes values"),
-        ({"method": "random", "parameters": {"x": {"mu": 1.0}}}, "the parameter 'x' .* give it values"),
+        ({"method": "random", "parameters": {"x": {"mu": 1.0}}}, "the parameter 'x' .* give it 'min' for uniform"),
         (
-            {"method": "random", "parameters": {"x": {"distribution": "normal", "min": 0, "max": 1}}},
-            "the parameter 'x' has the distribution 'normal'; use one of",
+            {"method": "random", "parameters": {"x": {"distribution": "guess", "min": 0, "max": 1}}},
+            "the parameter 'x' has the distribution 'guess'; use one of",
         ),
     ],
 )
@@ -249,3 +249,42 @@ def test_a_sweep_that_cannot_be_searched_is_refused(change: dict[str, Any], mess
     with pytest.raises(ValueError, match=message):
         server.put_sweep({**GRID, **change})
     assert server.sweeps == ()
+
+
+DRAWN: list[tuple[dict[str, Any], float, float]] = [
+    ({"distribution": "uniform", "min": 1, "max": 2}, 1, 2),
+    ({"distribution": "q_uniform", "min": 0.0, "max": 1.0, "q": 0.25}, 0, 1),
+    ({"distribution": "log_uniform", "min": 0, "max": 1}, 1, 2.72),
+    ({"distribution": "log_uniform_values", "min": 1, "max": 10}, 1, 10),
+    ({"distribution": "q_log_uniform", "min": 0, "max": 3}, 1, 21),
+    ({"distribution": "q_log_uniform_values", "min": 1, "max": 10}, 1, 10),
+    ({"distribution": "inv_log_uniform", "min": 0, "max": 1}, 0.36, 1),
+    ({"distribution": "inv_log_uniform_values", "min": 1, "max": 10}, 1, 10),
+    ({"distribution": "normal", "mu": 5, "sigma": 0.1}, 4, 6),
+    ({"distribution": "q_normal", "mu": 50, "sigma": 10, "q": 5}, 0, 100),
+    ({"distribution": "log_normal", "mu": 0, "sigma": 0.1}, 0.5, 2),
+    ({"distribution": "q_log_normal", "mu": 3, "sigma": 0.1}, 10, 40),
+    ({"distribution": "constant", "value": 3}, 3, 3),
+    ({"values": [1, 2, 3], "probabilities": [0, 0, 1]}, 3, 3),
+]
+
+
+def test_every_distribution_that_wandb_documents_is_drawn_from(server: WandbServer) -> None:
+    parameters = {f"x{number}": parameter for number, (parameter, _, _) in enumerate(DRAWN)}
+    config: dict[str, Any] = {"method": "random", "parameters": parameters, "run_cap": 50}
+    trials = OwnAgent(wandb.sweep(config, project=PROJECT)).trials(50)
+    for number, (parameter, low, high) in enumerate(DRAWN):
+        drawn = [trial[f"x{number}"] for trial in trials]
+        assert low <= min(drawn) <= max(drawn) <= high, parameter
+        assert all(value % parameter["q"] == 0 for value in drawn if "q" in parameter), parameter
+    assert OwnAgent(server.put_sweep({"method": "grid", "parameters": {"x": DRAWN[1][0]}}, project=PROJECT)).trials(
+        9
+    ) == [{"x": value} for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+
+def test_prior_runs_belong_to_the_sweep_and_a_grid_does_not_try_them_again(server: WandbServer) -> None:
+    for number, trial in enumerate(TRIALS[:2]):
+        server.put_run(f"old{number}", project=PROJECT, config={**trial, "more": 1}, summary={"loss": number})
+    sweep_id = wandb.sweep(GRID, project=PROJECT, prior_runs=["old0", "old1"])
+    assert [run.id for run in read_sweep(f"{PROJECT}/{sweep_id}").runs] == ["old0", "old1"]
+    assert OwnAgent(sweep_id).trials(9) == TRIALS[2:]
