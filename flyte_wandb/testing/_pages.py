@@ -86,8 +86,8 @@ def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
     told = [("Id", run.id), ("State", _state(run)), ("Project", _link(place, run.project)), ("Group", group)]
     told += [("Sweep", run.sweep and _link(f"{place}/sweeps/{run.sweep}", run.sweep)), ("Tags", ", ".join(run.tags))]
     told += [("Exit code", None if run.exit_code is None else str(run.exit_code)), ("Notes", run.notes)]
-    own = [(_artifact_link(one, place), "logged" if one.logged_by == run.id else "used") for one in artifacts
-           if run.id in (one.logged_by, *one.used_by)]  # fmt: skip
+    own = [one for one in artifacts if run.id in (one.logged_by, *one.used_by)]
+    links = [(_artifact_link(one, place), "logged" if one.logged_by == run.id else "used") for one in own]
     base = run.url.removesuffix(
         f"/{quote(run.entity, safe='')}/{quote(run.project, safe='')}/runs/{quote(run.id, safe='')}"
     )
@@ -100,7 +100,7 @@ def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
         run.display_name,
         facts(told),
         *logged(_history(run)),
-        _section("Artifacts", table(("Artifact", "The run has"), own)) if own else None,
+        _section("Artifacts", table(("Artifact", "The run has"), links)) if own else None,
         _section("Files", table(("File", "Bytes"), files)) if files else None,
         _section(f"Last {_LAST_ROWS} rows", _last_rows(run.history)),
         _section("Console", tag("pre", run.console)) if run.console else None,
@@ -148,7 +148,8 @@ def _sweep(sweep: SweepRecord, runs: Sequence[RunRecord]) -> str:
         for run in [*best, *(run for run in runs if run not in best)]
     ]
     told = [("Id", sweep.id), ("State", sweep.state), ("Method", sweep.config["method"]), ("Agents", str(sweep.agents))]
-    return _page(f"Sweep {sweep.display_name}", facts(told), table(("Run", "State", name or "Metric", *varied), rows))
+    trials = table(("Run", "State", name or "Metric", *varied), rows)
+    return _page(f"Sweep {sweep.display_name}", facts(told), _section("Trials, best first", trials))
 
 
 def _artifact(artifact: ArtifactRecord) -> str:

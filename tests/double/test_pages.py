@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -94,3 +95,33 @@ def test_an_unknown_operation_is_named() -> None:
         assert "cannot answer Strange" in json.dumps(answer["errors"])
         assert "cannot answer RunSampledHistory" in json.dumps(ask(server, "query RunSampledHistory { run }")["errors"])
         assert server.unknown_operations == ("Strange", "RunSampledHistory")
+
+
+def test_a_runs_page_has_its_plots_files_and_artifacts(server: WandbServer) -> None:
+    run = wandb.init(id="run1", project="p")
+    for step in range(30):
+        run.log({"loss": 1 / (step + 1), "at": {"f1": step}})
+    artifact = wandb.Artifact("model", type="model")
+    with artifact.new_file("a/weights.bin", mode="wb") as file:
+        file.write(b"w" * 5000)
+    run.log_artifact(artifact).wait()
+    run.finish()
+    html = read(server.run("run1").url)[1]
+    for text in ("<svg", "at.f1", "Last 20 rows", "config.yaml", "model:v0", "color-scheme:dark"):
+        assert text in html
+    assert html.count("<svg") == 2
+    (link,) = re.findall(r'href="([^"]+/artifacts/[^"]+)"', html)
+    status, html = read(link)
+    assert (status, "a/weights.bin" in html, "5,000" in html, "run1" in html) == (200, True, True, True)
+    assert read(f"{link}9")[0] == 404
+
+
+@pytest.mark.parametrize(("goal", "order"), [("minimize", ["c", "a", "b"]), ("maximize", ["a", "c", "b"])])
+def test_a_sweeps_page_has_its_trials_best_first(goal: str, order: list[str], server: WandbServer) -> None:
+    config = {"method": "random", "metric": {"name": "loss", "goal": goal}, "parameters": {"lr": {"min": 0, "max": 9}}}
+    sweep_id = server.put_sweep(config, project="p")
+    for run_id, loss in (("a", 2.0), ("b", None), ("c", 1.0)):
+        summary = {} if loss is None else {"loss": loss}
+        server.put_run(run_id, project="p", sweep=sweep_id, summary=summary, config={"lr": 7})
+    html = read(server.sweep(sweep_id).url)[1]
+    assert re.findall(r'runs/(\w)"', html) == order
