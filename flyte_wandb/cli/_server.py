@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from flyte_wandb.cli._screen import plain, screen
+from flyte_wandb.cli._screen import cell_text, get_console
 from flyte_wandb.testing import WandbServer
 
 
@@ -24,7 +24,7 @@ def run_server(*, environ_file: str | None, **options: Any) -> None:
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    console = screen()
+    console = get_console()
     with WandbServer(**options) as server:
         lines = "".join(f"export {name}={value}\n" for name, value in server.environ.items())
         if environ_file is not None:
@@ -34,7 +34,7 @@ def run_server(*, environ_file: str | None, **options: Any) -> None:
             "it is not W&B's server, only this machine reaches it, and it keeps nothing when it ends.",
             f"Have W&B's client write to it:\n\n{lines}\nPress Ctrl-C to end it.",
         ):
-            console.print(plain(text), soft_wrap=True)
+            console.print(cell_text(text), soft_wrap=True)
         ended.wait()
         count = len(server.runs)
-        console.print(plain(f"Ended. {count} {'run is' if count == 1 else 'runs are'} forgotten."))
+        console.print(cell_text(f"Ended. {count} {'run is' if count == 1 else 'runs are'} forgotten."))

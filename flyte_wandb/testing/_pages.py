@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from .._client import Entry
-from .._report._history import History
-from .._report._html import Html, joined, tag
-from .._report._numbers import number
-from .._report._run_section import logged
-from .._report._style import STYLE
-from .._report._tables import facts, table
+from ..results.report._history import History
+from ..results.report._html import Html, html_tag, join_html
+from ..results.report._numbers import format_number
+from ..results.report._run_section import build_logged_sections
+from ..results.report._style import STYLE
+from ..results.report._tables import build_facts, build_table
+from ..wandb_client._log_values import LogEntry
 from ._records import ArtifactRecord, RunRecord, SweepRecord
 
 Record = TypeVar("Record", RunRecord, SweepRecord, ArtifactRecord)
@@ -64,7 +64,7 @@ def page(
 
 def not_found(path: str) -> str:
     """Return the HTML page for a path where there is nothing."""
-    return _page("Not found", tag("p", f"There is nothing at {path}."))
+    return _page("Not found", html_tag("p", f"There is nothing at {path}."))
 
 
 def _of_project(records: Iterable[Record], entity: str, project: str) -> list[Record]:
@@ -77,7 +77,7 @@ def _listed(title: str, runs: Sequence[RunRecord]) -> str | None:
 
 def _runs(runs: Iterable[RunRecord]) -> Html:
     rows = [(_link(run.url, run.display_name), _state(run), run.group, f"{len(run.history):,}") for run in runs]
-    return table(("Run", "State", "Group", "Rows"), rows)
+    return build_table(("Run", "State", "Group", "Rows"), rows)
 
 
 def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
@@ -98,12 +98,12 @@ def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
     ]
     return _page(
         run.display_name,
-        facts(told),
-        *logged(_history(run)),
-        _section("Artifacts", table(("Artifact", "The run has"), links)) if own else None,
-        _section("Files", table(("File", "Bytes"), files)) if files else None,
+        build_facts(told),
+        *build_logged_sections(_history(run)),
+        _section("Artifacts", build_table(("Artifact", "The run has"), links)) if own else None,
+        _section("Files", build_table(("File", "Bytes"), files)) if files else None,
         _section(f"Last {_LAST_ROWS} rows", _last_rows(run.history)),
-        _section("Console", tag("pre", run.console)) if run.console else None,
+        _section("Console", html_tag("pre", run.console)) if run.console else None,
     )
 
 
@@ -111,9 +111,9 @@ def _history(run: RunRecord) -> History:
     """Return what a report draws of a run."""
     history = History(whole=True)
     for row in run.history:
-        history.take(Entry("history", _flat(row), int(row["_step"])))
-    history.take(Entry("summary", _flat(run.summary)))
-    history.take(Entry("config", _flat(run.config)))
+        history.add_entry(LogEntry("history", _flat(row), int(row["_step"])))
+    history.add_entry(LogEntry("summary", _flat(run.summary)))
+    history.add_entry(LogEntry("config", _flat(run.config)))
     return history
 
 
@@ -128,7 +128,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 def _last_rows(rows: Sequence[dict[str, Any]]) -> Html:
     shown = rows[-_LAST_ROWS:]
     names = sorted({name for row in shown for name in row}, key=lambda name: (name != "_step", name))
-    return table(names, [[_text(row[name]) if name in row else None for name in names] for row in shown])
+    return build_table(names, [[_text(row[name]) if name in row else None for name in names] for row in shown])
 
 
 def _sweep(sweep: SweepRecord, runs: Sequence[RunRecord]) -> str:
@@ -148,8 +148,8 @@ def _sweep(sweep: SweepRecord, runs: Sequence[RunRecord]) -> str:
         for run in [*best, *(run for run in runs if run not in best)]
     ]
     told = [("Id", sweep.id), ("State", sweep.state), ("Method", sweep.config["method"]), ("Agents", str(sweep.agents))]
-    trials = table(("Run", "State", name or "Metric", *varied), rows)
-    return _page(f"Sweep {sweep.display_name}", facts(told), _section("Trials, best first", trials))
+    trials = build_table(("Run", "State", name or "Metric", *varied), rows)
+    return _page(f"Sweep {sweep.display_name}", build_facts(told), _section("Trials, best first", trials))
 
 
 def _artifact(artifact: ArtifactRecord) -> str:
@@ -158,7 +158,9 @@ def _artifact(artifact: ArtifactRecord) -> str:
     told += [("Description", artifact.description), *_flat(artifact.metadata)]
     files = [(name, f"{len(content):,}") for name, content in artifact.files.items()]
     return _page(
-        f"{artifact.name}:v{artifact.version}", facts(told), _section("Files", table(("File", "Bytes"), files))
+        f"{artifact.name}:v{artifact.version}",
+        build_facts(told),
+        _section("Files", build_table(("File", "Bytes"), files)),
     )
 
 
@@ -169,26 +171,28 @@ def _artifact_link(artifact: ArtifactRecord, place: str) -> Html:
 
 def _state(run: RunRecord) -> Html:
     kind = "bad" if run.state in _BAD else "good" if run.state == "finished" else None
-    return tag("span", run.state, class_=kind)
+    return html_tag("span", run.state, class_=kind)
 
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return number(value)
+        return format_number(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _link(url: str, text: str) -> Html:
-    return tag("a", text, href=url)
+    return html_tag("a", text, href=url)
 
 
 def _section(title: str, content: Html) -> Html:
-    return tag("section", tag("h3", title), content)
+    return html_tag("section", html_tag("h3", title), content)
 
 
 def _page(title: str, *content: Html | None) -> str:
     """Return a whole page, which needs nothing from elsewhere."""
-    body = tag("div", tag("style", STYLE), tag("header", tag("h2", title)), *content, class_="flyte-wandb")
+    body = html_tag(
+        "div", html_tag("style", STYLE), html_tag("header", html_tag("h2", title)), *content, class_="flyte-wandb"
+    )
     view = Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">')
-    head = tag("head", view, tag("title", title), tag("style", Html(_BODY)))
-    return joined(Html("<!DOCTYPE html>\n"), tag("html", head, tag("body", body), lang="en"))
+    head = html_tag("head", view, html_tag("title", title), html_tag("style", Html(_BODY)))
+    return join_html(Html("<!DOCTYPE html>\n"), html_tag("html", head, html_tag("body", body), lang="en"))
