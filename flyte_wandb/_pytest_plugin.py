@@ -8,6 +8,7 @@ Fixtures:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,13 @@ def wandb_online(wandb_server: WandbServer, tmp_path: Path, monkeypatch: pytest.
     """Give a `WandbServer` to which runs of this process go; W&B's files are in `tmp_path`."""
     from flyte_wandb.wandb_client._configuration import end_client
 
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)  # such as WANDB_MODE, which would keep the runs from the server
     for name, value in (wandb_server.environ | {"WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}).items():
         monkeypatch.setenv(name, value)
     end_client()  # one that an earlier test has set up would stay with that test's server
     yield wandb_server
+    wandb_server.heal()  # the end of a run that the test has left open would wait for the end of a fault
     end_client()
 
 

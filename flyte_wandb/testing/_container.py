@@ -67,7 +67,9 @@ class Container:
             log, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
+            if self.process.stdout is not None:
+                self.process.stdout.close()  # to read to its end would wait for children that have inherited it
+            self.process.wait()
             raise
         value, error = _awaited(_read(self._task, self._outputs))
         return ContainerResult(exit_code=self.process.returncode, error=error, value=value, log=log)

@@ -39,6 +39,11 @@ def test_a_run_of_ones_own_starts_afresh_every_time(wandb_online, number):
         run.log({"x": number})
     assert wandb_online.run("plain").logged("x") == [number]
 
+def test_a_run_that_is_left_open_while_the_server_fails(wandb_online):
+    run = wandb.init(id="left", project="p")
+    wandb_online.fault("file_stream", status=503, times=None)
+    run.log({"x": 1})
+
 def test_nobody_writes_to_the_server_by_itself(wandb_server):
     assert wandb_server.runs == ()
     assert wandb_server.environ["WANDB_BASE_URL"] == wandb_server.url
@@ -71,9 +76,9 @@ class TestIsland(PluginConformance):
 def test_a_suite_of_somebody_else_finds_fixtures_and_conformance(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own.py"]
-    environ = environment(tmp_path, {"WANDB_CONSOLE": "off"})
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
-    assert re.search(r"^11 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
+    environ = environment(tmp_path, {"WANDB_CONSOLE": "off", "WANDB_MODE": "offline", "WANDB_RUN_ID": "outer"})
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300)
+    assert re.search(r"^12 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
 def test_the_fixtures_cost_a_pytest_that_does_not_use_them_the_import_of_the_package_only(tmp_path: Path) -> None:
