@@ -118,7 +118,7 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module=_SETUP,
         name="_WandbSetup.assert_service",
-        used_in=("_run",),
+        used_in=("_waiting",),
         purpose="Reaches the service process that keeps the id of a run that was not opened.",
         without="A retry in the same process is refused: the run's id stays in use.",
     ),
@@ -160,14 +160,14 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.interface.interface_shared",
         name="InterfaceShared._deliver",
-        used_in=("_dead_service",),
-        purpose="Everything that a run asks goes through it.",
+        used_in=("_dead_service", "_waiting"),
+        purpose="Everything that a run asks goes through it; an opening asks what the server has answered last.",
         without="W&B's own threads print tracebacks after the death of the service process.",
     ),
     PrivateName(
         module="wandb.sdk.interface.interface_sock",
         name="InterfaceSock",
-        used_in=("_run",),
+        used_in=("_waiting",),
         purpose="Tells the service process that a run which was not opened has ended.",
         without="A retry in the same process is refused: the run's id stays in use.",
     ),
@@ -181,9 +181,16 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.lib.service.service_connection",
         name="ServiceConnection._client",
-        used_in=("_dead_service", "_run"),
+        used_in=("_dead_service", "_waiting"),
         purpose="Tells which service process the next run will use.",
         without="As `InterfaceSock._client`.",
+    ),
+    PrivateName(
+        module="wandb.sdk.lib.service.service_client",
+        name="ServiceClient._writer",
+        used_in=("_dead_service",),
+        purpose="Cuts the connection to a service process that does not answer.",
+        without="A stopped service process blocks the end of a preempted task for as long as its grace lasts.",
     ),
     PrivateName(
         module="wandb.sdk.lib.service.service_connection",
@@ -195,14 +202,14 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.lib.service.service_connection",
         name="ServiceConnection._asyncer",
-        used_in=("_run",),
+        used_in=("_waiting",),
         purpose="Lets `InterfaceSock` talk to the service process of a run that was not opened.",
         without="As `InterfaceSock`.",
     ),
     PrivateName(
         module="wandb.sdk.lib.service.service_connection",
         name="ServiceConnection.inform_finish",
-        used_in=("_run",),
+        used_in=("_waiting",),
         purpose="Frees the id of a run that was not opened.",
         without="A retry in the same process is refused: the run's id stays in use.",
     ),
@@ -343,7 +350,7 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",
         name="Record",
-        used_in=("_log_file",),
+        used_in=("_log_file", "_waiting"),
         purpose="Reads the log of a run on the disk. wandb 0.31 has no reader in Python.",
         without="Offline runs cannot be checked before they are uploaded, and reports have no plots.",
     ),

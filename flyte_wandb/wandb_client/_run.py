@@ -13,8 +13,8 @@ from .._errors import OpenRunError
 from .._logging import log_once, one_line
 from .._place import api_url
 from .._start import START, moment_in
-from ._agent_room import own_client, use_own_client
-from ._configuration import HOSTS, own_settings
+from ._agent_room import use_own_client
+from ._configuration import HOSTS, effective_mode, own_settings
 from ._dead_service import (
     log_dead_service,
     renew_service,
@@ -24,6 +24,7 @@ from ._dead_service import (
     tolerate_dead_service,
 )
 from ._pickling import LeftBehind, pickle_config_by_value
+from ._waiting import NotOpenedError, Waiting, free_run_id
 
 if TYPE_CHECKING:
     import wandb
@@ -32,14 +33,13 @@ if TYPE_CHECKING:
 
 
 BOUNDS: Final[Mapping[str, Any]] = {
-    "init_timeout": 12.0,
     "finish_timeout": 600.0,
     "x_transaction_log_flush_interval": 1.0,
 }
 """Fields of `wandb.Settings` where neither the user nor the environment sets them; all in seconds.
 
-W&B's own are 90, for ever, and 15. Before a process's first run, W&B may take ten more to say who is logged in. A run
-that is not finished in time stays on the disk, whole.
+W&B's own are for ever, and 15. A run that is not finished in time stays on the disk, whole. How long a run may take to
+open is said in `_waiting.py`.
 """
 
 
@@ -78,12 +78,10 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         # W&B refuses a second writer of one run id behind the same service process.
         os.environ.pop(_SERVICE_VARIABLE, None)
     try:
-        run = _open_rewound(opening, stop) or _started(opening, stop)
+        run = _open_rewound(opening, stop) or _open_started(opening, stop)
     except Exception as error:
         _forget_run_id(opening.run_id, error)
-        raise OpenRunError(
-            f"{_not_opened_message(opening)}: {type(error).__name__}: {one_line(error)}; {_REMEDY}"
-        ) from error
+        raise OpenRunError(f"{_not_opened_message(opening)}: {_describe_reason(error)}; {_REMEDY}") from error
     if run.id != opening.run_id and not run.disabled:
         raise OpenRunError(f"{_not_opened_message(opening)}: it handed out the run {run.id!r} instead")
     tolerate_dead_service(run)
@@ -102,17 +100,41 @@ def _call_init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], No
         arguments.pop("mode", None)
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
     with use_own_client(), HOSTS.logged_in(opening.host):
-        service = service_behind()
-        try:
-            return init()
-        except Exception as error:
-            if not service_died(error):
-                raise
-            renew_service(service)
-            return init()
+        init = partial(_init_with_living_service, init)
+        waiting = _watch_opening(opening, settings, arguments.get("mode"))
+        return waiting.open_run(init) if waiting else init()
 
 
-def _started(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+def _init_with_living_service(init: Callable[[], wandb.Run]) -> wandb.Run:
+    service = service_behind()
+    try:
+        return init()
+    except Exception as error:
+        if not service_died(error):
+            raise
+        renew_service(service)
+        return init()
+
+
+def _watch_opening(opening: Opening, settings: Mapping[str, Any], mode: str | None) -> Waiting | None:
+    """Return how long the opening may wait for the server, or None where it asks none."""
+
+    def effective(name: str) -> Any:
+        return settings[name] if name in settings else getattr(own_settings(), name)
+
+    if effective_mode(mode or effective("mode")) != "online":
+        return None
+    server = effective("base_url")
+    return Waiting(
+        run_id=opening.run_id,
+        server=server,
+        proxy=effective("https_proxy" if server.startswith("https:") else "http_proxy"),
+        at_most=effective("init_timeout"),
+        gives_up="init_timeout" not in settings.keys() | own_settings().model_fields_set,
+    )
+
+
+def _open_started(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
     """Open the run; one that an earlier attempt was to fork, but has not opened, is forked now."""
     from wandb.errors import UsageError
 
@@ -138,6 +160,8 @@ def _open_rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Ru
         if opening.shared:
             raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
         return _call_init(opening, {**_without_start(opening), "resume_from": point}, stop)
+    except NotOpenedError:  # a server that was not reached has not refused to rewind
+        raise
     except Exception as error:
         _forget_run_id(opening.run_id, error)
         log_once(
@@ -216,21 +240,20 @@ def _not_opened_message(opening: Opening) -> str:
     return f"W&B did not open the run {opening.run_id!r}{where} at {server}"
 
 
+def _describe_reason(error: Exception) -> str:
+    return str(error) if isinstance(error, NotOpenedError) else f"{type(error).__name__}: {one_line(error)}"
+
+
 def _forget_run_id(run_id: str, error: Exception) -> None:
     """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
 
-    The service lets go of a run only after its exit; told to do so before, it answers nothing any more. A run that is
-    in use is somebody else's and stays as it is.
+    A run that is in use is somebody else's and stays as it is.
     """
-    from wandb.sdk.interface.interface_sock import InterfaceSock
     from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
 
-    if isinstance(error, ServerResponseError):
+    if isinstance(error, ServerResponseError) or (isinstance(error, NotOpenedError) and error.freed):
         return
     try:
-        service = own_client().assert_service()
-        stream = InterfaceSock(service._asyncer, service._client, stream_id=run_id)
-        stream.deliver_exit(1).wait_or(timeout=_FORGET_SECONDS)
-        service.inform_finish(run_id=run_id)
+        free_run_id(run_id, seconds=_FORGET_SECONDS)
     except Exception:
         _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)
