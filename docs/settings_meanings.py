@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from flyte_wandb.plans._request import ON_ERROR_VARIABLE
 from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, DownloadLimits
 from flyte_wandb.runs._flyte_identity import CONSOLE_VARIABLE
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
+from flyte_wandb.settings._merge import ON_ERROR_VARIABLE
 from flyte_wandb.settings._sweep_schema import METHODS
 
 
