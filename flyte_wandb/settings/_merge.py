@@ -70,7 +70,7 @@ def _of_start(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_settings_over_environ(context: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings of a context over those of the environment."""
-    if ON_ERROR_VARIABLE not in os.environ:
+    if not os.environ.get(ON_ERROR_VARIABLE):
         return read_settings(context)
     given = {"on_error": os.environ[ON_ERROR_VARIABLE]}
     return {**check_settings(given, f"{ON_ERROR_VARIABLE} as settings"), **read_settings(context)}

@@ -7,8 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
+from .._errors import OpenRunError
+from .._logging import log_once, one_line
 from ._agent_room import own_client
+from ._variables import OF_LOGIN, find_variable_faults, without_variables
 
 if TYPE_CHECKING:
     import wandb
@@ -67,13 +71,19 @@ class OneHostAtATime(Generic[T]):
 
 
 _LOADING: Final = threading.Lock()
+_FAULTS: Final[WeakKeyDictionary[Any, dict[str, str]]] = WeakKeyDictionary()
+"""Of each client the variables that it does not take; W&B makes another client after a teardown."""
 _LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
 _MODES: Final[dict[str, Mode]] = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
 def effective_mode(mode: str | None) -> Mode:
-    """Return how a run would reach a server: by `mode` where it is set, else by WANDB_MODE and W&B's settings files."""
-    return _MODES.get(mode or own_settings().mode, "online")
+    """Return how a run would reach a server: by `mode` where it is set, else by WANDB_MODE and W&B's settings files.
+
+    Raises:
+        OpenRunError: WANDB_MODE is no mode.
+    """
+    return _MODES.get(mode or own_settings(ignore=_all_but("WANDB_MODE")).mode, "online")
 
 
 def end_client() -> None:
@@ -88,10 +98,14 @@ def read_configured(name: str) -> tuple[Any, str]:
 
     Args:
         name: A field of `wandb.Settings`, such as ``project``.
+
+    Raises:
+        OpenRunError: W&B does not take the variable of that name.
     """
     import wandb
 
-    value, variable = getattr(own_settings(), name), f"WANDB_{name.upper()}"
+    variable = f"WANDB_{name.upper()}"
+    value = getattr(own_settings(ignore=_all_but(variable)), name)
     if os.environ.get(variable):
         return value, variable
     default = wandb.Settings.model_fields[name].default
@@ -127,23 +141,73 @@ def configured_place() -> tuple[str, str | None, str | None]:
     return settings.app_url.rstrip("/"), settings.entity, settings.project
 
 
-def own_settings() -> wandb.Settings:
+def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settings:
     """Return the client's own settings: W&B's files, then the environment. Starts no service.
 
     W&B loads them when they are first asked for, and lets a second thread see them half loaded.
+
+    Args:
+        ignore: Says of a variable that W&B does not take whether the caller can do without it; None for no variable.
+
+    Raises:
+        OpenRunError: W&B does not take a variable; the message names it and says what to do.
     """
     with _LOADING:
-        settings: wandb.Settings = own_client().settings
+        client = own_client()
+        if client not in _FAULTS:
+            _FAULTS[client] = _load_settings(client)
+        faults = [fault for name, fault in _FAULTS[client].items() if not (ignore and ignore(name))]
+        if faults:
+            raise OpenRunError(f"W&B's client does not take the environment of this process: {'; '.join(faults)}")
+        settings: wandb.Settings = client.settings
         return settings
 
 
+def offline_settings() -> wandb.Settings:
+    """Return `own_settings` for a run that reaches no server: what W&B does not take is left out, with one warning.
+
+    No variable with which it would log in is missed, so of these nothing is said.
+    """
+    settings = own_settings(ignore=_is_anything)
+    for name, fault in _FAULTS[own_client()].items():
+        if name not in OF_LOGIN:
+            log_once(f"a run that reaches no server goes on without one of W&B's variables: {fault}")
+    return settings
+
+
+def _load_settings(client: Any) -> dict[str, str]:
+    """Have a client load its settings, and return the variables that had to be left out, each with what is wrong.
+
+    Without them a run could go to another server or project than it was meant for, so `own_settings` remembers them.
+    """
+    try:
+        client.settings  # noqa: B018
+    except Exception as error:
+        faults = find_variable_faults(os.environ)
+        if not faults:
+            raise OpenRunError(f"W&B's client cannot load its settings: {one_line(error)}") from error
+        client._settings = None  # else W&B goes on with what it had loaded before it failed
+        with without_variables(faults):
+            client.settings  # noqa: B018
+        return faults
+    return {}
+
+
+def _all_but(needed: str) -> Callable[[str], bool]:
+    return lambda variable: variable != needed
+
+
+def _is_anything(variable: str) -> bool:
+    return True
+
+
 def _read_login() -> dict[str, Any]:
-    settings = own_settings()
+    settings = own_settings(ignore=_is_anything)
     return {name: getattr(settings, name) for name in _LOGIN}
 
 
 def _restore_login(login: dict[str, Any]) -> None:
-    settings = own_settings()
+    settings = own_settings(ignore=_is_anything)
     for name, value in login.items():
         setattr(settings, name, value)
 

@@ -89,6 +89,13 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module=_SETUP,
+        name="_WandbSetup._settings",
+        used_in=("_configuration",),
+        purpose="Has the client load its settings again, without the variables that it does not take.",
+        without="An offline run is opened with half of what W&B's variables say.",
+    ),
+    PrivateName(
+        module=_SETUP,
         name="_WandbSetup._teardown",
         used_in=("_agent_room",),
         purpose="Ends the client that an agent has left behind, and its service process.",

@@ -14,7 +14,7 @@ from .._logging import log_once, one_line
 from .._place import api_url
 from .._start import START, moment_in
 from ._agent_room import use_own_client
-from ._configuration import HOSTS, effective_mode, own_settings
+from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import (
     log_dead_service,
     renew_service,
@@ -73,7 +73,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     Raises:
         OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
     """
-    own_settings()
+    _client_settings(opening)
     if opening.shared:
         # W&B refuses a second writer of one run id behind the same service process.
         os.environ.pop(_SERVICE_VARIABLE, None)
@@ -120,7 +120,7 @@ def _watch_opening(opening: Opening, settings: Mapping[str, Any], mode: str | No
     """Return how long the opening may wait for the server, or None where it asks none."""
 
     def effective(name: str) -> Any:
-        return settings[name] if name in settings else getattr(own_settings(), name)
+        return settings[name] if name in settings else getattr(_client_settings(opening), name)
 
     if effective_mode(mode or effective("mode")) != "online":
         return None
@@ -130,7 +130,7 @@ def _watch_opening(opening: Opening, settings: Mapping[str, Any], mode: str | No
         server=server,
         proxy=effective("https_proxy" if server.startswith("https:") else "http_proxy"),
         at_most=effective("init_timeout"),
-        gives_up="init_timeout" not in settings.keys() | own_settings().model_fields_set,
+        gives_up="init_timeout" not in settings.keys() | _client_settings(opening).model_fields_set,
     )
 
 
@@ -227,14 +227,20 @@ def _build_settings(given: Mapping[str, Any], opening: Opening, stop: Callable[[
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
     ours = {
         "stop_fn": LeftBehind(stop) if stop else None,
-        **default_bounds(given.keys(), own_settings().model_fields_set),
+        **default_bounds(given.keys(), _client_settings(opening).model_fields_set),
     }
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     return {**ours, **given, **opening.settings, **host}
 
 
+def _client_settings(opening: Opening) -> wandb.Settings:
+    """Return the client's own settings, as far as this run needs them."""
+    online = opening.shared or effective_mode(opening.arguments.get("mode")) == "online"
+    return own_settings() if online else offline_settings()
+
+
 def _not_opened_message(opening: Opening) -> str:
-    server = api_url(opening.host) if opening.host else own_settings().base_url
+    server = api_url(opening.host) if opening.host else _client_settings(opening).base_url
     project = opening.arguments.get("project")
     where = f" (project {project!r})" if project else ""
     return f"W&B did not open the run {opening.run_id!r}{where} at {server}"

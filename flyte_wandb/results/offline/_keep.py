@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import flyte
 
 from ..._action import Action
+from ..._errors import OpenRunError
 from ..._logging import one_line
 from ...wandb_client._configuration import read_configured
 from ...wandb_client._log_values import wait_for_end
@@ -86,8 +87,11 @@ def _storage_address(action: Action, name: str) -> Storage:
 
 
 def _client_host() -> str | None:
-    """Return the server that W&B's client is set to, or None where nobody has set one."""
-    address, source = read_configured("base_url")
+    """Return the server that W&B's client is set to, or None where nobody has set one that it takes."""
+    try:
+        address, source = read_configured("base_url")
+    except OpenRunError:
+        return None
     return None if source == "W&B's default" else str(address)
 
 
