@@ -9,7 +9,7 @@ from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 from .._errors import SettingError
 from .._start import BRANCHES, START, has_run_before, run_of, start_arguments
 from ..plans._plan import run_place
-from ..wandb_client._opening import Mode, Opening
+from ..wandb_client._opening import Additions, Mode, Opening
 from ._run_hooks import NOTHING_ADDED, Contribution
 
 PARENT_KEY: Final = "flyte_parent_run_id"
@@ -55,6 +55,8 @@ def build_opening(
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
         rewind=rewind if own else None,
         fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
+        below=_arguments_below(request),
+        beside=_build_additions(request, added) if own else Additions(),
     )
 
 
@@ -94,9 +96,9 @@ def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:
 def _init_arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
     settings = request.settings
     where = run_place(request, plan)
-    given = {**added.once, **plain_copy(settings.init)}
+    given = {name: value for name, value in added.once.items() if name == "job_type"} | plain_copy(settings.init)
     given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
-    given |= {"config": _init_config(request, added), "tags": _init_tags(request, added), "mode": settings.mode}
+    given |= {"config": _init_config(request, added), "tags": settings.tags, "mode": settings.mode}
     given = {name: value for name, value in given.items() if name not in START}
     if own:
         given |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
@@ -132,15 +134,26 @@ def _init_config(request: Request, added: Contribution) -> dict[str, Any] | None
 
     Ranks below a tracked task never join its run, so it is named.
     """
-    config = dict(added.config)
+    config = dict(added.identity)
     if request.parent and request.topology.distributed:
         config[PARENT_KEY] = request.parent.run_id
     parameters = request.trial.parameters if request.trial else {}
     return {**config, **plain_copy(request.settings.config or {}), **plain_copy(parameters)} or None
 
 
-def _init_tags(request: Request, added: Contribution) -> tuple[str, ...] | None:
+def _arguments_below(request: Request) -> frozenset[str]:
+    """Return the arguments that no setting of the user's says: W&B's variables and files go over them."""
+    settings = request.settings
+    said = {"group": settings.group is not None, "job_type": "job_type" in settings.init}
+    return frozenset(name for name, by_user in said.items() if not by_user)
+
+
+def _build_additions(request: Request, added: Contribution) -> Additions:
+    """Return what the run is given once it is open."""
     again = (f"attempt-{request.attempt}",) if request.attempt > 1 and request.settings.flyte_identity else ()
-    if not added.tags and not again:
-        return request.settings.tags
-    return tuple(dict.fromkeys((*(request.settings.tags or ()), *added.tags, *again)))
+    return Additions(
+        tags=tuple(dict.fromkeys((*added.tags, *again))),
+        notes=added.once.get("notes"),
+        config=added.config,
+        again=has_run_before(request),
+    )

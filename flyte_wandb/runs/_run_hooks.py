@@ -31,11 +31,13 @@ class Contribution:
         tags: Tags behind the user's.
         config: Configuration below the user's keys.
         once: `notes` and `job_type`, where the user set none.
+        identity: Configuration that is written anew by each attempt: which action of Flyte it is.
     """
 
     tags: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     once: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 NOTHING_ADDED: Final = Contribution()

@@ -83,8 +83,9 @@ def _collect_additions(planned: TrackedCall, mode: Mode | None) -> Contribution:
     added = collect_contributions(get_manager(), request=planned.request, plan=planned.plan)
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
-    own = {IDENTITY_KEY: build_identity(planned.action, planned.request)}
-    return Contribution(tags=added.tags, config={**own, **added.config}, once=added.once)
+    if IDENTITY_KEY in added.config:
+        return added
+    return replace(added, identity={IDENTITY_KEY: build_identity(planned.action, planned.request)})
 
 
 def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:

@@ -11,6 +11,25 @@ Mode = Literal["online", "offline", "disabled"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Additions:
+    """What this package and plugins add to an open run, and what never replaces anything of the user's.
+
+    The user may have said it in a setting, in W&B's variables and files, in the body, or in another attempt.
+
+    Attributes:
+        tags: Tags behind those that the run has.
+        notes: Notes where it has none.
+        config: Configuration below its own keys.
+        again: Whether the run may have tags of another attempt. W&B replaces them where it is told tags as it opens it.
+    """
+
+    tags: tuple[str, ...] = ()
+    notes: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Opening:
     """One call of `wandb.init`, and what to know about it afterwards.
 
@@ -24,6 +43,8 @@ class Opening:
         alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
         rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
         fork_from: The moment at which the run is to start where an earlier attempt has not opened it, or None.
+        below: Those of `arguments` that give way to what W&B's variables and files say.
+        beside: What the open run is given beside what it has.
     """
 
     run_id: str
@@ -35,3 +56,5 @@ class Opening:
     alone: bool = False
     rewind: int | None = None
     fork_from: str | None = None
+    below: frozenset[str] = frozenset()
+    beside: Additions = field(default_factory=Additions)

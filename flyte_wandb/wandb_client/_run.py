@@ -88,13 +88,30 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):
         _allow_config_changes(run)
+    _add_beside(run, opening)
     return run
+
+
+def _add_beside(run: wandb.Run, opening: Opening) -> None:
+    beside, has = opening.beside, run.tags or ()
+    users = opening.arguments.get("tags", _client_settings(opening).run_tags or ()) if beside.again else ()
+    tags = tuple(dict.fromkeys((*has, *users, *beside.tags)))
+    if tags != tuple(has):
+        run.tags = tags
+    if beside.notes and not run.notes:
+        run.notes = beside.notes
+    if beside.config:
+        run.config.setdefaults(beside.config)  # type: ignore[no-untyped-call]
 
 
 def _call_init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
     import wandb
 
-    arguments = dict(given)
+    given = {**given, "tags": ()} if opening.beside.again else given
+    said = _client_settings(opening)
+    arguments = {
+        name: value for name, value in given.items() if not (name in opening.below and getattr(said, f"run_{name}"))
+    }
     settings = _build_settings(arguments.pop("settings", {}), opening, stop)
     if opening.shared:
         arguments.pop("mode", None)

@@ -263,5 +263,5 @@ def test_labels_are_distinct_in_a_ragged_world() -> None:
     ],
 )
 def test_who_has_a_run_of_its_own_names_its_action_there(one: Request, mode: Mode, named: bool) -> None:
-    found = build_opening(planned(one), one, mode=mode, added=Contribution(config={"flyte": {"run": "r1"}}))
+    found = build_opening(planned(one), one, mode=mode, added=Contribution(identity={"flyte": {"run": "r1"}}))
     assert found.arguments.get("config") == ({"flyte": {"run": "r1"}} if named else None)
