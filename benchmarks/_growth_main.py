@@ -16,7 +16,7 @@ from . import _machine, _table
 from ._rows import Row
 from ._scratch import scratch
 
-DIMENSIONS: Final = ("ranks", "plugins", "tasks", "history", "sweeps")
+DIMENSIONS: Final = ("ranks", "plugins", "tasks", "history", "sweeps", "double")
 COLUMNS: Final = ("what", "cost of the largest", "of the smallest", "exponent", "expected", "n", "ok?")
 _NOTES: Final = (
     "The exponent is the slope of a least-squares line through the logarithms of the upper half of the sizes: 0 is "
@@ -24,7 +24,7 @@ _NOTES: Final = (
     "where linear is expected, above 0.1 where constant is.",
     "Ranks and plugins are seconds of a core, for they wait for nothing; all other times are those of a clock.",
     "Each size was measured n times, and the least counts. Sizes rise by about the same factor. The double of W&B's "
-    "server has a process of its own, so its memory is in no row; its time is in the rows that speak to it.",
+    "server has a process of its own: its memory is in its own rows only, its time in all that speak to it.",
 )
 
 

@@ -11,7 +11,9 @@ from ._calls import EPOCH, Answer, Call, connection, instant
 from ._limits import RefusedError
 from ._run import RunKey
 
-_NOBODY: Final[Mapping[str, Any]] = {"ttlDurationSeconds": -2, "ttlIsInherited": True, "commitHash": None}
+_NO_LIFETIME: Final = -2
+"""What stands in the place of the seconds of an artifact that is kept as long as its team's are."""
+
 _FULL: Final = "MANIFEST_MD5"
 
 
@@ -32,6 +34,7 @@ def _create(call: Call) -> dict[str, Any]:
             metadata=told.get("metadata"),
             tags=[tag["tagName"] for tag in told.get("tags") or ()],
             step=told.get("historyStep"),
+            lifetime=told.get("ttlDurationSeconds"),
             wanted_aliases=[alias["alias"] for alias in told.get("aliases") or ()],
         )
     call.store.add_project(call.place())
@@ -130,6 +133,7 @@ def _update(call: Call) -> dict[str, Any]:
         artifact = _artifact(artifacts, told["artifactID"])
         artifact.metadata = told.get("metadata") or artifact.metadata
         artifact.description = told.get("description") or artifact.description
+        artifact.lifetime = told.get("ttlDurationSeconds", artifact.lifetime)
         gone = {tag["tagName"] for tag in told.get("tagsToDelete") or ()}
         added = [tag["tagName"] for tag in told.get("tagsToAdd") or ()]
         artifact.tags = [tag for tag in dict.fromkeys([*artifact.tags, *added]) if tag not in gone]
@@ -152,6 +156,16 @@ def _change_aliases(call: Call) -> dict[str, Any]:
             else:
                 collection.aliases.pop(told["alias"], None)
     return {"result": {"success": True}}
+
+
+def _describe(call: Call) -> dict[str, Any]:
+    """Change what is said of a collection."""
+    told = call.input
+    wanted = told.get("artifactSequenceID") or told.get("artifactPortfolioID")
+    with call.store.artifacts() as artifacts:
+        (collection,) = [one for one in artifacts.collections.values() if one.id == wanted]
+        collection.description = told.get("description") or collection.description
+        return {"result": {"artifactCollection": _collection(call, artifacts, collection)}}
 
 
 def _delete(call: Call) -> dict[str, Any]:
@@ -236,7 +250,7 @@ def _collection(call: Call, artifacts: Artifacts, collection: Collection) -> dic
         membership = {**_membership(artifacts, collection, found), "files": files}
     return {
         **_place(collection),
-        "description": None,
+        "description": collection.description,
         "createdAt": EPOCH,
         "updatedAt": EPOCH,
         "type": {"name": collection.type},
@@ -263,8 +277,10 @@ def _client_id(call: Call) -> dict[str, Any]:
 def _node(artifacts: Artifacts, artifact: Artifact) -> dict[str, Any]:
     counted = fields(artifact, artifacts.memberships(artifact))
     return {
-        **_NOBODY,
         **counted,
+        "ttlDurationSeconds": artifact.lifetime or _NO_LIFETIME,
+        "ttlIsInherited": artifact.lifetime is None,
+        "commitHash": None,
         "__typename": "Artifact",
         "id": artifact.id,
         "artifactSequence": _place(artifact.source),
@@ -381,6 +397,8 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "UnlinkArtifact": _unlink,
     "UpdateArtifact": _update,
     "UpdateArtifactManifest": _manifest_file,
+    "UpdateArtifactPortfolio": _describe,
+    "UpdateArtifactSequence": _describe,
     "UseArtifact": _use,
 }
 """The operations by name."""

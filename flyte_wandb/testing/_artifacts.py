@@ -39,6 +39,7 @@ class Artifact:
     metadata: str | None = None
     tags: list[str] = field(default_factory=list)
     step: int | None = None
+    lifetime: int | None = None
     wanted_aliases: list[str] = field(default_factory=list)
     state: str = "PENDING"
     manifest: bytes = b"{}"
@@ -58,6 +59,7 @@ class Collection:
     key: CollectionKey
     type: str
     portfolio: bool = False
+    description: str | None = None
     members: list[Artifact] = field(default_factory=list)
     aliases: dict[str, Artifact] = field(default_factory=dict)
     births: dict[str, str] = field(default_factory=dict)

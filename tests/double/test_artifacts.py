@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -91,7 +92,13 @@ def test_versions_share_files_and_aliases_move(server: WandbServer, tmp_path: Pa
     assert sorted(api.artifact_collection("model", "p/model").aliases) == ["best", "latest", "old"]
     assert (api.artifact_exists("p/model:v0"), api.artifact_exists("p/model:v7")) == (True, False)
 
+    collection = api.artifact_collection("model", "p/model")
+    collection.description = "all of them"
+    collection.save()
+    assert api.artifact_collection("model", "p/model").description == "all of them"
+
     first = api.artifact("p/model:v0")
+    first.ttl = timedelta(days=30)
     first.aliases.append("good")
     first.aliases.remove("old")
     first.metadata["late"] = True
@@ -104,6 +111,7 @@ def test_versions_share_files_and_aliases_move(server: WandbServer, tmp_path: Pa
         {"late": True},
         "later",
     )
+    assert wandb.Api().artifact("p/model:good").ttl == timedelta(days=30)
     api.artifact("p/model:v0").delete(delete_aliases=True)
     assert server.artifacts[0].state == "DELETED"
     assert not api.artifact_exists("p/model:v0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -35,13 +36,20 @@ def test_the_limits_are_those_that_wandb_documents() -> None:
 
 
 def test_a_run_that_is_opened_too_soon_is_opened_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    with limited(monkeypatch, run_creations=0.5) as server:
-        for number in range(2):
-            wandb.init(id=f"run{number}", project="p", reinit="create_new", settings=wandb.Settings(**SECOND)).finish()
-        assert [run.state for run in server.runs] == ["finished", "finished"]
-        assert server.refused["run_creations"] > 0
-        wandb.init(id="run0", project="q", reinit="create_new").finish()
-        assert server.run("run0", project="q").state == "finished", "another project has its own allowance"
+    def open_run(run_id: str, project: str = "p") -> None:
+        settings = wandb.Settings(**SECOND)
+        wandb.init(id=run_id, project=project, reinit="create_new", settings=settings).finish()
+
+    with limited(monkeypatch, run_creations=0.001) as server:
+        open_run("run0")
+        thread = threading.Thread(target=open_run, args=["run1"])
+        thread.start()
+        server.wait_for(lambda server: server.refused["run_creations"])
+        assert [run.id for run in server.runs] == ["run0"]
+        open_run("run0", project="q")
+        server.pass_time(1000)
+        thread.join()
+        assert server.run("run1").state == server.run("run0", project="q").state == "finished"
 
 
 def test_a_refusal_says_when_to_come_back_and_the_clock_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
