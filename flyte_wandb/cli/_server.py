@@ -7,7 +7,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from flyte_wandb.cli._screen import cell_text, get_console
+import click
+
 from flyte_wandb.testing import WandbServer
 
 
@@ -24,17 +25,13 @@ def run_server(*, environ_file: str | None, **options: Any) -> None:
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    console = get_console()
     with WandbServer(**options) as server:
         lines = "".join(f"export {name}={value}\n" for name, value in server.environ.items())
         if environ_file is not None:
             Path(environ_file).write_text(lines)
-        for text in (
-            f"A stand-in for W&B's server listens at {server.url}. It is for tests and demos:",
-            "it is not W&B's server, only this machine reaches it, and it keeps nothing when it ends.",
-            f"Have W&B's client write to it:\n\n{lines}\nPress Ctrl-C to end it.",
-        ):
-            console.print(cell_text(text), soft_wrap=True)
+        click.echo(f"A stand-in for W&B's server listens at {server.url}. It is for tests and demos:")
+        click.echo("it is not W&B's server, only this machine reaches it, and it keeps nothing when it ends.")
+        click.echo(f"Have W&B's client write to it:\n\n{lines}\nPress Ctrl-C to end it.")
         ended.wait()
         count = len(server.runs)
-        console.print(cell_text(f"Ended. {count} {'run is' if count == 1 else 'runs are'} forgotten."))
+        click.echo(f"Ended. {count} {'run is' if count == 1 else 'runs are'} forgotten.")
