@@ -82,7 +82,9 @@ def run_local(tmp_path: Path) -> LocalRun:
 
 @pytest.fixture
 def server(wandb_server: WandbServer) -> Iterator[WandbServer]:
-    """A W&B server that can answer everything that it is asked."""
+    """A W&B server that can answer everything that it is asked, with the teams that tests write to."""
+    for team in ("team", "the team", "them"):
+        wandb_server.add_team(team)
     yield wandb_server
     assert wandb_server.unknown_operations == ()
 

@@ -34,7 +34,7 @@ class WandbServer:
     Args:
         port: Port to listen on, 0 for a free one.
         entity: Owner of the runs that name none, and the user who is logged in.
-        teams: Teams of this user, which may own runs, too. `put_run` and `put_sweep` make a team of their entity.
+        teams: Teams of this user, which may own runs, too. So may those of `add_team`, and of what a test puts there.
         others: Entities of other people: W&B answers "permission denied". An entity that is none of these is not found.
         version: The version that it says it has, as a self-hosted server does; None as W&B's own clouds do.
         limits: How many requests it takes; None for any number.
@@ -427,6 +427,16 @@ class WandbServer:
             if agent is None:
                 raise LookupError(f"no agent was given the run {run_id!r}")
             agent.to_stop.append(run_id)
+
+    def add_team(self, name: str) -> None:
+        """Make the user who is logged in a member of a team, which may own runs from now on.
+
+        Example::
+
+            wandb_server.add_team("research")
+            train_with(entity="research")
+        """
+        self._store.teams.add(name)
 
     def pass_time(self, seconds: float) -> None:
         """Turn the server's clock forward: after 5 minutes of silence a run is "crashed".

@@ -403,7 +403,7 @@ async def ended_from_outside(how: str) -> list[str]:
 def test_a_sweep_that_is_canceled_in_the_ui_ends_its_trials(online: WandbServer, run_local: LocalRun) -> None:
     SERVER[:] = [online]
     assert run_local(ended_from_outside, "canceled", context=HERE) == ["stopped"] * 2
-    assert [run.state for run in runs_of(online)] == ["failed"] * 2
+    assert [run.state for run in runs_of(online)] == ["killed"] * 2
 
 
 def test_a_sweep_that_is_deleted_ends_its_trials_and_is_an_error_that_knows_them(
