@@ -6,6 +6,7 @@ import os
 import select
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,6 +29,19 @@ def kill_services(folder: Path) -> None:
     """Kill W&B's service as the kernel does where memory is short."""
     for process in services(folder):
         os.kill(process, signal.SIGKILL)
+
+
+@contextmanager
+def stopped_services(folder: Path) -> Iterator[None]:
+    """Stop W&B's service, as where the machine swaps: it lives and says nothing. It goes on afterwards."""
+    stopped = list(services(folder))
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
 
 
 def _names(place: Path, folder: Path) -> bool:

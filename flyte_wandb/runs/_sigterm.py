@@ -136,8 +136,9 @@ class SigtermHandler:
 
     def _see_to(self, call: WatchedCall) -> None:
         deadline = time.monotonic() + call.grace + FINISH_SECONDS
-        # A thread of its own: a silent service would block it, and with it the end.
-        threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
+        if not call.interruption.over.is_set():
+            # A thread of its own: a silent service would block it, and with it the end.
+            threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
         if callable(self._before):
             return
         call.interruption.preempt()

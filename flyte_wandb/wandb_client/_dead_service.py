@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from .._logging import log_once
 from ._agent_room import own_client
@@ -12,6 +15,12 @@ if TYPE_CHECKING:
     import wandb
 
 _LOG: Final = logging.getLogger("flyte_wandb")
+
+_ABANDONED: Final[WeakSet[Any]] = WeakSet()
+"""The connections to services whose answers nobody waits for any more."""
+
+_UNREAD_BYTES: Final = 2**28
+"""What may wait for a silent service to read it: more than runs log in the time for which they are waited for."""
 
 
 def tolerate_dead_service(run: wandb.Run) -> None:
@@ -46,7 +55,9 @@ def tolerate_dead_service(run: wandb.Run) -> None:
 
 
 def log_dead_service(run: wandb.Run) -> None:
-    """Say once that the service process behind a run is gone, and what is left."""
+    """Say once that the service process behind a run is gone, and what is left; `abandon_service` has its own words."""
+    if service_behind(run) in _ABANDONED:
+        return
     log_once(
         f"W&B's service process has died: what {run.id!r} logs from then on is lost, and its end is not told; what "
         f"reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`",
@@ -55,26 +66,35 @@ def log_dead_service(run: wandb.Run) -> None:
 
 
 def abandon_service(run: wandb.Run | None = None) -> None:
-    """Have whoever waits for W&B's service wait no more: to this process it is as if the service had died.
+    """Have whoever waits for W&B's service wait no more, as if it had died. Callable from any thread.
 
     It is one that does not answer (stopped, swapping), or one whose answer there is no time to wait for. What it was
-    sent it still writes to the disk as soon as it can.
+    sent it still gets, and writes to the disk, as soon as it can: only the answers are given up.
 
     Args:
         run: A run behind the service, or None for the service that the next run would use.
     """
     client = service_behind(run)
+    if client is None or client in _ABANDONED:
+        return
+    _ABANDONED.add(client)
+    _LOG.error(
+        "W&B's service did not answer in time: %s",
+        f"the run {run.id!r} ends without it; its log is in {run.settings.sync_dir}" if run else "another is started",
+    )
     try:
-        own_client().asyncer.run_soon(_abort(client))
+        own_client().asyncer.run_soon(partial(_give_up_answers, client))
     except Exception:
-        _LOG.debug("the connection to W&B's service could not be cut", exc_info=True)
+        _LOG.debug("the answers of W&B's service could not be given up", exc_info=True)
 
 
-def _abort(client: Any) -> Any:
-    async def abort() -> None:
-        client._writer.transport.abort()
-
-    return abort
+async def _give_up_answers(client: Any) -> None:
+    """Release who waits for an answer, and who waits for room in the socket of a service that reads nothing."""
+    transport = client._writer.transport
+    transport.set_write_buffer_limits(high=_UNREAD_BYTES)
+    with suppress(AssertionError):  # nobody waits for room
+        transport.get_protocol().resume_writing()
+    client._mailbox.close()
 
 
 def service_died(error: BaseException) -> bool:
@@ -100,13 +120,14 @@ def service_behind(run: wandb.Run | None = None) -> Any:
     return getattr(run._interface if run else own_client()._connection, "_client", None)
 
 
-def renew_service(dead: Any) -> None:
+def renew_service(dead: Any, exit_code: int = 1) -> None:
     """Have the next run start another service process, unless that was done since.
 
     Runs that are opened or finished at the same time all find the service dead, and the first of them renews it.
 
     Args:
         dead: The `service_behind` what failed.
+        exit_code: With what a silent service ends the runs that it still has, once it reads that.
     """
     client = own_client()
     with client._connection_lock:
@@ -114,7 +135,30 @@ def renew_service(dead: Any) -> None:
         if connection is None or (dead and connection._client is not dead):
             return
         try:
-            connection.teardown(1)
+            if connection._client in _ABANDONED:
+                _leave_alone(connection, exit_code)
+            else:
+                connection.teardown(1)
         except Exception:
             _LOG.debug("the connection to the dead service is gone, too", exc_info=True)
         client._connection = None
+
+
+def _leave_alone(connection: Any, exit_code: int) -> None:
+    """Drop the connection to a silent service, for whose end W&B would wait, here and when the process exits."""
+    from wandb.sdk.lib.service import service_token
+
+    if connection._cleanup:
+        connection._cleanup()
+    service_token.clear_service_in_env()
+    connection._finalizer.close()
+    own_client().asyncer.run_soon(partial(_dismiss, connection._client, exit_code))
+
+
+async def _dismiss(client: Any, exit_code: int) -> None:
+    import wandb.proto.wandb_server_pb2 as pb
+
+    messages: Any = pb  # wandb's stubs do not name them
+    teardown = messages.ServerInformTeardownRequest(exit_code=exit_code)
+    await client.publish(messages.ServerRequest(inform_teardown=teardown))
+    client._writer.close()  # after what it has not read yet

@@ -16,6 +16,7 @@ from .._start import START, moment_in
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import (
+    abandon_service,
     log_dead_service,
     renew_service,
     run_late_teardown_hooks,
@@ -25,6 +26,7 @@ from ._dead_service import (
 )
 from ._pickling import LeftBehind, pickle_config_by_value
 from ._waiting import NotOpenedError, Waiting, free_run_id
+from ._watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     import wandb
@@ -58,6 +60,10 @@ def default_bounds(*given: Collection[str]) -> dict[str, Any]:
 _LOG = logging.getLogger("flyte_wandb")
 _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
 _FORGET_SECONDS: Final = 2.0
+_SILENCE_SECONDS: Final = 5.0
+"""How much later than it should W&B's service may say that the time to finish is over; then it counts as silent."""
+_START_SECONDS: Final = 30.0
+"""What starting the service and logging in may take beside `init_timeout`, before the service counts as silent."""
 _REMEDY: Final = (
     "`flyte-wandb doctor` says what is wrong; on_error='offline' or 'ignore' (or FLYTE_WANDB_ON_ERROR) lets tasks go on"
 )
@@ -116,21 +122,25 @@ def _call_init(opening: Opening, given: Mapping[str, Any], stop: Callable[[], No
     if opening.shared:
         arguments.pop("mode", None)
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+    limit = settings.get("init_timeout", own_settings().init_timeout) + _START_SECONDS
     with use_own_client(), HOSTS.logged_in(opening.host):
-        init = partial(_init_with_living_service, init)
+        init = partial(_init_with_living_service, init, limit)
         waiting = _watch_opening(opening, settings, arguments.get("mode"))
         return waiting.open_run(init) if waiting else init()
 
 
-def _init_with_living_service(init: Callable[[], wandb.Run]) -> wandb.Run:
+def _init_with_living_service(init: Callable[[], wandb.Run], limit: float) -> wandb.Run:
+    """Call `init`, and once more where W&B's service was dead, or silent for longer than `limit` seconds."""
     service = service_behind()
     try:
-        return init()
+        with WATCHDOG.within(limit, abandon_service):
+            return init()
     except Exception as error:
         if not service_died(error):
             raise
         renew_service(service)
-        return init()
+        with WATCHDOG.within(limit, abandon_service):
+            return init()
 
 
 def _watch_opening(opening: Opening, settings: Mapping[str, Any], mode: str | None) -> Waiting | None:
@@ -229,12 +239,14 @@ def mark_preempting(run: wandb.Run) -> None:
 
 def close_run(run: wandb.Run, exit_code: int) -> None:
     """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
+    limit = getattr(run.settings, "finish_timeout", 0.0)
     try:
-        run.finish(exit_code=exit_code)
+        with WATCHDOG.within(limit and limit + _SILENCE_SECONDS, partial(abandon_service, run)):
+            run.finish(exit_code=exit_code)
     except Exception as error:
         if service_died(error):
             log_dead_service(run)
-            renew_service(service_behind(run))
+            renew_service(service_behind(run), exit_code)
             run_late_teardown_hooks(run)
         else:
             _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)

@@ -26,18 +26,30 @@ GRACE: Final = 1.0
 _LONG: Final = 60
 
 
+def tell_test() -> None:
+    """Have the test go on, which waits for this."""
+    Path(READY).write_bytes(b"")
+
+
 def python() -> None:
+    tell_test()
+    _work()
+
+
+def _work() -> None:
     end = time.monotonic() + _LONG
     while time.monotonic() < end:
         sum(range(1000))
 
 
 def sleep() -> None:
+    tell_test()
     time.sleep(_LONG)
 
 
 def native() -> None:
     """Be in native code that no signal interrupts, and that runs no handler, as a long operation of torch is."""
+    tell_test()
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 
 
@@ -51,9 +63,10 @@ def clean_up() -> None:
 
 
 def swallow() -> None:
+    tell_test()
     while True:
         try:
-            python()
+            _work()
         except BaseException:
             continue
 
@@ -70,7 +83,6 @@ DOINGS: Final[Mapping[str, Callable[[], None]]] = {
 def log_rows(rows: int) -> None:
     for row in range(rows):
         this_run().log({"row": row})
-    Path(READY).write_bytes(b"")
 
 
 @wandb_init(sigterm_grace=GRACE)
@@ -86,6 +98,7 @@ def sync(rows: int, doing: str) -> int:
 async def a_sync(rows: int, doing: str) -> int:
     log_rows(rows)
     if doing == "await":
+        tell_test()
         await asyncio.Event().wait()
     DOINGS[doing]()
     return rows
@@ -104,6 +117,7 @@ def rank(rows: int, doing: str) -> int | None:
 def returns(rows: int) -> int:
     """Log rows, wait for the test, log one more, and return."""
     log_rows(rows)
+    tell_test()
     Path(READY).read_bytes()
     this_run().log({"row": rows})
     return rows

@@ -1,0 +1,71 @@
+"""Time limits that are counted in our own process: a service that is stopped or swaps does not count its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_LOOK_SECONDS: Final = 1.0
+"""How often deadlines are looked at. A second more does not matter for any, and a thread for each would cost 0.1 ms."""
+
+
+class Watchdog:
+    """Calls something where a deadline passes: one thread for all deadlines, which sleeps while there are none."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know no deadline: at first, and in a forked child, which has no thread of its parent's."""
+        self._deadlines: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def within(self, seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
+        """Call `give_up`, in another thread, where what is inside takes longer. Zero is no limit, as for W&B.
+
+        Args:
+            seconds: The limit, to the next second.
+            give_up: Has what is inside end. It must not block for long.
+        """
+        if seconds <= 0:
+            yield
+            return
+        key = object()
+        self._deadlines[key] = time.monotonic() + seconds, give_up
+        self._wake_up()
+        try:
+            yield
+        finally:
+            self._deadlines.pop(key, None)
+
+    def _wake_up(self) -> None:
+        with self._lock:
+            if not self._busy.is_set():
+                self._busy.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="flyte-wandb-watchdog", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        while self._busy.wait():
+            time.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            for key, (deadline, give_up) in list(self._deadlines.items()):
+                if now >= deadline and self._deadlines.pop(key, False):
+                    give_up()
+            with self._lock:
+                if not self._deadlines:
+                    self._busy.clear()
+
+
+WATCHDOG: Final = Watchdog()
+"""The one of this process."""
+
+os.register_at_fork(after_in_child=WATCHDOG.forget)
