@@ -12,11 +12,15 @@ from collections.abc import Mapping
 from flyte_wandb_hookspecs import PlanRefusedError, Topology, hookimpl
 
 _TORCH_MARKER = "TORCHELASTIC_RUN_ID"
+# Flyte sets it from 2.10 on; before that, only the torch marker shows that a clustered rank is one.
 _CLUSTERED_MARKER = "FLYTE_CLUSTERED_WORKER"
 _UNNAMED_LAUNCHER = "environment"
 _RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+# Flyte's clustered launcher sets NODE_RANK. Under Elastic there is only torch's GROUP_RANK (flyte 2.12.1).
 _NODE_VARIABLES = ("NODE_RANK", "GROUP_RANK")
 _NODE_COUNT_VARIABLES = ("GROUP_WORLD_SIZE", "NNODES")
+# Of ranks that torch restarts, and of pods that JobSet starts anew (Flyte's clustered launcher).
+_RESTART_VARIABLES = ("TORCHELASTIC_RESTART_COUNT", "JOBSET_RESTART_ATTEMPT")
 
 
 @hookimpl
@@ -25,19 +29,21 @@ def detect_topology(environ: Mapping[str, str]) -> Topology | None:
 
     A pod may have a RANK and WORLD_SIZE of its own around the launcher; these alone are not a rank's.
     """
-    launcher = _launcher(environ)
+    launcher = _find_launcher(environ)
     if launcher is None:
         return None
     try:
-        return _topology(environ, launcher)
+        return _read_topology(environ, launcher)
     except PlanRefusedError as error:
         if launcher != _UNNAMED_LAUNCHER:
             raise
+        # Nobody left a marker, so the variables may not be a launcher's at all: the message offers both ways out.
         names = ", ".join(_RANK_VARIABLES)
         raise PlanRefusedError(f"{error}; {names} are all set, as for a rank: unset them if it is none") from None
 
 
-def _launcher(environ: Mapping[str, str]) -> str | None:
+def _find_launcher(environ: Mapping[str, str]) -> str | None:
+    # First, because Flyte's clustered launcher starts torchrun, which leaves its own marker as well.
     if environ.get(_CLUSTERED_MARKER):
         return "clustered"
     if environ.get(_TORCH_MARKER):
@@ -45,25 +51,26 @@ def _launcher(environ: Mapping[str, str]) -> str | None:
     return _UNNAMED_LAUNCHER if all(environ.get(name) for name in _RANK_VARIABLES) else None
 
 
-def _topology(environ: Mapping[str, str], launcher: str) -> Topology:
+def _read_topology(environ: Mapping[str, str], launcher: str) -> Topology:
     world_size = _read_number(environ, "WORLD_SIZE", at_least=1)
     rank = _read_number(environ, "RANK", below=world_size)
     local_world_size = _read_number(environ, "LOCAL_WORLD_SIZE", at_least=1)
     local_rank = _read_number(environ, "LOCAL_RANK", below=local_world_size)
-    worker_index = _first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
+    worker_index = _read_first_number(environ, _NODE_VARIABLES, default=rank // local_world_size)
     # Nodes may differ: a large one may come after more nodes than there would be if all were as large.
     fewest_nodes = max(worker_index + 1, -(-world_size // local_world_size))
-    num_workers = _first_number(environ, _NODE_COUNT_VARIABLES, default=fewest_nodes)
-    return _checked(
+    num_workers = _read_first_number(environ, _NODE_COUNT_VARIABLES, default=fewest_nodes)
+    return _check_topology(
         environ,
         rank=rank,
         world_size=world_size,
         local_rank=local_rank,
         local_world_size=local_world_size,
+        # An index that was only counted may lie beyond the nodes that the launcher names; the check below says why.
         worker_index=worker_index if _names_node(environ) else min(worker_index, num_workers - 1),
         num_workers=num_workers,
         launcher=launcher,
-        restart_count=_restart_count(environ),
+        restart_count=_read_first_number(environ, _RESTART_VARIABLES, default=0),
     )
 
 
@@ -71,11 +78,7 @@ def _names_node(environ: Mapping[str, str]) -> bool:
     return any(name in environ for name in _NODE_VARIABLES)
 
 
-def _restart_count(environ: Mapping[str, str]) -> int:
-    return _first_number(environ, ("TORCHELASTIC_RESTART_COUNT", "JOBSET_RESTART_ATTEMPT"), default=0)
-
-
-def _first_number(environ: Mapping[str, str], names: tuple[str, ...], *, default: int) -> int:
+def _read_first_number(environ: Mapping[str, str], names: tuple[str, ...], *, default: int) -> int:
     for name in names:
         if name in environ:
             return _read_number(environ, name)
@@ -87,15 +90,16 @@ def _read_number(environ: Mapping[str, str], name: str, *, at_least: int = 0, be
     text = environ.get(name)
     if text is None:
         raise PlanRefusedError(f"the launcher left {name} unset; a whole number, {fits}, is needed to know this rank")
+    # `int` alone would take "-1" and "1_0" as well, which no launcher means.
     if not text.strip().isdecimal() or int(text) < at_least or (below is not None and int(text) >= below):
         raise PlanRefusedError(f"{name} is {text!r} in this process's environment; a whole number, {fits}, would fit")
     return int(text)
 
 
-def _checked(environ: Mapping[str, str], **fields: int | str) -> Topology:
+def _check_topology(environ: Mapping[str, str], **fields: int | str) -> Topology:
     try:
         topology = Topology(**fields)  # type: ignore[arg-type]
-        fault = _contradiction_error(topology) or _unknown_node(environ, topology)
+        fault = _contradiction_fault(topology) or _unknown_node_fault(environ, topology)
     except ValueError as error:
         fault = str(error)
     if fault:
@@ -103,23 +107,26 @@ def _checked(environ: Mapping[str, str], **fields: int | str) -> Topology:
     return topology
 
 
-def _contradiction_error(of: Topology) -> str | None:
-    before = of.rank - of.local_rank
-    if of.num_workers == 1 and (before or of.local_world_size != of.world_size):
+def _contradiction_fault(topology: Topology) -> str | None:
+    # Every launcher numbers its ranks node by node, so those before this node are known.
+    before = topology.rank - topology.local_rank
+    world_size, here = topology.world_size, topology.local_world_size
+    nodes, node = topology.num_workers, topology.worker_index
+    if nodes == 1 and (before or here != world_size):
         return "on a single node the local rank and the local world size are those of the world"
-    if of.num_workers > 1 and of.local_world_size == of.world_size:
-        return f"one node has all {of.world_size} ranks, but there are {of.num_workers} nodes"
-    if before < of.worker_index:
-        return f"before node {of.worker_index} come {of.worker_index} or more ranks, not {before}"
-    if before + of.local_world_size > of.world_size:
-        return f"{before} ranks before this node and {of.local_world_size} on it are more than the whole world"
+    if nodes > 1 and here == world_size:
+        return f"one node has all {world_size} ranks, but there are {nodes} nodes"
+    if before < node:
+        return f"before node {node} come {node} or more ranks, not {before}"
+    if before + here > world_size:
+        return f"{before} ranks before this node and {here} on it are more than the whole world"
     return None
 
 
-def _unknown_node(environ: Mapping[str, str], of: Topology) -> str | None:
-    """Say why the node, where no variable names it, does not follow from the ranks: only equal nodes can be counted."""
-    before = of.rank - of.local_rank
-    even = of.num_workers * of.local_world_size == of.world_size and before % of.local_world_size == 0
+def _unknown_node_fault(environ: Mapping[str, str], topology: Topology) -> str | None:
+    """Return why nobody can know this node: without a variable it is counted, which only equal nodes allow."""
+    before, here = topology.rank - topology.local_rank, topology.local_world_size
+    even = topology.num_workers * here == topology.world_size and before % here == 0
     if even or _names_node(environ):
         return None
     return (

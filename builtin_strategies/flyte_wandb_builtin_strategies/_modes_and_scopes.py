@@ -16,35 +16,39 @@ def choose_initializer(request: Request, part: Part) -> Role | None:
     return choose(request, part) if choose else None
 
 
-def _leader_only(request: Request, part: Part) -> Role:
-    return _own_run(request) if part.leads else Role.SKIP
+# The functions of the two tables below: what one run mode does, on ranks or in a plain task.
+def _open_on_leader(request: Request, part: Part) -> Role:
+    return _open_own_run(request) if part.leads else Role.SKIP
 
 
-def _every_rank(request: Request, part: Part) -> Role:
-    return _own_run(request)
+def _open_everywhere(request: Request, part: Part) -> Role:
+    return _open_own_run(request)
 
 
-def _leader_and_joiners(request: Request, part: Part) -> Role:
+def _share_within_part(request: Request, part: Part) -> Role:
     return Role.PRIMARY if part.leads else Role.SECONDARY
 
 
-def _parent_or_own(request: Request, part: Part) -> Role:
-    return Role.JOIN if request.parent and request.parent.joinable else _own_run(request)
+def _join_parent_or_open(request: Request, part: Part) -> Role:
+    return Role.JOIN if request.parent and request.parent.joinable else _open_own_run(request)
 
 
-def _parent(request: Request, part: Part) -> Role:
+def _join_parent(request: Request, part: Part) -> Role:
     _refuse_unless_joinable(request.parent)
     return Role.JOIN
 
 
-def _own_run(request: Request) -> Role:
+def _open_own_run(request: Request) -> Role:
     joinable = request.settings.joinable
     if joinable is None:
+        # A run that others may join is opened in W&B's shared mode, which has no steps; ranks log with steps as a rule.
+        # A plain task's children join its run by default, so it has to be joinable.
         joinable = not request.topology.distributed
     return Role.PRIMARY if joinable else Role.SOLO
 
 
 def _refuse_unless_joinable(parent: ParentRun | None) -> None:
+    # Refused rather than opened alone: the rows would silently be in another run than the one that was asked for.
     if parent is None:
         raise PlanRefusedError(
             "run_mode 'shared' writes to the run of a parent action, and no action above this one is tracked; "
@@ -57,8 +61,9 @@ def _refuse_unless_joinable(parent: ParentRun | None) -> None:
         )
 
 
-_ON_RANKS = {"auto": _leader_only, "new": _every_rank, "shared": _leader_and_joiners}
-_ALONE = {"auto": _parent_or_own, "new": _every_rank, "shared": _parent}
+# A rank never joins the parent's run: 31 writers send more than the 2 requests a second that W&B allows a run.
+_ON_RANKS = {"auto": _open_on_leader, "new": _open_everywhere, "shared": _share_within_part}
+_ALONE = {"auto": _join_parent_or_open, "new": _open_everywhere, "shared": _join_parent}
 
 
 @hookimpl
@@ -76,6 +81,7 @@ def _whole_world(topology: Topology) -> Part:
 
 
 def _own_node(topology: Topology) -> Part:
+    # Without a label, so that ids are the same under both scopes as long as there is one node.
     if topology.num_workers == 1:
         return _whole_world(topology)
     return Part(label=f"worker-{topology.worker_index}", index=topology.local_rank, size=topology.local_world_size)

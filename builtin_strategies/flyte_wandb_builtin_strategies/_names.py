@@ -9,8 +9,9 @@ from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, hookimpl, qu
 def compute_run_id(request: Request, part: Part, role: Role) -> str:
     """Name the run after its part, and after its rank and attempt too where each of them has a run of its own."""
     rank = f"-rank-{part.index}" if one_run_per_rank(request) else ""
-    again = request.settings.on_retry == "new" and request.attempt > 1
-    return f"{_part_name(request, part)}{rank}{f'-attempt-{request.attempt}' if again else ''}"
+    # The first attempt has no suffix: a link is always built for it, because Flyte passes no attempt to links.
+    has_suffix = request.settings.on_retry == "new" and request.attempt > 1
+    return f"{_part_name(request, part)}{rank}{f'-attempt-{request.attempt}' if has_suffix else ''}"
 
 
 @hookimpl
@@ -28,6 +29,7 @@ def _part_name(request: Request, part: Part) -> str:
 
 
 def _group_of_closed_parent(request: Request) -> str | None:
+    # Only a plain `auto` task wanted the parent's run and may not write to it; the group keeps the two together.
     parent = request.parent
     if parent is None or parent.joinable or request.run_mode != "auto" or request.topology.distributed:
         return None

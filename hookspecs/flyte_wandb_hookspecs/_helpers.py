@@ -17,13 +17,14 @@ def frozen_copy(value: Any) -> Any:
     """
     if isinstance(value, Mapping):
         return MappingProxyType({key: frozen_copy(item) for key, item in value.items()})
+    # A subclass such as a namedtuple stays as it is: its constructor takes other arguments.
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return tuple(frozen_copy(item) for item in value)
     return value
 
 
 def plain_copy(value: Any) -> Any:
-    """Return `value` with every mapping as a plain dict, at any depth: what `wandb.init` and pickle accept.
+    """Return `value` with every mapping as a plain dict, at any depth. `wandb.init` and pickle take no other mapping.
 
     >>> plain_copy(frozen_copy({"model": {"layers": 2}}))
     {'model': {'layers': 2}}
@@ -36,12 +37,13 @@ def plain_copy(value: Any) -> Any:
 
 
 _PLACEHOLDER: Final = re.compile(r"(\{\{\.\w+\}\})")
+"""A name that Flyte fills in later. The group keeps it in what `split` returns."""
 
 
 def quote_segment(name: str) -> str:
-    """Percent-encode `name` as one segment of a URL path, leaving placeholders such as ``{{.runName}}`` as they are.
+    """Percent-encode `name` as one segment of a URL path, but for placeholders such as ``{{.runName}}``.
 
-    Flyte fills the placeholders in only after the link was built, and does not find them when they are encoded.
+    Flyte fills in the placeholders after the link was built. It does not find them when they are encoded.
 
     >>> quote_segment("team a/{{.runName}}-{{.actionName}}")
     'team%20a%2F{{.runName}}-{{.actionName}}'

@@ -1,8 +1,8 @@
 """The hook specifications: every question that a plugin can answer.
 
 Decision hooks (all but `list_strategies`, `contribute_run_settings` and the observers) stop at the first answer that is
-not None, and are asked on every rank alone. So they must be pure functions of their arguments: no clock, no random
-number, no host name, no environment. Only `detect_topology` is handed the environment.
+not None. Every rank asks them alone, and all ranks must agree. So they must be pure functions of their arguments: no
+clock, no random number, no host name, no environment. Only `detect_topology` is handed the environment.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 """Marks a plugin's answer to a hook."""
 
 
+# A plugin names the arguments that it needs, so a new argument of a hook breaks no plugin. None has a default, here or
+# in an example: pluggy 1.6 does not pass an argument that has one to the plugin.
 class HookSpecs:
     """All hooks, as methods for type checkers. A plugin is any object or module with functions of these names."""
 
     @hookspec(firstresult=True)
     def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:
-        """Say which launcher started this process and which rank it is, or None where it was not this launcher.
+        """Return this rank's place in the world, or None where another launcher than yours started the process.
 
         The built-in answer knows torch elastic, Flyte's clustered environments, and whoever set all of `RANK`,
         `WORLD_SIZE`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`. A pod's own `RANK` and `WORLD_SIZE` alone are no rank.
@@ -60,7 +62,7 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def locate_rank(self, request: Request) -> Part | None:
-        """Say to which part of the world this rank belongs under the request's rank scope.
+        """Return the part of the world to which this rank belongs under the request's rank scope.
 
         This alone makes a new rank scope: run modes, ids, groups and links follow from the part.
 
@@ -77,7 +79,9 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def choose_initializer(self, request: Request, part: Part) -> Role | None:
-        """Say whether this rank opens a run, and in which role. This makes a new run mode.
+        """Return the role of this rank: whether it opens a run, and whether others may join it.
+
+        This makes a new run mode.
 
         Raises:
             PlanRefusedError: The run mode understands the request and cannot serve it.
@@ -94,10 +98,10 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:
-        """Say the id of the run this rank writes to: 1 to 128 characters, none of ``:;,#?/%'``.
+        """Return the id of the run that this rank writes to: 1 to 128 characters, none of ``:;,#?/%'``.
 
-        Not asked for SKIP and JOIN. Plain composition only: a link is built from the same answer, before Flyte knows
-        the names.
+        Not asked for SKIP and JOIN. Compose the id from names as they are: a link is built from the same answer, before
+        Flyte knows the names.
 
         Example::
 
@@ -109,7 +113,7 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def compute_group(self, request: Request, part: Part, role: Role) -> Group | None:
-        """Say the group of the run; ``Group(name=None)`` for none. Not asked for SKIP and JOIN.
+        """Return the group of the run, or ``Group(name=None)`` for none. Not asked for SKIP and JOIN.
 
         Example::
 
@@ -121,12 +125,12 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def build_link(self, request: Request, plan: Plan, project_url: str) -> str | None:
-        """Say where a person clicks to see what this rank's part logs.
+        """Return the address of the page that shows what this rank's part logs.
 
         Args:
             request: The request, with Flyte's placeholders in its names.
-            plan: What the rank will do. Without a `run_id`, several runs are meant, or none: those of `group`, or else
-                of the project.
+            plan: What the rank will do. Without a `run_id` the link is for several runs, or for none: those of `group`,
+                or else of the project.
             project_url: The page of the W&B project, without a trailing slash. Write names behind it with
                 `quote_segment`, which leaves the placeholders as they are.
 
@@ -140,7 +144,7 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def build_sweep_link(self, request: Request, sweep_id: str | None, project_url: str) -> str | None:
-        """Say where a person clicks to see a sweep.
+        """Return the address of the page that shows a sweep.
 
         Args:
             request: The request, with Flyte's placeholders in its names.
@@ -155,6 +159,7 @@ class HookSpecs:
         """
 
     @hookspec
+    # pluggy never calls this body; mypy would like it to return something.
     def list_strategies(self) -> Sequence[Strategy]:  # type: ignore[empty-body]
         """Declare the run modes and rank scopes that this plugin brings, for listings and error messages.
 
@@ -167,9 +172,10 @@ class HookSpecs:
 
     @hookspec
     def contribute_run_settings(self, request: Request, plan: Plan) -> Mapping[str, Any] | None:
-        """Add to the run that this rank opens. What the user set wins; of two plugins, the first by name.
+        """Return what to add to the run that this rank opens.
 
-        Not asked where a rank joins somebody else's run. A failure is logged and never harms the task.
+        The user's settings win; of two plugins, the first by name. Not asked where a rank joins somebody else's run. A
+        failure is logged and never harms the task.
 
         Returns:
             Some of ``tags`` (behind the user's), ``config`` (below the user's keys), ``notes`` and ``job_type`` (where
@@ -186,7 +192,8 @@ class HookSpecs:
     def run_started(self, request: Request, plan: Plan, run: Any) -> None:
         """Observe that this rank has opened or joined a run, before the task's body.
 
-        All observers are told, by name, for at most 5 seconds each. A failure is logged and never harms the task.
+        All observers are called, in the order of their names, for at most 5 seconds each. A failure is logged and never
+        harms the task.
 
         Example::
 
@@ -199,7 +206,8 @@ class HookSpecs:
     def run_finished(self, request: Request, plan: Plan, run: Any, error: BaseException | None) -> None:
         """Observe that this rank is done with its run, which is finished unless others still write to it.
 
-        All observers are told, by name, for at most 5 seconds each. A failure is logged and never harms the task.
+        All observers are called, in the order of their names, for at most 5 seconds each. A failure is logged and never
+        harms the task.
 
         Args:
             request: The request.

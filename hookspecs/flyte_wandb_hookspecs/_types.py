@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 
 class PlanRefusedError(ValueError):
-    """A hook understood the question and refuses it: the request cannot lead to a right run.
+    """A hook refuses the request: it understood it, and no right run can follow from it.
 
     Raise it with a message for the person who wrote the task: what does not fit, its value, and what to do. The host
     adds which hook and plugin refused and stops the task before its body.
@@ -93,11 +93,13 @@ class Topology:
     launcher: str | None = None
     restart_count: int = 0
 
+    # A rank outside its world would get an id and a part that no other rank expects, hours before anybody sees it.
     def __post_init__(self) -> None:
-        _check_inside("rank", self.rank, "world_size", self.world_size)
-        _check_inside("local_rank", self.local_rank, "local_world_size", self.local_world_size)
-        _check_inside("worker_index", self.worker_index, "num_workers", self.num_workers)
+        _check_index("rank", self.rank, "world_size", self.world_size)
+        _check_index("local_rank", self.local_rank, "local_world_size", self.local_world_size)
+        _check_index("worker_index", self.worker_index, "num_workers", self.num_workers)
         _check_at_most("local_world_size", self.local_world_size, self.world_size)
+        # Every node has a rank, so there cannot be more nodes than ranks.
         _check_at_most("num_workers", self.num_workers, self.world_size)
         if self.restart_count < 0:
             raise ValueError(f"restart_count {self.restart_count} is negative; the first start counts as 0")
@@ -108,16 +110,16 @@ class Topology:
         return self.launcher is not None
 
 
-def _check_inside(field: str, value: int, world_field: str, size: int) -> None:
+def _check_index(name: str, index: int, size_name: str, size: int) -> None:
     if size < 1:
-        raise ValueError(f"{world_field} {size} is too small; a world has at least 1 process")
-    if not 0 <= value < size:
-        raise ValueError(f"{field} {value} is outside its world: 0 to {size - 1} fit, because {world_field} is {size}")
+        raise ValueError(f"{size_name} {size} is too small; a world has at least 1 process")
+    if not 0 <= index < size:
+        raise ValueError(f"{name} {index} is outside its world: 0 to {size - 1} fit, because {size_name} is {size}")
 
 
-def _check_at_most(field: str, value: int, world_size: int) -> None:
+def _check_at_most(name: str, value: int, world_size: int) -> None:
     if value > world_size:
-        raise ValueError(f"{field} {value} is larger than the whole world (world_size is {world_size})")
+        raise ValueError(f"{name} {value} is larger than the whole world (world_size is {world_size})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,7 @@ class Settings:
         rank_scope: Name of a rank scope, perhaps with an argument after a colon.
         project: W&B project, or None for the client's own default.
         entity: W&B entity (user or team), or None for the client's own default.
-        host: The server as people know it, such as ``https://wandb.ai``, or None for the client's own.
+        host: Base URL of the W&B server, such as ``https://wandb.ai``, or None for the client's own.
         id: An explicit id that replaces ``{run_name}-{action_name}``, or None.
         name: Display name of the run, or None.
         tags: Tags of the run, or None where nobody set them.
@@ -281,6 +283,7 @@ class Settings:
     on_retry: str = "resume"
     checkpoint_step: int | Callable[[], int | None] | None = None
     sigterm_grace: float = 10.0
+    # A factory, because dataclasses refuse a default without a hash: a mappingproxy has none before Python 3.12.
     init: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -294,7 +297,7 @@ class ParentRun:
         group: Its group, or None.
         project: Its project, or None where only the id is known.
         entity: Its entity, or None where only the id is known.
-        host: The server that keeps it (as people know it), or None for the client's own.
+        host: Base URL of the server that keeps it, or None for the client's own.
 
     >>> ParentRun(run_id="r1-a0").joinable
     True
@@ -318,7 +321,7 @@ class Trial:
         parameters: Read-only values of the sweep's parameters by name.
         project: Project of the sweep, or None for the client's own default.
         entity: Entity of the sweep, or None for the client's own default.
-        host: The server that keeps the sweep (as people know it), or None for the client's own.
+        host: Base URL of the server that keeps the sweep, or None for the client's own.
 
     >>> Trial(run_id="x1", sweep_id="s1", parameters={"lr": 0.1}).parameters["lr"]
     0.1
@@ -334,10 +337,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything a decision hook may look at: the same on every rank but for the rank itself.
+    """Everything that a decision hook may look at: the same on every rank but for the rank itself.
 
-    In a link, which Flyte asks for before the run exists, `action_name` (and for a root action `run_name`) is the
-    text ``{{.actionName}}`` (``{{.runName}}``): compose names from them, never cut, hash or change their case.
+    Flyte asks for links before the run exists. Then `action_name` is the text ``{{.actionName}}``, and `run_name` of a
+    root action is ``{{.runName}}``. Compose names from them; never cut or hash them, or change their case.
 
     Attributes:
         run_name: Name of the Flyte run.
@@ -371,8 +374,10 @@ class Request:
     @property
     def base(self) -> str:
         """What ids and groups of this action start with: a trial's or the explicit id, else run and action name."""
+        # W&B's controller waits for the run that it named, so a trial's id wins over the user's.
         if self.trial:
             return self.trial.run_id
+        # Both names: a rerun has the same action names, and all actions of a run share its name.
         return self.settings.id or f"{self.run_name}-{self.action_name}"
 
     @property
