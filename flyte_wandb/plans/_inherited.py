@@ -12,8 +12,10 @@ from .._place import Place
 from ..settings._context import read_record, write_record
 from ..wandb_client._sweeps import read_sweep_parameters
 
+# The id alone stands under the key that flyteplugins-wandb uses, so a task that only knows that key can join the run.
 RUN_ID_KEY: Final = "_wandb_run_id"
 RUN_KEY: Final = "_wandb_run"
+"""Key of the whole `ParentRun`, as JSON."""
 
 
 def write_run(run: ParentRun) -> dict[str, str]:
@@ -32,16 +34,19 @@ def read_run(context: Mapping[str, str]) -> ParentRun | None:
 
 
 TRIAL_KEY: Final = "_wandb_trial"
+
+# What `wandb.agent` sets for each trial before it calls the function (wandb 0.31, `agents/pyagent.py`).
 _RUN_VARIABLE: Final = "WANDB_RUN_ID"
 _SWEEP_VARIABLE: Final = "WANDB_SWEEP_ID"
 _PARAMETERS_VARIABLE: Final = "WANDB_SWEEP_PARAM_PATH"
 
+# Empty texts here and below: `flyte.custom_context` merges, so a task can override a key but not remove it.
 NO_TRIAL: Final = {TRIAL_KEY: ""}
 """What tells the tasks below a trial that they are none themselves."""
 
 
 def write_trial(trial: Trial) -> dict[str, str]:
-    """Write a trial for the one action that is it: it has no parent's run."""
+    """Write a trial for the action that runs it. A trial has no parent's run."""
     return {RUN_ID_KEY: "", RUN_KEY: "", **write_record(TRIAL_KEY, trial)}
 
 
@@ -56,6 +61,7 @@ def read_trial(context: Mapping[str, str]) -> Trial | None:
 
 def agent_run_id(environ: Mapping[str, str]) -> str | None:
     """Return the id of the run that W&B's agent wants of this process or thread, or None."""
+    # Without a sweep, WANDB_RUN_ID is an id that the user has set.
     return environ.get(_RUN_VARIABLE) if environ.get(_SWEEP_VARIABLE) else None
 
 
@@ -86,6 +92,7 @@ def _freeze_parameters(trial: Trial | None) -> Trial | None:
     return replace(trial, parameters=parameters) if trial else None
 
 
+# As for runs: the id alone, as flyteplugins-wandb has it, and all of the sweep as JSON.
 SWEEP_ID_KEY: Final = "_wandb_sweep_id"
 SWEEP_KEY: Final = "_wandb_sweep"
 
@@ -98,7 +105,7 @@ class SweepRef:
         sweep_id: W&B's id of it.
         project: Its project, or None where only the id is known.
         entity: Its entity, or None where only the id is known.
-        host: The server that keeps it (as people know it), or None for the client's own.
+        host: Base URL of the server that keeps it, or None for the client's own.
     """
 
     sweep_id: str
@@ -113,7 +120,7 @@ class SweepRef:
 
 
 def write_sweep(sweep: SweepRef) -> dict[str, str]:
-    """Write a sweep for the tasks below the one that made it."""
+    """Write a sweep for the tasks below the one that created it."""
     return {SWEEP_ID_KEY: sweep.sweep_id, **write_record(SWEEP_KEY, sweep)}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topology
 
@@ -31,14 +32,15 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     >>> plan(Request(run_name="r1", action_name="a0")).run_id
     'r1-a0'
     """
-    ask = strategies or get_manager()
-    where = ask.decide("locate_rank", _part_fault, request=request)
-    part: Part = where.value
-    chosen = ask.decide("choose_initializer", _role_fault, request=request, part=part)
-    role: Role = chosen.value
-    if role.owns or role is Role.SECONDARY:
-        return _plan_own_run(ask, request, part, role, (where, chosen))
-    return _plan_without_own_run(request, part, role, (where, chosen))
+    manager = strategies or get_manager()
+    part_step = manager.decide("locate_rank", _PART_CHECK, request=request)
+    role_step = manager.decide("choose_initializer", _ROLE_CHECK, request=request, part=part_step.value)
+    part, role, steps = part_step.value, role_step.value, (part_step, role_step)
+    if role is Role.SKIP:
+        return Plan(part=part, role=role, run_id=None, group=None, steps=steps)
+    if role is Role.JOIN:
+        return _plan_joined_run(request, part, steps)
+    return _plan_own_run(manager, request, part, role, steps)
 
 
 def locate_part(request: Request, strategies: StrategyManager | None = None) -> Part:
@@ -48,7 +50,7 @@ def locate_part(request: Request, strategies: StrategyManager | None = None) -> 
         UnansweredError: Nobody knows the rank scope.
         HookError: A plugin failed, refused, or gave an answer that is no part.
     """
-    part: Part = (strategies or get_manager()).decide("locate_rank", _part_fault, request=request).value
+    part: Part = (strategies or get_manager()).decide("locate_rank", _PART_CHECK, request=request).value
     return part
 
 
@@ -58,69 +60,73 @@ def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | No
     Raises:
         HookError: A launcher's variables are missing, not numbers, or contradict each other.
     """
-    step = (strategies or get_manager()).ask("detect_topology", _topology_fault, environ=environ)
+    step = (strategies or get_manager()).ask("detect_topology", _TOPOLOGY_CHECK, environ=environ)
     return step.value if step else Topology()
 
 
-def _plan_own_run(ask: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
-    asked: dict[str, Any] = {"request": request, "part": part, "role": role}
-    named = _use_trial_id(ask, asked, ask.decide("compute_run_id", _limits.RUN_ID.fault, **asked))
-    grouped = ask.decide("compute_group", _group_fault, **asked)
-    return Plan(part=part, role=role, run_id=named.value, group=grouped.value.name, steps=(*steps, named, grouped))
+def _plan_own_run(manager: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
+    question: dict[str, Any] = {"request": request, "part": part, "role": role}
+    id_step = _use_trial_id(manager, request, role, manager.decide("compute_run_id", _limits.RUN_ID.fault, **question))
+    group_step = manager.decide("compute_group", _group_fault, **question)
+    return Plan(
+        part=part, role=role, run_id=id_step.value, group=group_step.value.name, steps=(*steps, id_step, group_step)
+    )
 
 
-def _use_trial_id(ask: StrategyManager, asked: Mapping[str, Any], named: Step) -> Step:
-    """Give the run that rank 0 writes to the id of the trial: W&B's controller knows the trial by no other."""
-    request: Request = asked["request"]
+def _use_trial_id(manager: StrategyManager, request: Request, role: Role, id_step: Step) -> Step:
+    """Give the run of rank 0 the id of the trial: W&B's controller knows the trial by no other.
+
+    Every rank plans alone. So that it knows whether its run is rank 0's, it asks for rank 0's id too and compares.
+    """
     if request.trial is None:
-        return named
+        return id_step
     first = replace(request, topology=topology_of_rank(request.topology, 0))
-    part = locate_part(first, ask)
-    of_first = ask.decide("compute_run_id", _limits.RUN_ID.fault, **{**asked, "request": first, "part": part})
-    if named.value != of_first.value:
-        return named
-    return Step(hook=named.hook, value=request.trial.run_id, plugin=f"the sweep {request.trial.sweep_id}")
+    # This rank's role will do: ranks that share a run have one id, whatever their roles are.
+    question = {"request": first, "part": locate_part(first, manager), "role": role}
+    if id_step.value != manager.decide("compute_run_id", _limits.RUN_ID.fault, **question).value:
+        return id_step
+    return Step(hook=id_step.hook, value=request.trial.run_id, plugin=f"the sweep {request.trial.sweep_id}")
 
 
-def _plan_without_own_run(request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
-    if role is Role.SKIP:
-        return Plan(part=part, role=role, run_id=None, group=None, steps=steps)
+def _plan_joined_run(request: Request, part: Part, steps: tuple[Step, ...]) -> Plan:
+    # Nobody is asked for id and group: the run has both already.
     if request.parent is None:
         raise HookError(
-            f"choose_initializer of plugin {steps[-1].plugin!r} answered {role}, but there is no parent run"
+            f"choose_initializer of plugin {steps[-1].plugin!r} answered {Role.JOIN}, but there is no parent run"
         )
-    return Plan(part=part, role=role, run_id=request.parent.run_id, group=request.parent.group, steps=steps)
+    return Plan(part=part, role=Role.JOIN, run_id=request.parent.run_id, group=request.parent.group, steps=steps)
 
 
-def _part_fault(value: object) -> str | None:
-    return None if isinstance(value, Part) else f"a part is a Part, not {type(value).__name__}"
+def _type_fault(kind: type, value: object) -> str | None:
+    name = kind.__name__
+    return None if isinstance(value, kind) else f"a {name.lower()} is a {name}, not {type(value).__name__}"
 
 
-def _role_fault(value: object) -> str | None:
-    return None if isinstance(value, Role) else f"a role is a Role, not {type(value).__name__}"
+# Checked here, because no type checker has seen most plugins.
+_PART_CHECK: Final = partial(_type_fault, Part)
+_ROLE_CHECK: Final = partial(_type_fault, Role)
+_TOPOLOGY_CHECK: Final = partial(_type_fault, Topology)
 
 
-def _topology_fault(value: object) -> str | None:
-    return None if isinstance(value, Topology) else f"a topology is a Topology, not {type(value).__name__}"
-
-
-def _group_fault(value: object) -> str | None:
-    if not isinstance(value, Group):
-        return f"a group is a Group, not {type(value).__name__}; Group(name=None) means no group"
+def _group_fault(value: Any) -> str | None:
+    if fault := _type_fault(Group, value):
+        return f"{fault}; Group(name=None) means no group"
     return None if value.name is None else _limits.GROUP.fault(value.name)
 
 
 def run_place(request: Request, plan: Plan) -> Place:
-    """Say where the run lives: who joins a run does so in the project that keeps it."""
+    """Return where the run lives. A run that this action joins stays in the project that keeps it."""
     parent = request.parent
+    # A context with a bare id names no project; then the settings have to be right.
     if plan.role is Role.JOIN and parent and parent.project:
         return Place(project=parent.project, entity=parent.entity, host=parent.host)
     return requested_place(request)
 
 
 def requested_place(request: Request) -> Place:
-    """Say where the settings want runs to live, or where the sweep is that they belong to."""
+    """Return where the settings put the action's runs, or where its sweep lives."""
     settings, trial = request.settings, request.trial
+    # W&B knows no trial outside of its sweep's project, so settings do not count there.
     if trial:
         return Place(project=trial.project, entity=trial.entity, host=trial.host)
     return Place(project=settings.project, entity=settings.entity, host=settings.host)

@@ -19,34 +19,37 @@ from ._world import topology_of_rank
 
 
 def build_task_request(spec: Spec, action: Action) -> Request:
-    """Ask for the running task: its names from Flyte, its rank from the launcher.
+    """Build the request of the running task: its names from Flyte, its rank from the launcher.
 
     Flyte's local mode runs a distributed task as one process; it is rank 0 of the world that it declares.
     """
-    topology = spec.declared if action.local and spec.declared else _detect_launched_topology()
+    # Read-only: a plugin that changed the environment would answer for all that are asked after it.
+    environ = MappingProxyType(os.environ)
+    topology = spec.declared if action.local and spec.declared else detect_topology(environ)
     return replace(_build_request(spec, action, topology), attempt=current_attempt())
 
 
 def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
-    """Ask for a rank of the declared world before the task runs: the names may be Flyte's placeholders."""
+    """Build the request of a rank of the declared world before the task runs. Names may be Flyte's placeholders."""
     return _build_request(spec, action, topology_of_rank(spec.declared, rank) if spec.declared else Topology())
 
 
 def build_placeholder_request(spec: Spec, rank: int = 0) -> Request:
-    """Ask for a rank of the declared world where nothing but the decorator is known."""
+    """Build the request of a rank of the declared world where only the decorator is known."""
     return build_link_request(spec, NAMELESS, rank)
 
 
 def build_request_outside_flyte(spec: Spec, name: str) -> Request:
-    """Ask for a plain function outside of Flyte, which is an action of its own: a random run name and its own name.
+    """Build the request of a plain function outside of Flyte: an action with a random run name and its own name.
 
     Under `wandb.agent` it is a trial.
     """
     settings = merge_settings(
         read_settings_over_environ(config_in_force()), spec.settings, parent=None, action_name=name
     )
-    trial = agent_trial(os.environ)
-    return Request(run_name=uuid.uuid4().hex[:8], action_name=name, settings=settings, trial=trial)
+    # 8 characters, as W&B's own random ids have. `uuid4` does not use the random numbers that the user's code may seed.
+    run_name = uuid.uuid4().hex[:8]
+    return Request(run_name=run_name, action_name=name, settings=settings, trial=agent_trial(os.environ))
 
 
 def _build_request(spec: Spec, action: Action, topology: Topology) -> Request:
@@ -64,7 +67,3 @@ def _build_request(spec: Spec, action: Action, topology: Topology) -> Request:
         parent=parent,
         trial=read_trial(action.context),
     )
-
-
-def _detect_launched_topology() -> Topology:
-    return detect_topology(MappingProxyType(os.environ))

@@ -1,4 +1,4 @@
-"""What a decorator says about its task: the part of it that travels to every rank."""
+"""What a decorator knows of its task, in the form in which it travels to every rank."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from flyte_wandb_hookspecs import Topology
 
 
+# Plain data only: Elastic pickles the wrapped function for every rank, and with it this (flyte 2.12.1).
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     """The settings of one `wandb_init`, checked. Frozen and picklable: cloudpickle carries it to the ranks.

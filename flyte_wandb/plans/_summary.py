@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,20 +37,21 @@ def summarize_parts(plans: Sequence[Plan]) -> list[PartSummary]:
         plans: The plans of the ranks from 0 on, in their order.
     """
     ranks: dict[str | None, list[int]] = {}
-    for rank, one in enumerate(plans):
-        ranks.setdefault(one.part.label, []).append(rank)
+    for rank, plan in enumerate(plans):
+        ranks.setdefault(plan.part.label, []).append(rank)
     return [_summarize_part(label, members, [plans[rank] for rank in members]) for label, members in ranks.items()]
 
 
 def _summarize_part(label: str | None, ranks: list[int], plans: list[Plan]) -> PartSummary:
-    roles = dict.fromkeys(one.role.value for one in plans)
-    runs = list(dict.fromkeys(one.run_id for one in plans if one.run_id))
-    groups = list(dict.fromkeys(one.group for one in plans if one.group))
+    # Dicts rather than sets: the order is that of the ranks, on every machine.
+    roles = Counter(plan.role.value for plan in plans)
+    runs = list(dict.fromkeys(plan.run_id for plan in plans if plan.run_id))
+    groups = list(dict.fromkeys(plan.group for plan in plans if plan.group))
     return PartSummary(
         label=label,
         first=ranks[0],
         ranks=_rank_range(ranks),
-        roles=", ".join(f"{sum(one.role.value == role for one in plans):,} {role}" for role in roles),
+        roles=", ".join(f"{count:,} {role}" for role, count in roles.items()),
         runs=f"{runs[0]} and {len(runs) - 1:,} more" if len(runs) > 1 else runs[0] if runs else None,
         groups=", ".join(groups[:2]) + (", ..." if len(groups) > 2 else ""),
     )
@@ -60,4 +62,5 @@ def _rank_range(ranks: list[int]) -> str:
         return str(ranks[0])
     if ranks[-1] - ranks[0] == len(ranks) - 1:
         return f"{ranks[0]}-{ranks[-1]}"
+    # A part need not be contiguous: under a plugin's rank scope its ranks may lie anywhere in the world.
     return f"{ranks[0]}, {ranks[1]}, ... ({len(ranks):,})"

@@ -10,6 +10,9 @@ from flyte_wandb_hookspecs import Plan, Request, Role, Topology
 from .._errors import HookError
 from ..plugins._manager import describe_authors
 
+_RankPlan = tuple[int, Plan]
+"""A rank and its plan."""
+
 
 def even_world(nodes: int, per_node: int, *, launcher: str = "torch-elastic") -> Topology:
     """Return rank 0 of a world of `nodes` nodes with `per_node` ranks each.
@@ -17,7 +20,7 @@ def even_world(nodes: int, per_node: int, *, launcher: str = "torch-elastic") ->
     Args:
         nodes: 1 or more.
         per_node: 1 or more.
-        launcher: Who will start the ranks, by the name that `detect_topology` gives it.
+        launcher: Name of the launcher that will start the ranks, as `detect_topology` names it.
 
     >>> even_world(2, 8).world_size
     16
@@ -50,21 +53,23 @@ def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
     Raises:
         HookError: Two ranks own one id, or a SECONDARY's run has no PRIMARY; the message names the author of the id.
     """
-    owners: dict[str, tuple[int, Plan]] = {}
-    joiners: dict[str, tuple[int, Plan]] = {}
-    for rank, one in enumerate(plans):
-        if one.run_id is None or one.role is Role.JOIN:
+    owners: dict[str, _RankPlan] = {}
+    joiners: dict[str, _RankPlan] = {}
+    for rank, plan in enumerate(plans):
+        # The owner of a run that is joined is another action's, which plans for itself.
+        if plan.run_id is None or plan.role is Role.JOIN:
             continue
-        if one.role is Role.SECONDARY:
-            joiners.setdefault(one.run_id, (rank, one))
-        elif one.run_id in owners:
-            raise HookError(_two_owners_message(one.run_id, owners[one.run_id], (rank, one)))
+        if plan.role is Role.SECONDARY:
+            # One of them is enough for an error message, and a world may have thousands.
+            joiners.setdefault(plan.run_id, (rank, plan))
+        elif plan.run_id in owners:
+            raise HookError(_two_owners_message(plan.run_id, owners[plan.run_id], (rank, plan)))
         else:
-            owners[one.run_id] = (rank, one)
+            owners[plan.run_id] = (rank, plan)
     _check_joiners(joiners, owners, whole=whole)
 
 
-def _check_joiners(joiners: dict[str, tuple[int, Plan]], owners: dict[str, tuple[int, Plan]], *, whole: bool) -> None:
+def _check_joiners(joiners: dict[str, _RankPlan], owners: dict[str, _RankPlan], *, whole: bool) -> None:
     for run_id, (rank, joiner) in joiners.items():
         owner = owners.get(run_id)
         if (owner is None and whole) or (owner and owner[1].role is not Role.PRIMARY):
@@ -75,17 +80,17 @@ def _check_joiners(joiners: dict[str, tuple[int, Plan]], owners: dict[str, tuple
             )
 
 
-def _two_owners_message(run_id: str, first: tuple[int, Plan], second: tuple[int, Plan]) -> str:
+def _two_owners_message(run_id: str, first: _RankPlan, second: _RankPlan) -> str:
     return (
         f"two ranks own the run {run_id!r}: {_describe_rank(*first)}, and {_describe_rank(*second)}; "
         f"{_author_of(second[1], 'compute_run_id')} named it so: an id has to tell parts and ranks apart"
     )
 
 
-def _describe_rank(rank: int, one: Plan) -> str:
-    inside = f" (rank {one.part.index} of {one.part.label})" if one.part.label else ""
-    return f"rank {rank}{inside}, {one.role.value}"
+def _describe_rank(rank: int, plan: Plan) -> str:
+    inside = f" (rank {plan.part.index} of {plan.part.label})" if plan.part.label else ""
+    return f"rank {rank}{inside}, {plan.role.value}"
 
 
-def _author_of(one: Plan, hook: str) -> str:
-    return next((describe_authors(step) for step in one.steps if step.hook == hook), "nobody")
+def _author_of(plan: Plan, hook: str) -> str:
+    return next((describe_authors(step) for step in plan.steps if step.hook == hook), "nobody")
