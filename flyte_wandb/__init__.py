@@ -1,7 +1,7 @@
 """Weights & Biases for Flyte 2: `@wandb_init` opens the right runs, and plugins decide what "right" means.
 
-Everything that users and plugin authors need is imported from here. What only plugin authors need is loaded when it is
-asked for: a task's module pays for `wandb_init`, not for the contract.
+Users and plugin authors import everything from here. What a task's module does not need is loaded on first use: it pays
+for `wandb_init`, not for the contract and pluggy.
 """
 
 from importlib import import_module
@@ -134,6 +134,7 @@ __all__ = [
     "wandb_sweep_config",
 ]
 
+# Where the names live that are loaded on first use; those that are not here are the contract's.
 _HOMES = {
     "download_wandb_run_dir": "flyte_wandb.results.downloads._to_folder",
     "download_wandb_run_logs": "flyte_wandb.results.downloads._to_storage",
@@ -156,10 +157,12 @@ if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every 
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
+            # On demand, because it looks through the installed distributions.
             return import_module("importlib.metadata").version("flyte-wandb")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_HOMES.get(name, "flyte_wandb_hookspecs")), name)
 
     def __dir__() -> list[str]:
+        # By default it would list only what has been loaded, and completion would miss the rest.
         return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ import flyte
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """The action of the running task. Traces of the task belong to it.
+    """The action of the running task, and of the task's traces.
 
     Attributes:
         run_name: Name of the Flyte run.
@@ -39,20 +39,24 @@ NAMELESS: Final = Action(
     domain="{{.executionDomain}}",
     local=False,
 )
-"""An action before Flyte has given it names: these are the texts that it fills in later."""
+"""An action before Flyte has given it names: these are the texts that Flyte fills in later."""
 
 
 def current_action() -> Action | None:
     """Return the action whose task or trace is running, or None outside Flyte."""
+    # Falsy rather than None outside of a task (flyte 2.6 and newer), so its attributes must not be read yet.
     context = flyte.ctx()
     if not context:
         return None
+    # Inside `flyte.trace`, `action` is a pseudo-action of the step; the task's own is `task_action`.
     action = context.task_action or context.action
     return Action(
+        # Flyte's local driver has no run name; its action bears the name of the run (flyte 2.12.1).
         run_name=action.run_name or action.name,
         name=action.name,
         project=action.project,
         domain=action.domain,
+        # Not "remote": a container is, and so is every rank that Elastic starts.
         local=context.mode == "local",
         context=context.custom_context or {},
     )
@@ -60,13 +64,14 @@ def current_action() -> Action | None:
 
 _KEY: Final = "_flyte_wandb_attempt"
 _counts: dict[int, int] = {}
+"""Local attempts so far, by the id of the action's object."""
 
 
 def current_attempt() -> int:
     """Return which attempt of the running action this is, from 1; 1 outside of Flyte.
 
-    A container is told by Flyte's environment. Flyte's local controller tells nobody: there every attempt has the same
-    action object and data of its own, in which the number is kept.
+    In a container, Flyte's environment says it. Flyte's local controller says it nowhere: its attempts share one action
+    object, so they are counted. Each attempt has data of its own, which keeps its number.
 
     >>> current_attempt()
     1
@@ -80,7 +85,7 @@ def current_attempt() -> int:
 
 
 def _attempt_from_environ() -> int:
-    """Read Flyte's variable, of which the older one counts from 0."""
+    # FLYTE_ATTEMPT counts from 1 and comes with flyte-sdk#1385; FLYTE_ATTEMPT_NUMBER counts from 0 (flyte 2.12.1).
     text, start = os.environ.get("FLYTE_ATTEMPT"), 0
     if text is None:
         text, start = os.environ.get("FLYTE_ATTEMPT_NUMBER", "0"), 1
@@ -88,8 +93,10 @@ def _attempt_from_environ() -> int:
 
 
 def _count_local_attempt(action: Any) -> int:
+    # By identity, because Flyte's actions compare by their names, which a rerun has again.
     key = id(action)
     if key not in _counts:
+        # Python gives the id of a dead object to another one, which would start at the old count.
         weakref.finalize(action, _counts.pop, key, None)
     _counts[key] = _counts.get(key, 0) + 1
     return _counts[key]

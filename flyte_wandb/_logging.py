@@ -6,15 +6,16 @@ from collections.abc import Collection
 from typing import Final
 
 _LOG: Final = logging.getLogger("flyte_wandb")
-_said: set[str] = set()
+# No lock: two threads that log one message at the same moment log it twice, which harms nobody.
+_logged: set[str] = set()
 _LONGEST: Final = 200
 """Characters of a text from elsewhere that a message quotes."""
 
 
 def log_once(message: str, level: int = logging.WARNING) -> None:
     """Log `message`, unless this process has logged the very same one before."""
-    if message not in _said:
-        _said.add(message)
+    if message not in _logged:
+        _logged.add(message)
         _LOG.log(level, message)
 
 
@@ -34,13 +35,14 @@ def quoted(value: object) -> str:
     ("'a\\\\x1b[2Jb'", 203)
     """
     if not isinstance(value, str):
+        # Bounded at every depth, where `repr` of a nested value from a server could fill the log.
         return reprlib.repr(value)
     # `repr` escapes what is not printable: control characters, lone surrogates, marks that turn a line.
     return repr(value[:_LONGEST]) + ("…" if len(value) > _LONGEST else "")
 
 
 def printable(text: str) -> str:
-    """Escape what would move a terminal, end a line or turn it: a text from elsewhere as one line shows it.
+    """Return a text from elsewhere as one line shows it: what would move a terminal, end or turn the line is escaped.
 
     >>> printable("a\\x1b]8;;http://x\\x07b\\n")
     'a\\\\x1b]8;;http://x\\\\x07b\\\\n'
@@ -58,6 +60,6 @@ def listed(items: Collection[str], most: int = 3) -> str:
     >>> listed(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
-    shown = list(items)[:most]
-    rest = len(items) - len(shown)
-    return f"{', '.join(shown)} and {rest:,} more" if rest else ", ".join(shown)
+    first = list(items)[:most]
+    rest = len(items) - len(first)
+    return f"{', '.join(first)} and {rest:,} more" if rest else ", ".join(first)

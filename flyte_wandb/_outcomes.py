@@ -1,4 +1,4 @@
-"""What callers get of trials and of synced runs: plain records."""
+"""The records that `run_sweep` and `sync_wandb_runs` return: one per trial, one per synced run."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ class TrialOutcome:
 
 
 def exit_code(error: BaseException | None) -> int:
-    """Return what W&B is told of an outcome: 0 for a result, the code of a SystemExit, 1 for any other exception.
+    """Return the exit code that W&B gets: 0 for a result, the code of a SystemExit, 1 for any other exception.
 
     >>> exit_code(None), exit_code(ValueError()), exit_code(SystemExit(3)), exit_code(SystemExit("bad"))
     (0, 1, 3, 1)
     """
     if isinstance(error, SystemExit):
+        # As Python exits: 0 for None, and 1 for a text, which it prints.
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     return 0 if error is None else 1
 

@@ -20,6 +20,7 @@ class Place:
     host: str | None
 
 
+# The second one is wandb's default from 0.31 on (`sdk/lib/urls.py`).
 _API: Final = {
     "https://wandb.ai": "https://api.wandb.ai",
     "https://forge.coreweave.com/wandb": "https://api.forge.coreweave.com",
@@ -48,7 +49,7 @@ def api_url(host: str) -> str:
 
 
 def host_fault(host: object) -> str | None:
-    """Say why `host` is not the address of a server, or None where it is one.
+    """Return why `host` is not the address of a server, or None where it is one.
 
     >>> host_fault("ftp://wandb.ai")
     "a host is an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
@@ -61,10 +62,11 @@ def host_fault(host: object) -> str | None:
 def _is_web_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-    except ValueError:
+    except ValueError:  # such as of a bracket that nothing closes
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _with_scheme(host: str) -> str:
+    # People write "wandb.ai"; W&B's client wants a scheme.
     return (host if "://" in host else f"https://{host}").rstrip("/")

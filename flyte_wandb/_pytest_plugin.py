@@ -1,4 +1,4 @@
-"""Fixtures for pytest, which loads them wherever flyte-wandb is installed: outside of `testing`, which is heavier.
+"""Fixtures for pytest. It loads this module wherever flyte-wandb is installed, so nothing heavy is imported up here.
 
 Fixtures:
     wandb_server: A W&B server on this machine, to which nobody writes yet.

@@ -43,7 +43,7 @@ def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("WANDB_CONSOLE", "off")
     monkeypatch.setenv("WANDB__DISABLE_STATS", "true")
     monkeypatch.chdir(tmp_path)
-    _notices._said.clear()
+    _notices._logged.clear()
     wandb.teardown()  # a test that merely asked for a link has set a client up, with the environment of its time
     try:
         yield

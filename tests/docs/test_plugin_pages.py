@@ -265,7 +265,7 @@ def test_an_explicit_id_gets_the_prefix_and_the_longest_names_of_flyte_leave_roo
 def test_a_hash_costs_the_link_and_is_told_in_the_log_but_for_an_explicit_id(caplog: pytest.LogCaptureFixture) -> None:
     project = "https://wandb.example.com/team/vision"
     place: Any = {"host": "https://wandb.example.com", "entity": "team", "project": "vision"}
-    _notices._said.clear()
+    _notices._logged.clear()
     with use_plugin(HASH, name="acme-names"):
         assert Wandb(**place).get_link(**LINK) == project
         assert re.fullmatch(f"{project}/runs/[0-9a-f]{{8}}", Wandb(**place, id="top").get_link(**LINK))
