@@ -35,24 +35,25 @@ def build_link_to_run(
     """Return the link to the page that `build_link` names for a rank of the declared world, or the best one above.
 
     Args:
-        spec: What the decorator says about the task.
-        action: The action, some of whose names may be placeholders such as ``{{.actionName}}``.
+        spec: What the decorator knows of the task.
+        action: The action. Its names may be placeholders such as ``{{.actionName}}``.
         strategies: The plugins to ask; those installed where not given.
-        rank: The rank whose run or group is meant; None for what all of them have in common.
+        rank: The rank to whose run or group the link leads; None for what all ranks have in common.
 
     Raises:
         FlyteWandbError: The request cannot be planned, two ranks would own one run, or a plugin's address is none.
     """
-    ask = strategies or get_manager()
+    manager = strategies or get_manager()
     first = build_link_request(spec, action)
     if _opens_no_run(first, action, rank):
         return _link_to_best_page(first)
-    plans = [plan(request, ask) for request in islice(world_requests(first), MOST_CHECKED)]
+    # The last place before the submission where somebody reads an error: two owners cost hours of GPUs later.
+    plans = [plan(request, manager) for request in islice(world_requests(first), MOST_CHECKED)]
     check_owners(plans, whole=len(plans) == first.topology.world_size)
     target: Target = "common" if rank is None else "run"
 
     def build(action: Action) -> BuiltLink:
-        return _ask_for_link(build_link_request(spec, action, rank or 0), ask, target)
+        return _ask_for_link(build_link_request(spec, action, rank or 0), manager, target)
 
     return check_placeholders(build, action)
 
@@ -69,19 +70,20 @@ def build_link_to_rank(request: Request, *, of_group: bool = False) -> BuiltLink
 def build_link_to_sweep(
     spec: Spec, action: Action, strategies: StrategyManager | None = None, *, sweep_id: str | None = None
 ) -> BuiltLink:
-    """Return the link to a sweep, or to the one above this action, or to all of the project, or to the best page above.
+    """Return the link to a sweep: the one with this id, else the one above this action, else all of the project.
 
     Args:
-        spec: What is known of the task.
-        action: The action.
+        spec: What the decorator knows of the task.
+        action: The action. Its names may be placeholders.
         strategies: The plugins to ask; those installed where not given.
-        sweep_id: A sweep where `spec` and context say that sweeps are; None for the one that the context names.
+        sweep_id: W&B's id of a sweep in the project that settings and context name; None for the one in the context.
     """
     return check_placeholders(partial(_ask_for_sweep_link, spec, strategies or get_manager(), sweep_id), action)
 
 
 def build_best_link(spec: Spec, action: Action) -> BuiltLink:
-    """Return the link to the innermost page that exists whatever the plugins and the rest of the context say."""
+    """Return the link to the innermost page that exists whatever the plugins say."""
+    # The rest of the context may be what could not be planned with.
     context = {key: text for key, text in action.context.items() if key in PLACE_KEYS}
     return _link_to_best_page(build_link_request(spec, replace(action, context=context)))
 
@@ -93,57 +95,63 @@ def _link_to_best_page(request: Request) -> BuiltLink:
 
 def _opens_no_run(request: Request, action: Action, rank: int | None) -> bool:
     """Whether no run will be there: W&B is disabled, or this is a rank that Flyte's local mode does not start."""
+    # WANDB_MODE of this machine says nothing about a container's.
     mode = effective_mode(request.settings.mode) if action.local else request.settings.mode
     return mode == "disabled" or (action.local and rank not in (0, None))
 
 
-def _ask_for_link(asked: Request, ask: StrategyManager, target: Target) -> BuiltLink:
-    """Ask for the link of a rank, or where the rank skips of its part's writer.
-
-    A plan without a `run_id` tells `build_link` that several runs are meant: those of its group, or of the project.
-    """
-    request, planned = _find_writer(asked, ask)
-    pages = find_pages(run_place(request, planned))
+def _ask_for_link(request: Request, manager: StrategyManager, target: Target) -> BuiltLink:
+    """Ask for the link of a rank. A rank that skips has the link of its part's writer."""
+    writer, planned = _find_writer(request, manager)
+    pages = find_pages(run_place(writer, planned))
     if pages.project is None:
         return BuiltLink(url=pages.best, pages=pages, steps=planned.steps)
-    group = _find_common_group(asked, ask) if target == "common" else planned.group
-    shown = planned if target == "run" else replace(planned, run_id=None, group=group)
-    step = ask.decide("build_link", _url_fault, request=request, plan=shown, project_url=pages.project)
+    target_plan = planned
+    if target != "run":
+        # Without a `run_id` the plan stands for several runs: those of its group, or else of the project.
+        group = _find_common_group(request, manager) if target == "common" else planned.group
+        target_plan = replace(planned, run_id=None, group=group)
+    step = manager.decide("build_link", _url_fault, request=writer, plan=target_plan, project_url=pages.project)
     return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step))
 
 
-def _find_writer(request: Request, ask: StrategyManager) -> tuple[Request, Plan]:
-    """Return a rank's request and plan, or where it skips those of the first rank of its part that writes to a run."""
-    planned = plan(request, ask)
+def _find_writer(request: Request, manager: StrategyManager) -> tuple[Request, Plan]:
+    """Return request and plan of a rank; where it skips, those of the first rank of its part that writes to a run."""
+    planned = plan(request, manager)
     if planned.role.opens:
         return request, planned
     for other in islice(world_requests(request), MOST_CHECKED):
-        its_plan = plan(other, ask)
-        if its_plan.part.label == planned.part.label and its_plan.role.opens:
-            return other, its_plan
+        other_plan = plan(other, manager)
+        if other_plan.part.label == planned.part.label and other_plan.role.opens:
+            return other, other_plan
     return request, planned
 
 
-def _find_common_group(request: Request, ask: StrategyManager) -> str | None:
+def _find_common_group(request: Request, manager: StrategyManager) -> str | None:
     """Return the group of all runs, or None where they have none or several."""
-    plans: list[Plan] = [plan(one, ask) for one in islice(world_requests(request), MOST_CHECKED)]
-    groups = {one.group for one in plans if one.role.opens}
+    plans = [plan(rank_request, manager) for rank_request in islice(world_requests(request), MOST_CHECKED)]
+    groups = {rank_plan.group for rank_plan in plans if rank_plan.role.opens}
     return groups.pop() if len(groups) == 1 else None
 
 
-def _ask_for_sweep_link(spec: Spec, ask: StrategyManager, sweep_id: str | None, action: Action) -> BuiltLink:
+def _ask_for_sweep_link(spec: Spec, manager: StrategyManager, sweep_id: str | None, action: Action) -> BuiltLink:
     request = build_link_request(spec, replace(action, context=with_sweep_place(action.context)))
     sweep = read_sweep(action.context) if sweep_id is None else None
+    # A context with a bare sweep id names no project.
     pages = find_pages(sweep.place if sweep and sweep.project else requested_place(request))
     if pages.project is None:
         return BuiltLink(url=pages.best, pages=pages)
-    known = sweep.sweep_id if sweep else sweep_id
-    asked = {"request": request, "sweep_id": known, "project_url": pages.project}
-    step = ask.decide("build_sweep_link", _url_fault, **asked)
+    question = {
+        "request": request,
+        "sweep_id": sweep.sweep_id if sweep else sweep_id,
+        "project_url": pages.project,
+    }
+    step = manager.decide("build_sweep_link", _url_fault, **question)
     return BuiltLink(url=step.value, pages=pages, steps=(step,))
 
 
 def _url_fault(value: object) -> str | None:
+    # The answer ends up in Flyte's UI, where people click on it: no other scheme, such as "javascript:".
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return None
     return "a link is an http or https address"

@@ -1,4 +1,4 @@
-"""The links in Flyte's UI. Light: what plans the runs that they lead to is imported when Flyte asks for an address."""
+"""The links in Flyte's UI. Light, because every rank decorates: planning is imported when Flyte asks for an address."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME: Final = "Weights & Biases"
 
 _ICON: Final = "https://wandb.ai/favicon.ico"
 _LOCAL_POD: Final = "localhost"
-"""What Flyte's local controller calls the pod."""
+"""What Flyte's local controller passes as the name of the pod (flyte 2.12.1)."""
 
 
 class PlaceArguments(TypedDict, total=False):
@@ -48,9 +48,10 @@ class LinkArguments(PlaceArguments, total=False):
     joinable: bool | None
 
 
+# `init=False`, because links take settings as keyword arguments and keep them as a `Spec`.
 @dataclass(frozen=True, kw_only=True, init=False)
 class PlannedLink(flyte.Link):
-    """A link whose address is planned when Flyte asks for it. Stateless, for Flyte uses one object for all calls.
+    """A link that is planned when Flyte asks for its address. Stateless, because Flyte uses one object for all calls.
 
     Attributes:
         name: What Flyte's UI shows.
@@ -81,21 +82,21 @@ class PlannedLink(flyte.Link):
         pod_name: str,
         **kwargs: Any,
     ) -> str:
-        """Return the URL of the page; names may be Flyte's placeholders. Asks no server.
+        """Return the URL of the page. The names may be Flyte's placeholders. Asks no server.
 
-        Never raises, for submitting the task would fail: where no run can be planned, this is the best page that
-        exists, and a logged message says why.
+        Never raises: an exception would fail the submission of the task. Where no run can be planned, this is the best
+        page that exists, and a logged message says why.
         """
         try:
             local = pod_name == _LOCAL_POD
             names = {"run_name": run_name, "name": action_name, "project": project, "domain": domain}
-            action = Action(**names, local=local, context=context)
-            made = self._build_or_best(action)
-            if made.fault:
-                log_once(made.fault)
-            return made.url
+            link = self._build_or_best(Action(**names, local=local, context=context))
+            if link.fault:
+                log_once(link.fault)
+            return link.url
         except Exception:
-            _LOG.warning("no W&B link for %s: its address cannot be found here", self._of, exc_info=True)
+            _LOG.warning("no W&B link for %s: its address cannot be found here", self._task_name, exc_info=True)
+            # Flyte shows an entry without an address; None would be one too, but is no text (flyte 2.12.1).
             return ""
 
     def _build_or_best(self, action: Action) -> BuiltLink:
@@ -104,11 +105,11 @@ class PlannedLink(flyte.Link):
         try:
             return self.build(action)
         except FlyteWandbError as error:
-            log_once(f"the W&B link of {self._of} does not lead to a run: {error}", logging.ERROR)
+            log_once(f"the W&B link of {self._task_name} does not lead to a run: {error}", logging.ERROR)
             return build_best_link(self.spec, action)
 
     @property
-    def _of(self) -> str:
+    def _task_name(self) -> str:
         return self.spec.task_name or "a task"
 
 
@@ -120,8 +121,8 @@ class Wandb(PlannedLink):
     ``@env.task``, or beside other links in ``.override(links=...)``.
 
     Attributes:
-        rank: The rank of the declared world whose run or group is meant; None for what all of them have in common,
-            which is their group or else the project.
+        rank: The rank of the declared world to whose run or group the link leads. None for what all ranks have in
+            common: their group, or else the project.
 
     Example::
 
@@ -148,7 +149,7 @@ class Wandb(PlannedLink):
         Args:
             name: What Flyte's UI shows.
             icon_uri: An icon for it.
-            spec: What `wandb_init` knows of its task, in the place of all that follows but `rank`.
+            spec: What `wandb_init` knows of its task. It replaces all arguments below but `rank`.
             rank: See the attribute.
             nodes: Nodes of a task of many ranks.
             per_node: Ranks on each node.
@@ -157,8 +158,8 @@ class Wandb(PlannedLink):
         Raises:
             SettingError: A setting is unknown or cannot be used.
         """
-        given = spec or Spec(settings=check_settings(settings, "Wandb"), declared=_declare_world(nodes, per_node))
-        _set_fields(self, name=name, icon_uri=icon_uri, spec=given, rank=rank)
+        spec = spec or Spec(settings=check_settings(settings, "Wandb"), declared=_declare_world(nodes, per_node))
+        _assign_fields(self, name=name, icon_uri=icon_uri, spec=spec, rank=rank)
 
     def build(self, action: Action) -> BuiltLink:
         from ._build import build_link_to_run
@@ -168,9 +169,9 @@ class Wandb(PlannedLink):
 
 @dataclass(frozen=True, kw_only=True, init=False)
 class WandbSweep(PlannedLink):
-    """A link to the W&B page of a sweep: of a known one, or the one that Flyte's context names, else of all.
+    """A link to the W&B page of a sweep: the one with this `id`, else the one in Flyte's context, else all sweeps.
 
-    W&B gives a sweep its id when it is created, so the link of the task that creates it cannot know it yet.
+    W&B gives a sweep its id when it is created, so the link of the task that creates it leads to all sweeps.
 
     Attributes:
         id: W&B's id of a sweep that is there already, or None.
@@ -197,15 +198,15 @@ class WandbSweep(PlannedLink):
         Args:
             name: What Flyte's UI shows.
             icon_uri: An icon for it.
-            spec: What a decorator knows of its task, in the place of settings.
+            spec: What a decorator knows of its task. It replaces the settings.
             id: See the attribute.
             settings: See `PlaceArguments`; those that Flyte's context sets count as well.
 
         Raises:
             SettingError: A setting is unknown or cannot be used.
         """
-        given = spec or Spec(settings=check_settings(settings, "WandbSweep"))
-        _set_fields(self, name=name, icon_uri=icon_uri, spec=given, id=id)
+        spec = spec or Spec(settings=check_settings(settings, "WandbSweep"))
+        _assign_fields(self, name=name, icon_uri=icon_uri, spec=spec, id=id)
 
     def build(self, action: Action) -> BuiltLink:
         from ._build import build_link_to_sweep
@@ -213,7 +214,8 @@ class WandbSweep(PlannedLink):
         return build_link_to_sweep(self.spec, action, sweep_id=self.id)
 
 
-def _set_fields(link: PlannedLink, **values: Any) -> None:
+def _assign_fields(link: PlannedLink, **values: Any) -> None:
+    # Past the dataclass's own `__setattr__`, which refuses: links are frozen, and have an `__init__` of their own.
     for field, value in values.items():
         object.__setattr__(link, field, value)
 

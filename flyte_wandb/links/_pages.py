@@ -33,14 +33,12 @@ class Pages:
         return self.project or self.entity or self.server
 
 
-def find_pages(where: Place) -> Pages:
-    """Return the pages above a run; what the settings leave open, W&B's own configuration names. Asks no server."""
+def find_pages(place: Place) -> Pages:
+    """Return the pages above a run. W&B's own configuration fills in what the place leaves open. Asks no server."""
     app, entity, project = configured_place()
-    entity, project = where.entity or entity, where.project or project
-    server = app_url(where.host) if where.host else app
-    of_entity = f"{server}/{quote_segment(entity)}" if entity else None
-    return Pages(
-        server=server,
-        entity=of_entity,
-        project=f"{of_entity}/{quote_segment(project)}" if of_entity and project else None,
-    )
+    entity, project = place.entity or entity, place.project or project
+    server = app_url(place.host) if place.host else app
+    entity_page = f"{server}/{quote_segment(entity)}" if entity else None
+    # Only a server knows the entity that a key stands for, so without a named one there is no page below the server's.
+    project_page = f"{entity_page}/{quote_segment(project)}" if entity_page and project else None
+    return Pages(server=server, entity=entity_page, project=project_page)

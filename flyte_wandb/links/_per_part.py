@@ -19,22 +19,23 @@ MOST_SCANNED: Final = 128
 
 
 def build_task_links(spec: Spec) -> tuple[Wandb, ...]:
-    """Return the links of a task: for each part of its declared world the page of its leader's run or group.
+    """Return the links of a task: one for each part of its declared world, to the run or group of the part's leader.
 
-    Flyte fixes the number of links when the task is decorated, so settings from the context do not change it. This runs
-    wherever the task is decorated, every rank included: it costs the same for any world.
+    Flyte fixes the number of links when the task is decorated, so settings in the context do not change it. Every rank
+    decorates its tasks, so this costs the same for any world.
 
     Raises:
         HookError: A plugin cannot place a rank of the declared world.
     """
     leaders = _find_leaders(spec) if spec.declared else {}
-    all_found = not spec.declared or _sum_sizes(leaders) >= spec.declared.world_size
-    if len(leaders) <= 1 and all_found:
+    fill_world = not spec.declared or _sum_sizes(leaders) >= spec.declared.world_size
+    if len(leaders) <= 1 and fill_world:
         return (Wandb(spec=spec),)
-    shown = sorted(leaders)[:MOST_LINKS]
-    links = tuple(Wandb(name=_link_name(leaders[rank]), spec=spec, rank=rank) for rank in shown)
-    complete = all_found and len(shown) == len(leaders)
-    return links if complete else (*links, Wandb(name=f"{NAME} (all)", spec=spec, rank=None))
+    linked = sorted(leaders)[:MOST_LINKS]
+    links = tuple(Wandb(name=_link_name(leaders[rank]), spec=spec, rank=rank) for rank in linked)
+    if fill_world and len(linked) == len(leaders):
+        return links
+    return (*links, Wandb(name=f"{NAME} (all)", spec=spec, rank=None))
 
 
 def _link_name(part: Part) -> str:
@@ -42,9 +43,10 @@ def _link_name(part: Part) -> str:
 
 
 def _find_leaders(spec: Spec) -> dict[int, Part]:
-    """Return the leader's rank of each part with the part, until they fill the world or are more than get links.
+    """Return the parts of the declared world by the rank of their leader: all of them, or one more than get links.
 
-    Behind a part comes the next one's leader if parts are contiguous; if they are not, the first ranks have them.
+    In a contiguous world the rank behind a part leads the next one, so that rank is tried first. If parts are not
+    contiguous, their leaders are among the first ranks, which are tried in order.
     """
     from ..plans._plan import locate_part
     from ..plans._request import build_placeholder_request
@@ -53,19 +55,19 @@ def _find_leaders(spec: Spec) -> dict[int, Part]:
     size = spec.declared.world_size
     leaders: dict[int, Part] = {}
     scanned: set[int] = set()
-    next_guess = 0
+    behind_last_part = 0
+    # One leader more than there are links shows that a link to all is needed.
     while len(scanned) < min(MOST_SCANNED, size) and len(leaders) <= MOST_LINKS and _sum_sizes(leaders) < size:
-        rank = next_guess if next_guess < size and next_guess not in scanned else _first_unscanned(scanned)
+        rank = behind_last_part
+        if rank >= size or rank in scanned:
+            rank = next(rank for rank in itertools.count() if rank not in scanned)
         scanned.add(rank)
         part = locate_part(build_placeholder_request(spec, rank))
+        # A plugin may say of two ranks that they lead one part; it gets one link all the same.
         if part.leads and all(part.label != other.label for other in leaders.values()):
             leaders[rank] = part
-            next_guess = rank + part.size
+            behind_last_part = rank + part.size
     return leaders
-
-
-def _first_unscanned(scanned: set[int]) -> int:
-    return next(rank for rank in itertools.count() if rank not in scanned)
 
 
 def _sum_sizes(leaders: dict[int, Part]) -> int:

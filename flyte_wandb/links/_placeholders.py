@@ -1,7 +1,7 @@
-"""Trying out a link with names in the place of Flyte's placeholders, before it is given away.
+"""Trying out a link with names in the place of Flyte's placeholders, before Flyte gets it.
 
-Flyte asks for links before a run exists and fills the names in afterwards. A plugin that cuts, hashes or changes what
-it is given would have the link lead to a run that never exists.
+Flyte asks for links before a run exists and fills in the names afterwards. If a plugin cuts, hashes or changes them,
+the link leads to a run that never exists.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _SAMPLES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltLink:
-    """One link as the plugins make it.
+    """One link as the plugins build it.
 
     Attributes:
         url: Where it leads.
         pages: The pages above.
         steps: The decisions behind it, in their order.
-        fault: Why it leads to a page above although the run's is known, or None.
+        fault: Why it leads to a page above although the page of the run is known, or None.
     """
 
     url: str
@@ -46,18 +46,18 @@ class BuiltLink:
     fault: str | None = None
 
 
-def check_placeholders(make: Callable[[Action], BuiltLink], action: Action) -> BuiltLink:
-    """Return the link of `action` if its names can be filled in later, else that to the best page above.
+def check_placeholders(build: Callable[[Action], BuiltLink], action: Action) -> BuiltLink:
+    """Return the link of `action` if its names can be filled in later, else the link to the best page above.
 
     Args:
-        make: Makes the link of an action; is asked with names in the place of placeholders, too.
-        action: The action, some of whose names may be placeholders such as ``{{.actionName}}``.
+        build: Builds the link of an action. It is called with sample names in the place of placeholders, too.
+        action: The action. Its names may be placeholders such as ``{{.actionName}}``.
     """
-    made = make(action)
-    changed = (_find_changed_step(made, make, _with_names(action, names), names) for names in _sample_names(action))
+    link = build(action)
+    changed = (_find_changed_step(link, build, _with_names(action, names), names) for names in _sample_names(action))
     if step := next(filter(None, changed), None):
-        return replace(made, url=made.pages.best, fault=_describe_fault(step))
-    return made
+        return replace(link, url=link.pages.best, fault=_describe_fault(step))
+    return link
 
 
 def _describe_fault(step: Step) -> str:
@@ -82,25 +82,26 @@ def fill_placeholders(text: str, names: Mapping[str, str]) -> str:
 def _sample_names(action: Action) -> Iterator[dict[str, str]]:
     """Yield what Flyte might fill in, by placeholder; nothing where it knows all names."""
     for sample in _SAMPLES:
-        given = {getattr(action, field): name for field, name in sample.items()}
-        if names := {text: name for text, name in given.items() if text and "{{." in text}:
+        sample_of_text = {getattr(action, field): name for field, name in sample.items()}
+        if names := {text: name for text, name in sample_of_text.items() if text and "{{." in text}:
             yield names
 
 
 def _with_names(action: Action, names: Mapping[str, str]) -> Action:
-    given = {field: getattr(action, field) for field in _SAMPLES[0]}
-    return replace(action, **{field: names.get(text, text) for field, text in given.items()})
+    texts = {field: getattr(action, field) for field in _SAMPLES[0]}
+    return replace(action, **{field: names.get(text, text) for field, text in texts.items()})
 
 
 def _find_changed_step(
-    made: BuiltLink, make: Callable[[Action], BuiltLink], known: Action, names: Mapping[str, str]
+    link: BuiltLink, build: Callable[[Action], BuiltLink], with_names: Action, names: Mapping[str, str]
 ) -> Step | None:
-    """Return the first decision that does not hand the placeholders on as they are."""
+    """Return the first decision in which the placeholders, once filled in, are not the names themselves."""
     try:
-        expected = make(known)
+        expected = build(with_names)
     except HookError:
-        return None  # such as an id that is too long with the longest names: the task is told when it has them
-    pairs = zip(made.steps, expected.steps, strict=False)
+        return None  # such as an id that is too long with the longest names: the task itself meets that error
+    # Not strict: with other names, plugins may decide on fewer steps.
+    pairs = zip(link.steps, expected.steps, strict=False)
     return next(
         (step for step, other in pairs if fill_placeholders(_step_text(step), names) != _step_text(other)), None
     )
