@@ -62,8 +62,8 @@ def get_manager() -> StrategyManager:
 
 
 def built_in_manager() -> StrategyManager:
-    """Return a manager of its own with the built-in strategies only."""
-    return load_plugins(one for one in _entry_points() if one.name == _BUILT_IN)
+    """Return a new manager with the built-in strategies only."""
+    return load_plugins(entry_point for entry_point in _entry_points() if entry_point.name == _BUILT_IN)
 
 
 @contextmanager
@@ -86,19 +86,19 @@ def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
     ...     plan(Request(run_name="r1", action_name="a0")).run_id
     'acme-r1-a0'
     """
-    label = name or str(getattr(plugin, "__name__", type(plugin).__name__))
+    plugin_name = name or str(getattr(plugin, "__name__", type(plugin).__name__))
     manager = get_manager()
-    manager.register(plugin, name=label, origin="used in this process")
+    manager.register(plugin, name=plugin_name, origin="used in this process")
     try:
         yield
     finally:
-        manager.unregister(label)
+        manager.unregister(plugin_name)
 
 
 def survey_plugins() -> tuple[StrategyManager, list[InstalledPlugin]]:
-    """Load every installed plugin anew, and tell of each what became of it, by name."""
-    manager, found = _survey_entry_points(_entry_points(), disabled_names())
-    return manager, sorted(found, key=lambda one: one.name)
+    """Load every installed plugin into a new manager, and return what became of each, by name."""
+    manager, plugins = _survey_entry_points(_entry_points(), disabled_names())
+    return manager, sorted(plugins, key=lambda plugin: plugin.name)
 
 
 def disabled_names() -> frozenset[str]:
@@ -107,37 +107,38 @@ def disabled_names() -> frozenset[str]:
 
 
 def installed_origins() -> dict[str, str]:
-    """Return where each plugin comes from that is not built in nor left out, by name, such as ``acme-names 1.2``.
+    """Return where each plugin comes from, by name, such as ``acme-names 1.2``; no built-in, none that is left out.
 
     Imports none of them.
     """
-    if not _read_origins():
-        return {}
+    # Read at each call, because tests and notebooks change it; the plugins themselves are read once.
     skipped = disabled_names()
     return {name: origin for name, origin in _read_origins().items() if name not in skipped}
 
 
 @functools.cache
 def _read_origins() -> dict[str, str]:
-    return {one.name: _describe_entry_point(one).origin for one in _entry_points() if one.name != _BUILT_IN}
+    return {point.name: _describe_entry_point(point).origin for point in _entry_points() if point.name != _BUILT_IN}
 
 
-def load_plugins(found: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
-    """Register the plugins behind `found`, so that they are asked in the order of their names, the built-ins last.
+def load_plugins(entry_points: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
+    """Register the plugins of some entry points. They are asked in the order of their names, the built-ins last.
 
     Args:
-        found: Entry points in any order.
+        entry_points: Entry points in any order.
         disabled: Names of plugins to leave out.
 
     Raises:
         PluginError: A plugin cannot be loaded or registered.
     """
-    manager, plugins = _survey_entry_points(found, disabled)
-    for problem in (one.problem for one in plugins if one.problem):
+    manager, plugins = _survey_entry_points(entry_points, disabled)
+    # Without a plugin, this process would name runs otherwise than the others do, so the task has to stop.
+    for problem in (plugin.problem for plugin in plugins if plugin.problem):
         raise problem
     return manager
 
 
+# Once per process: the search goes through the metadata of every installed distribution.
 @functools.cache
 def _entry_points() -> tuple[EntryPoint, ...]:
     from importlib.metadata import entry_points
@@ -146,11 +147,12 @@ def _entry_points() -> tuple[EntryPoint, ...]:
 
 
 def _survey_entry_points(
-    found: Iterable[EntryPoint], disabled: frozenset[str]
+    entry_points: Iterable[EntryPoint], disabled: frozenset[str]
 ) -> tuple[StrategyManager, list[InstalledPlugin]]:
     manager = StrategyManager()
-    in_order = sorted(found, key=_registration_order, reverse=True)
-    return manager, [_try_entry_point(manager, one, disabled=one.name in disabled) for one in in_order]
+    # The file system orders entry points as it likes: submitter and container would ask plugins in different orders.
+    in_order = sorted(entry_points, key=_registration_order, reverse=True)
+    return manager, [_try_entry_point(manager, point, disabled=point.name in disabled) for point in in_order]
 
 
 def _try_entry_point(manager: StrategyManager, entry_point: EntryPoint, *, disabled: bool) -> InstalledPlugin:
@@ -179,7 +181,7 @@ def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
 def _load_entry_point(entry_point: EntryPoint, plugin: InstalledPlugin) -> object:
     try:
         return entry_point.load()
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # a module that is a script may exit when it is imported
         raise PluginError(
             f"plugin {plugin.name!r} ({plugin.origin}) cannot be loaded: {type(error).__name__}: {error}; "
             f"repair or uninstall it, or leave it out with {DISABLE_VARIABLE}={plugin.name}"

@@ -26,9 +26,15 @@ SLOW_SECONDS: Final = 1.0
 
 _LOST: Final = "the answer got lost in a wrapper, which has to return what it wants to be the answer"
 
+_AskAlone = tuple[str, Callable[[Mapping[str, Any]], Any]]
+"""Name of a plugin, and how to call its implementation of one hook without asking the others."""
 
-class _Answers(threading.local):
-    """The plugin that answered last, per thread: hooks are plain calls that finish where they began."""
+
+class _LastAnswer(threading.local):
+    """The plugin that answered last, per thread: hooks are plain calls that finish where they began.
+
+    pluggy does not say which plugin an answer is from (pluggy#235), so every implementation notes itself here.
+    """
 
     plugin: str | None = None
 
@@ -46,10 +52,12 @@ class StrategyManager:
     def __init__(self) -> None:
         self._plugins = pluggy.PluginManager(PROJECT_NAME)
         self._plugins.add_hookspecs(HookSpecs)
-        self._answers = _Answers()
+        self._last_answer = _LastAnswer()
         self._origins: dict[str, str] = {}
-        self._wrapping: dict[str, tuple[str, ...]] = {}
-        self._asked_alone: dict[str, list[tuple[str, Callable[[Mapping[str, Any]], Any]]]] = {}
+        # By hook, because pluggy copies its list of implementations each time; empty again when plugins change.
+        self._wrappers: dict[str, tuple[str, ...]] = {}
+        self._askable_alone: dict[str, list[_AskAlone]] = {}
+        # By kind and name: the plugin that brings the strategy, and the strategy.
         self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
 
     def register(self, plugin: object, *, name: str, origin: str = "registered in this process") -> None:
@@ -69,22 +77,24 @@ class StrategyManager:
             with _naming_register_errors(name, origin):
                 _refuse_class(plugin)
                 self._plugins.register(plugin, name=name)
+                # pluggy takes a function of any name for a hook that comes later; here it is a misspelt one.
                 self._plugins.check_pending()
                 self._adopt_plugin(plugin, name)
         except BaseException:
+            # pluggy 1.6 keeps a plugin whose registration failed.
             self.unregister(name)
             raise
         self._origins[name] = origin
-        self._wrapping.clear()
-        self._asked_alone.clear()
+        self._wrappers.clear()
+        self._askable_alone.clear()
 
     def unregister(self, name: str) -> None:
         """Take the plugin called `name` out again; unknown names are ignored."""
         if self._plugins.has_plugin(name):
             self._plugins.unregister(name=name)
         self._origins.pop(name, None)
-        self._wrapping.clear()
-        self._asked_alone.clear()
+        self._wrappers.clear()
+        self._askable_alone.clear()
         self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
 
     def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
@@ -94,30 +104,36 @@ class StrategyManager:
             RefusedError: A plugin raised `PlanRefusedError`.
             HookError: A plugin failed, or its answer does not pass `check`.
         """
-        outer, self._answers.plugin = self._answers.plugin, None
+        # A plugin may ask a hook inside a hook, so the answer of the outer one is put back.
+        outer, self._last_answer.plugin = self._last_answer.plugin, None
         try:
             value = getattr(self._plugins.hook, hook)(**arguments)
-            plugin = self._answers.plugin
+            plugin = self._last_answer.plugin
         finally:
-            self._answers.plugin = outer
+            self._last_answer.plugin = outer
         if plugin is None and value is None:
             return None
         wrappers = self._wrappers_of(hook)
+        # Where only wrappers answered, the outermost had the last word: pluggy lists last what it calls first.
         step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
         if fault := _LOST if value is None else check(value):
             raise HookError(f"{hook} of {describe_authors(step)} answered {value!r}: {fault}")
         return step
 
-    def each(self, hook: str) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
+    def each(self, hook: str) -> list[_AskAlone]:
         """Return every plugin that implements a hook with many answers, by name, and how to call it alone.
 
-        The call takes all arguments of the specification; the plugin is handed those that it names.
+        The call takes all arguments of the specification; the plugin gets those that it names.
         """
-        if hook not in self._asked_alone:
+        # Not through pluggy, which stops at the first exception: the other plugins' answers would be lost.
+        if hook not in self._askable_alone:
             implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-            in_order = sorted(implementations, key=lambda one: one.plugin_name)
-            self._asked_alone[hook] = [(one.plugin_name, functools.partial(_call_alone, one)) for one in in_order]
-        return self._asked_alone[hook]
+            in_order = sorted(implementations, key=lambda implementation: implementation.plugin_name)
+            self._askable_alone[hook] = [
+                (implementation.plugin_name, functools.partial(_call_alone, implementation))
+                for implementation in in_order
+            ]
+        return self._askable_alone[hook]
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
         """Ask a decision hook that somebody must answer.
@@ -159,10 +175,10 @@ class StrategyManager:
         return f"run_mode {settings.run_mode!r}, rank_scope {settings.rank_scope!r}" if settings else repr(arguments)
 
     def _wrappers_of(self, hook: str) -> tuple[str, ...]:
-        if hook not in self._wrapping:
+        if hook not in self._wrappers:
             implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-            self._wrapping[hook] = tuple(one.plugin_name for one in implementations if one.wrapper or one.hookwrapper)
-        return self._wrapping[hook]
+            self._wrappers[hook] = tuple(found.plugin_name for found in implementations if _is_wrapper(found))
+        return self._wrappers[hook]
 
     def _adopt_plugin(self, plugin: object, name: str) -> None:
         for caller in self._plugins.get_hookcallers(plugin) or ():
@@ -175,10 +191,11 @@ class StrategyManager:
     def _credit_author(self, implementation: pluggy.HookImpl, hook: str) -> None:
         """Make `implementation` note that it answered, and name itself where it fails."""
         call, author = implementation.function, implementation.plugin_name
-        if implementation.wrapper or implementation.hookwrapper:
+        if _is_wrapper(implementation):
             credited = _name_wrapper(call, hook, author)
         else:
             credited = self._name_answer(call, hook, author)
+        # pluggy types the attribute as final, but calls whatever it holds (1.6 and 1.7).
         implementation.function = credited  # type: ignore[misc]
 
     def _name_answer(self, call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
@@ -188,6 +205,7 @@ class StrategyManager:
             try:
                 value = call(*arguments)
             except (Exception, SystemExit):
+                # Entered only on failure: a context manager takes as long as most hooks, which every rank calls.
                 with _naming_hook_errors(hook, author):
                     raise
             if (took := time.monotonic() - started) > SLOW_SECONDS:
@@ -195,7 +213,7 @@ class StrategyManager:
                     f"plugin {author!r} took {took:.0f} s in {hook}: every task and every rank waits for its hooks"
                 )
             if value is not None:
-                self._answers.plugin = author
+                self._last_answer.plugin = author
             return value
 
         return answer
@@ -218,6 +236,11 @@ def _call_alone(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -
     return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
+def _is_wrapper(implementation: pluggy.HookImpl) -> bool:
+    # `hookwrapper` is pluggy's older form, of which a plugin may still make use.
+    return implementation.wrapper or implementation.hookwrapper
+
+
 def _refuse_class(plugin: object) -> None:
     if inspect.isclass(plugin):
         raise TypeError(
@@ -230,6 +253,7 @@ def _refuse_unfit(implementation: pluggy.HookImpl, caller: pluggy.HookCaller) ->
     function, hook = implementation.function, caller.name
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{hook} is a coroutine function; hooks are called without being awaited: write `def`")
+    # pluggy 1.6 never passes an argument that has a default, and 1.7 does: a plugin would behave by pluggy's version.
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY:
             known = ", ".join(caller.spec.argnames) if caller.spec else "none"
@@ -237,30 +261,28 @@ def _refuse_unfit(implementation: pluggy.HookImpl, caller: pluggy.HookCaller) ->
                 f"the argument {name!r} of {hook} has a default or is keyword-only, so it is not handed over; what "
                 f"{hook} is given: {known}"
             )
-    if (implementation.wrapper or implementation.hookwrapper) and not _first_answer_counts(caller):
+    # Such a hook's plugins are called one by one, so a wrapper would never run.
+    first_answer_counts = caller.spec and caller.spec.opts.get("firstresult")
+    if _is_wrapper(implementation) and not first_answer_counts:
         raise TypeError(f"{hook} cannot be wrapped: all plugins answer it")
 
 
-def _first_answer_counts(caller: pluggy.HookCaller) -> bool:
-    return bool(caller.spec and caller.spec.opts.get("firstresult"))
-
-
 def _name_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
-    """Name the wrapper's author in errors of its own, and leave the answer and errors of those it wraps as they are."""
+    """Name the wrapper's author in errors of its own. Answers and errors of those that it wraps stay as they are."""
 
     @functools.wraps(call)
     def wrap(*arguments: Any) -> Generator[None, Any, Any]:
         with _naming_hook_errors(hook, author):
             return (yield from call(*arguments))
 
-    return wrap if inspect.isgeneratorfunction(call) else call
+    return wrap
 
 
 @contextmanager
 def _naming_hook_errors(hook: str, author: str) -> Iterator[None]:
     try:
         yield
-    except FlyteWandbError:
+    except FlyteWandbError:  # names its author already: a plugin asked a hook inside a hook, or wraps one that failed
         raise
     except PlanRefusedError as refusal:
         raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})") from refusal

@@ -1,7 +1,7 @@
-"""The same plugins everywhere: those of the submitter travel with the task, and are compared where it runs.
+"""The same plugins everywhere: the submitter's list of plugins travels with the task, and is compared where it runs.
 
-Links are made by the submitter and runs by the container. A naming rule that only one of them has would have links lead
-to runs that do not exist, and ranks on different images disagree.
+The submitter builds links, and the container opens runs. Where only one of them has a naming rule, links lead to runs
+that do not exist. Ranks on different images disagree.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from ._loading import DISABLE_VARIABLE, installed_origins
 
 PLUGINS_KEY: Final = "_wandb_plugins"
 
-_OURS: Final = ("wandb_", "_wandb_")
+_OWN_PREFIXES: Final = ("wandb_", "_wandb_")
+"""What the keys of flyte-wandb start with in Flyte's context."""
 
 
 def write_plugins() -> dict[str, str]:
     """Write names, distributions and versions of the plugins installed here; nothing where there are only built-ins."""
     origins = installed_origins()
+    # Sorted, so that the same plugins are the same text on every machine.
     return {PLUGINS_KEY: json.dumps(origins, sort_keys=True)} if origins else {}
 
 
@@ -34,11 +36,13 @@ def check_plugins(context: Mapping[str, str]) -> None:
         PluginError: A plugin of the submitter is missing here.
     """
     here, text = installed_origins(), context.get(PLUGINS_KEY, "{}")
-    if (not here and text == "{}") or not any(key.startswith(_OURS) for key in context):
+    # A context without any key of ours was not written by us, so a missing list says nothing about the submitter.
+    if (not here and text == "{}") or not any(key.startswith(_OWN_PREFIXES) for key in context):
         return
     there = _read_plugins(text)
     for name, origin in there.items():
         if name not in here:
+            # An error, because the link is out already and leads to the id that the missing plugin names.
             raise PluginError(_describe_missing(name, origin))
         if here[name] != origin:
             log_once(
