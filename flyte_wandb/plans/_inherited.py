@@ -56,7 +56,7 @@ def read_trial(context: Mapping[str, str]) -> Trial | None:
     >>> read_trial(write_trial(Trial(run_id="x1", sweep_id="s1", parameters={"lr": 0.1}))).parameters
     mappingproxy({'lr': 0.1})
     """
-    return _freeze_parameters(read_record(context, TRIAL_KEY, Trial, "trial"))
+    return read_record(context, TRIAL_KEY, _frozen_trial, "trial")
 
 
 def agent_run_id(environ: Mapping[str, str]) -> str | None:
@@ -75,21 +75,19 @@ def agent_trial(environ: Mapping[str, str]) -> Trial | None:
     if not run_id:
         return None
     place = {name: environ.get(f"WANDB_{name.upper()}") for name in ("project", "entity")}
-    return _freeze_parameters(
-        Trial(
-            run_id=run_id,
-            sweep_id=environ[_SWEEP_VARIABLE],
-            parameters=read_sweep_parameters(environ.get(_PARAMETERS_VARIABLE)),
-            host=environ.get("WANDB_BASE_URL"),
-            **place,
-        )
+    return _frozen_trial(
+        run_id=run_id,
+        sweep_id=environ[_SWEEP_VARIABLE],
+        parameters=read_sweep_parameters(environ.get(_PARAMETERS_VARIABLE)),
+        host=environ.get("WANDB_BASE_URL"),
+        **place,
     )
 
 
-def _freeze_parameters(trial: Trial | None) -> Trial | None:
-    """Return the trial with parameters that no hook can change."""
-    parameters: Any = frozen_copy(trial.parameters) if trial else None
-    return replace(trial, parameters=parameters) if trial else None
+def _frozen_trial(**fields: Any) -> Trial:
+    """Return a trial with parameters that no hook can change."""
+    trial = Trial(**fields)
+    return replace(trial, parameters=frozen_copy(trial.parameters))
 
 
 # As for runs: the id alone, as flyteplugins-wandb has it, and all of the sweep as JSON.

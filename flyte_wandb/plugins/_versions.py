@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from .._errors import PluginError, SettingError
-from .._logging import log_once
+from .._logging import log_once, quoted
 from ._loading import DISABLE_VARIABLE, installed_origins
 
 PLUGINS_KEY: Final = "_wandb_plugins"
@@ -68,5 +68,5 @@ def _describe_missing(name: str, origin: str) -> str:
 def _read_plugins(text: str) -> dict[str, str]:
     try:
         return {str(name): str(origin) for name, origin in json.loads(text).items()}
-    except (ValueError, AttributeError) as error:
-        raise SettingError(f"{PLUGINS_KEY}={text!r} in Flyte's context is no list of plugins: {error}") from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise SettingError(f"{PLUGINS_KEY}={quoted(text)} in Flyte's context is no list of plugins: {error}") from error

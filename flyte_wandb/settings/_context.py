@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeVar
 
 from .._errors import SettingError
-from .._logging import log_once
+from .._logging import log_once, quoted
 from ._schema import FIELDS, Field, with_client_settings
 from ._sweep_schema import SWEEP_FIELDS
 
@@ -22,13 +22,13 @@ def write_record(key: str, record: Any) -> dict[str, str]:
     return {key: json.dumps({field.name: plain_copy(getattr(record, field.name)) for field in fields(record)})}
 
 
-def read_record(context: Mapping[str, str], key: str, kind: type[T], what: str, **known: Any) -> T | None:
+def read_record(context: Mapping[str, str], key: str, kind: Callable[..., T], what: str, **known: Any) -> T | None:
     """Read the dataclass that a key of the context holds, or None where it is empty or missing.
 
     Args:
         context: Flyte's context.
         key: The key.
-        kind: The dataclass.
+        kind: The dataclass, or what makes one of its fields.
         what: What it is called in an error.
         known: Fields that are known from elsewhere, which then need no key.
 
@@ -40,8 +40,8 @@ def read_record(context: Mapping[str, str], key: str, kind: type[T], what: str, 
         return None
     try:
         return kind(**json.loads(text or "{}") | known)
-    except (TypeError, ValueError) as error:
-        raise SettingError(f"{key}={text!r} in Flyte's context is not a {what}: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SettingError(f"{key}={quoted(text or '')} in Flyte's context is not a {what}: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def _read_setting(namespace: SettingsNamespace, name: str, text: str) -> Any:
         fault = str(error)
     if fault:
         raise SettingError(
-            f"{namespace.prefix}{name}={text!r} in Flyte's context: {fault}; write it with "
+            f"{namespace.prefix}{name}={quoted(text)} in Flyte's context: {fault}; write it with "
             f"{namespace.writer}({name}=...)"
         )
     return value

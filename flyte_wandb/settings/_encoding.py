@@ -52,6 +52,8 @@ def decode_value(text: str) -> Any:
         return _unmark_value(json.loads(text))
     except TypeError as error:
         raise ValueError(f"a mark holds what it cannot: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"it is nested too deeply: {error}") from error
 
 
 def _mark_value(value: object, path: str) -> object:

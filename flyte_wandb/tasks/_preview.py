@@ -124,14 +124,15 @@ def preview(
     Args:
         task: A Flyte task that `wandb_init` decorates.
         context: Flyte's custom context, such as `wandb_config(...)`.
-        nodes: Nodes to plan for, in the place of those that the task's environment declares.
-        per_node: Ranks on each node, likewise.
+        nodes: Nodes to plan for, 1 or more, in the place of those that the task's environment declares.
+        per_node: Ranks on each node, 1 or more, likewise.
 
     Returns:
         The plan of every rank, and the links. The names that Flyte gives later are ``RUN`` and ``ACTION``,
         ``PROJECT`` and ``DOMAIN``.
 
     Raises:
+        SettingError: `nodes` or `per_node` is less than 1, or `task` is no Flyte task that `wandb_init` decorates.
         FlyteWandbError: No run can be planned, or two ranks would own one run; the message names the plugin.
 
     Example::
@@ -170,6 +171,9 @@ def _find_spec(task: Any) -> Spec:
 def _resize_world(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
     if nodes is None and per_node is None:
         return spec
+    for name, count in (("nodes", nodes), ("per_node", per_node)):
+        if count is not None and count < 1:
+            raise SettingError(f"preview({name}={count}): a world has 1 or more; leave {name}= out for those declared")
     now = spec.declared or even_world(1, 1)
     launcher = now.launcher or "torch-elastic"
     return replace(

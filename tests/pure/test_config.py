@@ -7,6 +7,7 @@ import copy
 import logging
 import pickle
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flyte_wandb import ParentRun, SettingError, WandbConfig, get_wandb_context, wandb_config
+from flyte_wandb._action import NAMELESS
 from flyte_wandb.plans._inherited import read_run, write_run
+from flyte_wandb.plans._request import build_link_request
+from flyte_wandb.plans._spec import Spec
+from flyte_wandb.plugins._versions import check_plugins
 from flyte_wandb.settings._context import read_settings
 from flyte_wandb.settings._schema import FIELDS
 
@@ -164,6 +169,28 @@ def test_a_context_that_was_written_by_hand_and_does_not_fit_is_an_error_with_ke
         read_settings({f"wandb_{key}": text})
     assert str(caught.value).startswith(f"wandb_{key}={text!r} in Flyte's context: {fault}")
     assert str(caught.value).endswith(f"; write it with wandb_config({key}=...)")
+
+
+DEEP = 100_000
+DEEPLY_NESTED = ["[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP, "[" * DEEP]
+
+
+@pytest.mark.parametrize("text", DEEPLY_NESTED, ids=["lists", "dicts", "broken"])
+@pytest.mark.parametrize("key", ["wandb_config", "wandb_tags", "_wandb_run", "_wandb_trial", "_wandb_plugins"])
+def test_a_context_that_is_nested_too_deeply_is_an_error_that_names_the_key_and_cuts_the_value(
+    key: str, text: str
+) -> None:
+    context = {"_wandb_run_id": "r1-a0", key: text}
+
+    def read() -> None:
+        check_plugins(context)
+        build_link_request(Spec(settings={}), replace(NAMELESS, context=context))
+
+    with pytest.raises(SettingError) as caught:
+        read()
+    assert f"{key}={text[:5]!r}"[:-1] in str(caught.value)
+    assert "'… in Flyte's context" in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def test_keys_of_others_are_ignored_and_wandb_keys_among_them_are_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -89,6 +89,20 @@ def test_the_context_counts_and_another_world_can_be_tried() -> None:
     assert preview(task(env), nodes=2, per_node=4).summary == "1 run, 1 link (7 ranks without a run)"
 
 
+@pytest.mark.parametrize("counted", ["nodes", "per_node"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_world_without_nodes_or_ranks_is_refused(counted: str, number: int) -> None:
+    with pytest.raises(
+        SettingError, match=rf"preview\({counted}={number}\): a world has 1 or more; leave {counted}= out"
+    ):
+        preview(task(), **{counted: number})
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLYTE_WANDB_ON_ERROR", "")
+    assert preview(task()).request.settings.on_error == "raise"
+
+
 def test_a_child_joins_the_run_of_its_parent() -> None:
     above = write_run(ParentRun(run_id="r1-top", project="theirs", entity="them", host="https://w.example"))
     found = preview(task(env), context=above)
