@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
-SCRIPTS = Path(sys.executable).parent
+from tests.checkout import NO_VARIABLES, SCRIPTS, process_environ
+
 PLACE = {"WANDB_BASE_URL": "https://wandb.example.com", "WANDB_ENTITY": "team", "WANDB_PROJECT": "vision"}
-
-
-def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the process sees of the environment: of this one's only the programs, and the folder to import from."""
-    return {"HOME": str(folder), "PATH": f"{SCRIPTS}:/usr/bin:/bin", "PYTHONPATH": str(folder), **environ}
 
 
 def run(
@@ -31,7 +24,7 @@ def run(
     return subprocess.run(
         [str(SCRIPTS / program), *arguments],
         cwd=cwd or folder,
-        env=environment(folder, environ),
+        env=process_environ(folder, environ),
         capture_output=True,
         text=True,
         timeout=120,
@@ -46,7 +39,7 @@ def run_in_terminal(
     variables = {"TERM": "xterm-256color", "COLUMNS": "80", **environ}
     command = [str(SCRIPTS / "flyte-wandb"), *arguments]
     streams: Any = {"stdout": subprocess.DEVNULL, stream: output}
-    with subprocess.Popen(command, cwd=folder, env=environment(folder, variables), **streams) as process:
+    with subprocess.Popen(command, cwd=folder, env=process_environ(folder, variables), **streams) as process:
         os.close(output)
         written = b"".join(iter(lambda: _read(terminal), b""))
     os.close(terminal)

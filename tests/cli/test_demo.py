@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import urllib.request
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-COMMAND = [str(Path(sys.executable).with_name("flyte-wandb")), "demo"]
-
-
-def environ(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": "/usr/bin:/bin", "COLUMNS": "120"}
+from tests.checkout import SCRIPTS, process_environ
 
 
 def test_the_demo_lists_every_run_with_a_page_that_stays_up_until_it_is_interrupted(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"cwd": tmp_path, "env": environ(tmp_path), "stdout": subprocess.PIPE, "text": True}
+    environ = process_environ(tmp_path, {"COLUMNS": "120"})
+    options: dict[str, Any] = {"cwd": tmp_path, "env": environ, "stdout": subprocess.PIPE, "text": True}
     # A shell that starts this suite in the background has it ignore SIGINT, and its children with it.
     with subprocess.Popen(
-        [*COMMAND, "--serve"], **options, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        [SCRIPTS / "flyte-wandb", "demo", "--serve"],
+        **options,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout
         lines = list(takewhile(lambda line: "Ctrl-C ends the demo" not in line, process.stdout))

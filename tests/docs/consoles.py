@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.checkout import ROOT
 from tests.cli.running import run
 from tests.distributions import install
 
-ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"```(console|python)\n(.*?)```", re.DOTALL)
 _VARIABLE = re.compile(r"\w+=")
 

@@ -14,9 +14,10 @@ from flyte_wandb import wandb_config
 from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, DownloadLimits
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._reader import _MOST_METRICS
+from tests.checkout import ROOT
 from tests.cli.running import run
 from tests.conftest import LocalRun
-from tests.docs.consoles import ROOT, consoles
+from tests.docs.consoles import consoles
 
 PAGE = (ROOT / "docs" / "bring-results-home.md").read_text()
 HOME = "/home/me"

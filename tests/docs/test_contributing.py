@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from tests.cli.running import SCRIPTS
-from tests.docs.consoles import ROOT, consoles
+from tests.checkout import ROOT, SCRIPTS
+from tests.docs.consoles import consoles
 
 PAGE: Final = (ROOT / "CONTRIBUTING.md").read_text()
 SCOPE_PAGE: Final = (ROOT / "docs" / "write-a-rank-scope.md").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT
+from tests.checkout import ROOT
 
 PAGE = (ROOT / "docs/design.md").read_text()
 HOST = ROOT / "flyte_wandb"

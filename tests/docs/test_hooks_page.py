@@ -36,8 +36,8 @@ from flyte_wandb import (
 from flyte_wandb.plans._plan import detect_topology
 from flyte_wandb.runs._run_hooks import Contribution, collect_contributions
 from flyte_wandb.testing import WandbServer
+from tests.checkout import ROOT
 from tests.conftest import LocalRun
-from tests.docs.consoles import ROOT
 from tests.pure.worlds import ALONE, launched, manager, plans, request, told
 
 HOOKS = {hook.name: hook for hook in hooks()}

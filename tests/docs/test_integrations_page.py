@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.consoles import ROOT
+from tests.checkout import ROOT
 
 PAGE = (ROOT / "docs" / "integrations.md").read_text()
 

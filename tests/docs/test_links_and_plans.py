@@ -14,7 +14,8 @@ from flyte_wandb.cli._plan import MOST_LISTED
 from flyte_wandb.links._build import MOST_CHECKED
 from flyte_wandb.links._per_part import MOST_LINKS
 from flyte_wandb.testing import WandbServer, run_ranks
-from tests.docs.consoles import ROOT, Console, consoles
+from tests.checkout import ROOT
+from tests.docs.consoles import Console, consoles
 
 PAGE = (ROOT / "docs" / "links-and-plans.md").read_text()
 CONSOLES = list(consoles(PAGE))

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from flyte_wandb.testing import WandbServer
+from tests.checkout import ROOT
 from tests.cli.running import run
 from tests.conftest import LocalRun
-from tests.docs.consoles import ROOT, consoles
+from tests.docs.consoles import consoles
 from tests.offline_runs.conftest import offline_run
 
 __all__ = ["offline_run"]

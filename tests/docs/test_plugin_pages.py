@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import site
 import subprocess
@@ -41,11 +40,12 @@ from flyte_wandb.links._placeholders import _SAMPLES
 from flyte_wandb.runs._run_hooks import OBSERVER_SECONDS, collect_contributions
 from flyte_wandb.settings._limits import RUN_ID
 from flyte_wandb.testing import PluginConformance, WandbServer, run_container, run_ranks
-from tests.cli.running import PLACE, SCRIPTS, environment, run
+from tests.checkout import ROOT, SCRIPTS, import_path, process_environ
+from tests.cli.running import PLACE, run
 from tests.conftest import LocalRun, own_config
 from tests.container import tasks
 from tests.distributions import install
-from tests.docs.consoles import ROOT, Console, consoles
+from tests.docs.consoles import Console, consoles
 from tests.offline import by_id
 from tests.pure.worlds import ALONE, launched, manager, request, said, told
 from tests.ranks.tasks import ranked
@@ -166,7 +166,7 @@ def test_the_package_of_the_page_installs_and_is_listed_and_plans(interpreter: P
     (folder / "gpu_island.py").write_text(block_with("size=min(", SCOPE))
     (settings,) = re.findall(r"```toml\n(.*?)```", SCOPE, re.DOTALL)
     (folder / "pyproject.toml").write_text(settings)
-    environ = environment(tmp_path, PLACE | {"PYTHONPATH": "", "TMPDIR": str(tmp_path)})
+    environ = process_environ(tmp_path, PLACE | {"PYTHONPATH": import_path(), "TMPDIR": str(tmp_path)})
     options = ["--no-index", "--no-build-isolation", "--quiet"]
     installs = ["-m", "pip", "--python", str(interpreter), "install", *options, "-e", "."]
     subprocess.run([sys.executable, *installs], cwd=folder, env=environ, check=True)
@@ -341,14 +341,14 @@ IMAGES = [{}, {"acme-names": "2.0"}, {"acme-names": "1.0", "acme-extra": "1.0"}]
 
 def imports(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """An environment that imports from `folder` as well."""
-    return {**environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
+    return {**environ, "PYTHONPATH": import_path(folder)}
 
 
 def submitted(folder: Path, **environ: str) -> dict[str, str]:
     """What a `wandb_config` carries where the plugins of `folder` are installed."""
     code = "import json, flyte_wandb; print(json.dumps(flyte_wandb.wandb_config(project='vision')))"
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, env=environment(folder, environ), cwd=folder, capture_output=True, check=True)
+    result = subprocess.run(command, env=process_environ(folder, environ), cwd=folder, capture_output=True, check=True)
     return dict(json.loads(result.stdout))
 
 

@@ -15,13 +15,13 @@ import pytest
 
 import flyte_wandb_builtin_strategies
 from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan
+from tests.checkout import ROOT, import_path
 from tests.cli.running import run
 from tests.conftest import own_config
 from tests.distributions import install
 from tests.docs.consoles import consoles
 from tests.offline import logs
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 QUICKSTART = ROOT / "examples" / "quickstart.py"
@@ -42,7 +42,7 @@ def test_the_quickstart_is_the_example() -> None:
 
 @pytest.mark.usefixtures("clean_client")
 def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
-    environ = os.environ | {"WANDB_MODE": "offline"}
+    environ = os.environ | {"WANDB_MODE": "offline", "PYTHONPATH": import_path()}
     command = [sys.executable, str(QUICKSTART)]
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

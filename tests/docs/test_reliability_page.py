@@ -13,7 +13,7 @@ import pytest
 
 from flyte_wandb import wandb_init
 from flyte_wandb.tasks._wrapper import is_tracked
-from tests.docs.consoles import ROOT
+from tests.checkout import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\| \d+ \|.*", PAGE, re.M)]

@@ -10,8 +10,8 @@ import pytest
 
 from flyte_wandb.results.report._history import MOST_BYTES, MOST_PLOTS
 from flyte_wandb.results.report._series import MOST_BUCKETS
+from tests.checkout import ROOT
 from tests.conftest import LocalRun
-from tests.docs.consoles import ROOT
 
 PAGE = (ROOT / "docs" / "report.md").read_text()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from docs.make_site import lay_out, pages
-from tests.docs.pages import ROOT
+from tests.checkout import ROOT
 
 _FETCHING = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "srcset", "video": "src"}
 _CSS = re.compile(r"url\(\s*['\"]?((?:https?:)?//[^)'\"]+)|@import\s+['\"]((?:https?:)?//[^'\"]+)")

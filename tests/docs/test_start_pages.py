@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb import Role
+from tests.checkout import import_path
 from tests.docs.pages import PAGES, blocks
 from tests.offline import logs
 
@@ -18,7 +19,7 @@ from tests.offline import logs
 def test_the_first_run_is_a_run_with_five_rows(tmp_path: Path) -> None:
     (block,) = (one for one in blocks("docs/index.md") if one.kind == "python")
     (tmp_path / "first.py").write_text(block.text)
-    environ = os.environ | {"WANDB_MODE": "offline"}
+    environ = os.environ | {"WANDB_MODE": "offline", "PYTHONPATH": import_path()}
     command = [sys.executable, "first.py"]
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert (result.returncode, result.stdout.splitlines()[-1:]) == (0, ["0.2"]), result.stderr

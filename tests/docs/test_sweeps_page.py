@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -19,8 +18,8 @@ from flyte_wandb import wandb_config, wandb_sweep_config
 from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS
 from flyte_wandb.sweeps._run_sweep import MOST_AGENTS, MOST_MISSED
 from flyte_wandb.testing import WandbServer
+from tests.checkout import ROOT, process_environ
 from tests.conftest import LocalRun
-from tests.docs.consoles import ROOT
 
 PAGE = (ROOT / "docs" / "sweeps.md").read_text()
 EXAMPLE = ROOT / "examples" / "sweep.py"
@@ -45,7 +44,7 @@ def test_the_example_is_on_the_page() -> None:
 
 
 def test_the_example_finds_the_best_trial(server: WandbServer, tmp_path: Path) -> None:
-    environ = {**os.environ, **server.environ, "WANDB_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    environ = process_environ(tmp_path, {**server.environ, "WANDB_DIR": str(tmp_path)})
     command = [sys.executable, str(EXAMPLE)]
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb.testing import SHAPES, PluginConformance, WandbServer
-from tests.cli.running import environment
-from tests.docs.consoles import ROOT
+from tests.checkout import ROOT, process_environ
 
 PAGE = (ROOT / "docs" / "test-your-plugin.md").read_text()
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -25,7 +24,7 @@ ISLAND: str = next(
 def run_tests(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "test_page.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
-    environ = environment(folder, {"PYTHONPATH": f"{folder}:{ROOT}"})
+    environ = process_environ(folder)
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
 
 

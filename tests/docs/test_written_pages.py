@@ -12,7 +12,7 @@ from docs import make_cli, make_pictures, make_settings
 from docs.settings_meanings import MEANINGS, SWEEP_MEANINGS, VARIABLES
 from flyte_wandb.settings._schema import FIELDS
 from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS
-from tests.docs.pages import ROOT
+from tests.checkout import ROOT
 
 PACKAGES = ("flyte_wandb", "hookspecs", "builtin_strategies")
 PICTURES = make_pictures.pictures()

@@ -14,6 +14,7 @@ import wandb
 from flyte_wandb import DownloadError, download_wandb_run_dir
 from flyte_wandb.results._file_names import assign_local_paths
 from flyte_wandb.testing import WandbServer
+from tests.checkout import import_path
 from tests.downloads.runs import BIG, document, files_here, large_run, rows, small_run, whole
 
 pytestmark = pytest.mark.usefixtures("online")
@@ -30,7 +31,8 @@ def test_a_large_run_is_whole_after_a_kill_under_faults(server: WandbServer, tmp
     server.fault(of_big, drop=True, times=None)
     server.fault("download", status=429, retry_after=1, times=2)
     server.fault("download", drop=True, times=2)
-    with subprocess.Popen([sys.executable, "-c", _DOWNLOAD], env=os.environ) as process:
+    environ = {**os.environ, "PYTHONPATH": import_path()}
+    with subprocess.Popen([sys.executable, "-c", _DOWNLOAD], env=environ) as process:
         server.wait_for(lambda server: server.requests["download"] > 60 and server.requests[of_big] > 1)
         process.send_signal(signal.SIGKILL)
     asked, staging = counts(server), folder / ".flyte-wandb-download" / "staging"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flyte_wandb.testing import ContainerResult, WandbServer, run_container
+from tests.checkout import process_environ
 from tests.distributions import install
 from tests.faults import tasks
 from tests.faults.acting import QUICK, ROWS, told
@@ -91,8 +91,7 @@ def test_a_plugin_that_raises_where_it_decides_stops_the_task_before_its_run(
     server: WandbServer, tmp_path: Path
 ) -> None:
     install(tmp_path, "acme-names", DECIDES, plugin="acme")
-    environ = {**server.environ, **QUICK, "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    environ["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environ = process_environ(tmp_path, {**server.environ, **QUICK})
     command = [sys.executable, "-c", DRIVER, *DECISIONS, "none"]
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert result.stdout.splitlines() == [

@@ -10,8 +10,8 @@ import pytest
 
 from flyte_wandb import wandb_init
 from flyte_wandb.testing import WandbServer, run_ranks
+from tests.checkout import ROOT
 from tests.conftest import LocalRun
-from tests.docs.consoles import ROOT
 from tests.integrations import tasks
 from tests.integrations.pages import task_of
 from tests.offline import by_id

@@ -11,9 +11,9 @@ import wandb
 
 from flyte_wandb import get_wandb_run, wandb_init
 from flyte_wandb.testing import WandbServer
+from tests.checkout import ROOT
 from tests.conftest import LocalRun
 from tests.container.tasks import this_run
-from tests.docs.consoles import ROOT
 from tests.integrations.pages import task_of
 from tests.offline import by_id
 from tests.versions import with_torch

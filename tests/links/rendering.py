@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flyte.report
 from flyte._internal.runtime.task_serde import translate_task_to_wire
 from flyte._persistence import RunStore
 from flyte.models import ActionID, RawDataPath, SerializationContext, TaskContext
+
+from tests.checkout import ROOT
 
 if TYPE_CHECKING:
     from flyte_wandb.testing import RunRecord
@@ -54,9 +55,7 @@ def log_links(
         report=flyte.report.Report(name=action.name),
         custom_context=dict(context),
     )
-    serialization = SerializationContext(
-        version="v1", root_dir=Path(__file__).parents[2], project="project", domain="d", org="org"
-    )
+    serialization = SerializationContext(version="v1", root_dir=ROOT, project="project", domain="d", org="org")
     spec: Any = translate_task_to_wire(task, serialization, task_context=task_context)
     return list(spec.task_template.metadata.log_links)
 

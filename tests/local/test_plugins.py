@@ -14,6 +14,7 @@ import pytest
 
 from flyte_wandb import Plan, PluginError, Request, get_wandb_run, hookimpl, plan, use_plugin, wandb_init
 from flyte_wandb.runs import _run_hooks as _contributions
+from tests.checkout import process_environ
 from tests.conftest import LocalRun, own_config
 from tests.distributions import install
 from tests.offline import by_id
@@ -252,7 +253,7 @@ def test_a_plugin_that_only_the_container_has_is_told_where_the_submitter_could_
 ) -> None:
     install(tmp_path, "acme-names", "")
     code = f"from flyte_wandb.plugins._versions import check_plugins; check_plugins({context!r})"
-    environ = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    environ = process_environ(tmp_path)
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
     expected = (
         "plugin 'acme-names' (acme-names 1.0) is installed here and was not where this task was submitted: run ids and "
@@ -264,7 +265,7 @@ def test_a_plugin_that_only_the_container_has_is_told_where_the_submitter_could_
 def test_a_tracked_parent_tells_its_plugins_to_its_children(tmp_path: Path) -> None:
     install(tmp_path, "acme-names", "")
     (tmp_path / "job.py").write_text(JOB)
-    environ = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "WANDB_MODE": "offline", "HOME": str(tmp_path)}
+    environ = process_environ(tmp_path, {"WANDB_MODE": "offline"})
     result = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert result.stdout.splitlines()[-1] == '{"acme-names": "acme-names 1.0"}', result.stderr
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flyte_wandb.testing import ContainerResult
-from tests.cli.running import NO_VARIABLES, environment
-from tests.docs.consoles import ROOT
+from tests.checkout import NO_VARIABLES, import_path, process_environ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ def drive(
     """
     asked = {"task": task, "settings": settings or {}, "context": context, "folder": str(folder)}
     asked["options"] = {**options, "environ": dict(environ)}
-    variables = environment(folder, {**environ, "PYTHONPATH": str(ROOT)})
+    variables = process_environ(folder, {**environ, "PYTHONPATH": import_path()})
     command = [str(python), "-m", "tests.plugins.driver"]
     result = subprocess.run(command, input=json.dumps(asked), cwd=folder, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

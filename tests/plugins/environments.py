@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.docs.consoles import ROOT
+from tests.checkout import ROOT
 
 PLUGINS: Final = ROOT / "examples" / "plugins"
 ISLAND: Final = PLUGINS / "flyte-wandb-gpu-island"

@@ -11,7 +11,7 @@ import pytest
 
 from flyte_wandb import Request, StrategyManager, plan
 from flyte_wandb.testing import SHAPES, assert_plan, explain, world_of
-from tests.cli.running import environment
+from tests.checkout import process_environ
 
 SUITE = """
 import flyte
@@ -76,7 +76,7 @@ class TestIsland(PluginConformance):
 def test_a_suite_of_somebody_else_finds_fixtures_and_conformance(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own.py"]
-    environ = environment(tmp_path, {"WANDB_CONSOLE": "off", "WANDB_MODE": "offline", "WANDB_RUN_ID": "outer"})
+    environ = process_environ(tmp_path, {"WANDB_CONSOLE": "off", "WANDB_MODE": "offline", "WANDB_RUN_ID": "outer"})
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300)
     assert re.search(r"^12 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 

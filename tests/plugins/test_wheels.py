@@ -15,7 +15,8 @@ import pytest
 from acme_webhook import Webhook, listening_webhook, nobody_answers
 from flyte_wandb.testing import WandbServer
 from flyte_wandb_org_naming._organisation import WEBHOOK_VARIABLE
-from tests.cli.running import PLACE, SCRIPTS, environment
+from tests.checkout import SCRIPTS, process_environ
+from tests.cli.running import PLACE
 from tests.conftest import own_config
 from tests.docs.consoles import consoles
 from tests.links.rendering import filled, pages
@@ -50,7 +51,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script of this environment with the interpreter of another one."""
     command = [str(python), str(SCRIPTS / program), *arguments]
-    return subprocess.run(command, cwd=folder, env=environment(folder, environ), capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, env=process_environ(folder, environ), capture_output=True, text=True)
 
 
 @IN_ALL

@@ -21,6 +21,7 @@ from flyte.models import NativeInterface
 
 from flyte_wandb import SettingError, Topology, Wandb, wandb_init
 from flyte_wandb.plans._spec import Spec
+from tests.checkout import process_environ
 
 env = flyte.TaskEnvironment(name="decorated")
 
@@ -303,5 +304,6 @@ def test_a_function_that_travels_by_value_is_tracked_where_it_arrives(tmp_path: 
     task = wandb_init(project="vision", tags=["a"])(task_of(local))
     (tmp_path / "function").write_bytes(cloudpickle.dumps(task.func))
     script = "import pickle; f = pickle.load(open('function', 'rb')); print(f.__name__, f.__wandb_spec__.settings)"
-    told = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert told.stdout == "local {'project': 'vision', 'tags': ['a']}\n"
+    command, environ = [sys.executable, "-c", script], process_environ(tmp_path)
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    assert result.stdout == "local {'project': 'vision', 'tags': ['a']}\n"

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import pytest
 from packaging.version import InvalidVersion, Version
 
 import flyte_wandb
+from tests.checkout import ROOT
 
-PAGE: Final = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+PAGE: Final = (ROOT / "CHANGELOG.md").read_text()
 KINDS: Final = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
 _RELEASE: Final = re.compile(r"(?P<version>\S+) - (?P<date>\d{4}-\d\d-\d\d)")
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from readme_renderer.markdown import render
 
+from tests.checkout import ROOT, process_environ
 from tests.plugins.environments import environments
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = {"flyte_wandb", "flyte_wandb_hookspecs", "flyte_wandb_builtin_strategies"}
 
 
@@ -122,10 +122,13 @@ def test_the_installed_wheel_works_outside_of_the_sources(built: Path, tmp_path:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path)
     code = (
-        "import flyte_wandb, flyte_wandb_hookspecs\n"
+        "import sys, flyte_wandb\n"
         "request = flyte_wandb.Request(run_name='r1', action_name='a0')\n"
-        "print(flyte_wandb.plan(request).run_id, flyte_wandb.__file__)"
+        "print(flyte_wandb.plan(request).run_id)\n"
+        f"print(*(sys.modules[name].__file__ for name in {sorted(PACKAGES)}), sep='\\n')"
     )
-    environ = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    # The wheel alone, and neither this checkout nor what is installed here.
+    environ = process_environ(tmp_path, {"PYTHONPATH": str(tmp_path)})
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
-    assert result.stdout.split() == ["r1-a0", str(tmp_path / "flyte_wandb/__init__.py")], result.stderr
+    files = [str(tmp_path / package / "__init__.py") for package in sorted(PACKAGES)]
+    assert result.stdout.splitlines() == ["r1-a0", *files], result.stderr

@@ -12,8 +12,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from flyte_wandb.cli import main
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 GITHUB: Final = ROOT / ".github"
 CONFIG: Final = GITHUB / "ISSUE_TEMPLATE" / "config.yml"
 FORMS: Final = sorted(set((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")) - {CONFIG})

@@ -14,10 +14,10 @@ import pytest
 import flyte_wandb
 import flyte_wandb_builtin_strategies
 import flyte_wandb_hookspecs
+from tests.checkout import ROOT, SCRIPTS, import_path, process_environ
 from tests.distributions import install
 
 HOST, CONTRACT, BUILT_INS = flyte_wandb, flyte_wandb_hookspecs, flyte_wandb_builtin_strategies
-ROOT = Path(__file__).parents[2]
 
 
 def sources(package: object) -> Iterator[Path]:
@@ -26,9 +26,9 @@ def sources(package: object) -> Iterator[Path]:
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
     """Hold the imports of a checkout against the contracts of its pyproject.toml, as `make check` does."""
-    paths = os.pathsep.join(map(str, (root, root / "hookspecs", root / "builtin_strategies")))
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    return subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
+    environ = os.environ | {"PYTHONPATH": import_path(root=root)}
+    command = [str(SCRIPTS / "lint-imports"), "--no-cache"]
+    return subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_every_package_says_that_it_is_typed(package: object) -> None:
 def loaded_by(statement: str, folder: Path) -> set[str]:
     """Names of the modules in memory after `statement`, run in `folder` as Flyte runs code: the folder comes first."""
     code = f"{statement}\nimport sys\nprint(*sys.modules)"
-    environ = os.environ | {"PYTHONPATH": str(folder)}
+    environ = process_environ(folder)
     result = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return set(result.stdout.split())

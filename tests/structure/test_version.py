@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 import flyte_wandb
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = (ROOT / "pyproject.toml").read_text()
 PLACES: Final = (
     "flyte_wandb/**/*.py",
