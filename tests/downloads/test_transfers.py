@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from typing import Any
 
 import pytest
 
-from flyte_wandb.results._workers import Stop
+from flyte_wandb.results._workers import Stop, StoppedError
 from flyte_wandb.results.downloads._limits import DownloadLimits
 from flyte_wandb.results.downloads._transfer import TransferError, Transfers
 from flyte_wandb.wandb_client._reader import Access, RemoteFile
@@ -35,13 +37,20 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def echo() -> Iterator[str]:
-    """The address of a server that says what it was told."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on this machine, at the address that is given."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    """The address of a server that says what it was told."""
+    with serving(Echo) as address:
+        yield address
 
 
 def remote(url: str, content: bytes, **told: object) -> RemoteFile:
@@ -99,3 +108,97 @@ def test_the_error_of_a_server_that_is_not_there_does_not_show_a_signed_address(
         attempt = partial(transfers.receive_file, into=BytesIO(), seen=lambda size: None)
         with pytest.raises(TransferError, match=r"^127.0.0.1:9 did not answer \(ConnectionError\)$"):
             transfers.transfer_with_retries(attempt, file, lambda file: file)
+
+
+class Busy(Echo):
+    """Answers 429 and asks to wait 7 s, then 503, then as `Echo` does."""
+
+    refusals: list[tuple[int, str | None]]
+
+    def do_GET(self) -> None:
+        if not self.refusals:
+            super().do_GET()
+            return
+        status, retry_after = self.refusals.pop(0)
+        self.send_response(status)
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class CountedWaits(Stop):
+    """Is told how long to wait, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+def test_a_busy_server_is_asked_again_when_it_says_or_else_after_waits_that_grow() -> None:
+    busy: Any = type("Busy", (Busy,), {"refusals": [(429, "7"), (503, None), (503, None)]})
+    stop, into = CountedWaits(), BytesIO()
+    with serving(busy) as address, Transfers(ACCESS, DownloadLimits(), stop) as transfers:
+        attempt = partial(transfers.receive_file, into=into, seen=lambda size: None)
+        transfers.transfer_with_retries(attempt, remote(f"http://{address}/", b"None a"), lambda file: file)
+    assert into.getvalue() == b"None a"
+    first, second, third = stop.waits
+    assert first == 7
+    assert 0.75 <= second <= 1.25
+    assert 1.5 <= third <= 2.5
+
+
+CHUNK = 1 << 20
+
+
+class HalfAFile(BaseHTTPRequestHandler):
+    """Sends one half of a file, and the other when somebody has seen the first, or after 20 seconds."""
+
+    first_half_seen: threading.Event
+    was_seen: list[bool]
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(2 * CHUNK))
+        self.end_headers()
+        self.wfile.write(bytes(CHUNK))
+        self.was_seen.append(self.first_half_seen.wait(20))
+        with suppress(ConnectionError):  # who has stopped does not listen any more
+            self.wfile.write(bytes(CHUNK))
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def half_a_file() -> Any:
+    return type("HalfAFile", (HalfAFile,), {"first_half_seen": threading.Event(), "was_seen": []})
+
+
+def test_a_file_is_written_while_it_arrives() -> None:
+    handler, into, sizes = half_a_file(), BytesIO(), list[int]()
+
+    def seen(size: int) -> None:
+        sizes.append(size)
+        handler.first_half_seen.set()
+
+    with serving(handler) as address, Transfers(ACCESS, DownloadLimits(), Stop()) as transfers:
+        transfers.receive_file(remote(f"http://{address}/", bytes(2 * CHUNK)), into, seen)
+    assert handler.was_seen == [True]
+    assert sizes == [CHUNK, CHUNK]
+
+
+def test_a_stop_ends_a_transfer_inside_its_file() -> None:
+    handler, into, stop = half_a_file(), BytesIO(), Stop()
+
+    def seen(size: int) -> None:
+        stop.set()
+        handler.first_half_seen.set()
+
+    with serving(handler) as address, Transfers(ACCESS, DownloadLimits(), stop) as transfers:
+        file = remote(f"http://{address}/", bytes(2 * CHUNK))
+        with pytest.raises(StoppedError):
+            transfers.receive_file(file, into, seen)
+    assert len(into.getvalue()) == CHUNK

@@ -136,13 +136,14 @@ def test_a_plain_function_inside_a_tracked_task_uses_its_run(run_local: LocalRun
 
 
 def test_a_plain_function_outside_flyte_has_a_run_of_its_own(tmp_path: Path) -> None:
-    with wandb_config(project="outside"):
+    with wandb_config(project="outside", tags=["of the context"]):
         first, second = helper(1), asyncio.run(async_helper())
     found = by_id(tmp_path)
     assert set(found) == {first, second}
     assert first is not None
     assert first.endswith("-helper")
     assert (found[first].project, found[first].tags, found[first].exit_code) == ("outside", ["ignored here"], 0)
+    assert found[second or ""].tags == ["of the context"]
 
 
 def test_plain_functions_in_threads_outside_flyte_have_a_run_each(tmp_path: Path) -> None:
@@ -150,6 +151,18 @@ def test_plain_functions_in_threads_outside_flyte_have_a_run_each(tmp_path: Path
         found = list(pool.map(helper, range(3)))
     assert len(set(found)) == 3
     assert set(found) == set(by_id(tmp_path))
+
+
+@wandb_init
+def calls_another_in_a_bare_thread() -> list[str | None]:
+    with ThreadPoolExecutor(1) as pool:
+        return [run_id(), pool.submit(helper, 1).result()]
+
+
+def test_a_plain_function_in_a_bare_thread_has_its_own_run_beside_that_of_another(tmp_path: Path) -> None:
+    outer, inner = calls_another_in_a_bare_thread()
+    assert {outer, inner} == set(by_id(tmp_path))
+    assert outer != inner
 
 
 @env.task

@@ -229,6 +229,21 @@ def test_who_joins_a_run_does_so_in_the_project_that_keeps_it(one: Request, expe
 
 
 @pytest.mark.parametrize(
+    ("one", "mode", "rewinds"),
+    [
+        (SOLO, "online", True),
+        (PRIMARY_RANK, "online", True),
+        (SECONDARY, "online", False),
+        (SECONDARY, "offline", True),
+        (JOIN, "online", False),
+        (JOIN, "offline", True),
+    ],
+)
+def test_nobody_takes_rows_out_of_somebody_elses_run(one: Request, mode: Mode, rewinds: bool) -> None:
+    assert build_opening(planned(one), one, mode=mode, rewind=5).rewind == (5 if rewinds else None)
+
+
+@pytest.mark.parametrize(
     ("topology", "label"),
     [
         (launched(4)[0], "rank-0"),

@@ -92,10 +92,11 @@ def test_the_context_counts_and_another_world_can_be_tried() -> None:
 @pytest.mark.parametrize("counted", ["nodes", "per_node"])
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_world_without_nodes_or_ranks_is_refused(counted: str, number: int) -> None:
+    world_of: Any = {counted: number}
     with pytest.raises(
         SettingError, match=rf"preview\({counted}={number}\): a world has 1 or more; leave {counted}= out"
     ):
-        preview(task(), **{counted: number})
+        preview(task(), **world_of)
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
