@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import plain_copy
 
-from .._logging import log_once, one_line
+from .._logging import log_once, one_line, quoted
 from ..plugins._manager import StrategyManager
 from ..settings._schema import FIELDS
 
@@ -80,8 +80,13 @@ def _usable_contribution(plugin: str, call: Callable[..., Any], about: Mapping[s
     given = _call_logged(call, about)
     if given is None:
         return {}
-    if fault := _contribution_fault(given):
-        log_once(f"contribute_run_settings of plugin {plugin!r} answered {given!r}, which is left out: {fault}")
+    try:
+        given = plain_copy(given)
+        fault = _contribution_fault(given)
+    except Exception as error:  # a mapping of the plugin's own can raise, and what holds itself has no end
+        fault = f"it cannot be read: {type(error).__name__}: {one_line(error)}"
+    if fault:
+        log_once(f"contribute_run_settings of plugin {plugin!r} answered {quoted(given)}, which is left out: {fault}")
         return {}
     return given  # type: ignore[no-any-return]
 
@@ -95,8 +100,17 @@ def _contribution_fault(given: Any) -> str | None:
 def _contribution_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         fault = FIELDS[name].check(value) if name in _KEYS else f"only {', '.join(_KEYS)} can be added"
-        if fault:
+        if fault := fault or (None if name == "config" else _unwritable_fault(value)):
             yield f"{name}: {fault}"
+
+
+def _unwritable_fault(value: Any) -> str | None:
+    """Say why W&B cannot write texts, or None where it can: it would fail the task where the run is opened."""
+    try:
+        " ".join(value).encode()
+    except UnicodeEncodeError as error:
+        return str(error)
+    return None
 
 
 def _call_logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:

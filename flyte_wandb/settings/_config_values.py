@@ -34,6 +34,7 @@ def _faults(mapping: Mapping[Any, Any], path: str, keys: tuple[type, ...]) -> It
     for key, value in mapping.items():
         if not isinstance(key, keys):
             yield f"the key {key!r} of {path} is of type {type(key).__name__}, and W&B takes texts only; use str(key)"
+        yield from _key_faults(key, path)
         yield from _value_faults(value, f"{path}[{key!r}]")
 
 
@@ -49,6 +50,14 @@ def _value_faults(value: Any, path: str) -> Iterator[str]:
         yield f"{path} is a {type(value).__name__}; a config holds plain values; log it with run.log({{...}})"
     elif not _is_writable(value):
         yield f"{path} is of type {type(value).__name__}, which W&B cannot write as JSON; use text, numbers or lists"
+
+
+def _key_faults(key: object, path: str) -> Iterator[str]:
+    """Yield why W&B cannot write a key: keys go into a protobuf, which takes UTF-8 only. Values are JSON, which may not."""
+    try:
+        str(key).encode()
+    except UnicodeEncodeError:
+        yield f"the key {key!r} of {path} holds half of a surrogate pair, which is no text; write the whole character"
 
 
 def _bytes_faults(value: bytes, path: str) -> Iterator[str]:

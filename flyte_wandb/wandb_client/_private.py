@@ -396,6 +396,16 @@ PRIVATE_NAMES: Final = (
         purpose="Reads the parameters that W&B's agent has written for its trial.",
         without="A trial under `wandb.agent` does not find its parameters.",
     ),
+    *(
+        PrivateName(
+            module="wandb.util",
+            name=name,
+            used_in=("_run",),
+            purpose="Says whether W&B can write what a plugin adds to a run, before the run is opened with it.",
+            without="All configuration that plugins add is left out, with a warning.",
+        )
+        for name in ("json_friendly", "json_dumps_safer")
+    ),
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",
         name="Record",

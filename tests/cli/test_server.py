@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import wandb
 
-from tests.cli.running import SCRIPTS, environment, run
+from tests.checkout import SCRIPTS, process_environ
+from tests.cli.running import run
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -17,7 +18,7 @@ def test_it_serves_until_it_is_ended(
     number: signal.Signals, tmp_path: Path, clean_client: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [str(SCRIPTS / "flyte-wandb"), "server", "--environ-file", "wandb.env", "--entity", "me"]
-    environ = environment(tmp_path, {})
+    environ = process_environ(tmp_path)
     with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -37,7 +38,7 @@ def test_it_serves_until_it_is_ended(
 
 def test_a_port_that_is_in_use_is_one_line(tmp_path: Path) -> None:
     command = [str(SCRIPTS / "flyte-wandb"), "server"]
-    environ = environment(tmp_path, {})
+    environ = process_environ(tmp_path)
     with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().split("127.0.0.1:")[1].split(".")[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,23 @@ def test_an_exception_reaches_the_caller_and_fails_the_run(
     with pytest.raises(flyte.errors.RuntimeUserError, match=words):
         run_local(task)
     assert [log.exit_code for log in logs(tmp_path)] == [1]
+
+
+@wandb_init
+def goes_on_after_sigterm() -> str:
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # else it would end these tests
+    with contextlib.suppress(SystemExit):
+        signal.raise_signal(signal.SIGTERM)
+    run = get_wandb_run()
+    assert run is not None
+    run.log({"saved": True})
+    return run.id
+
+
+def test_a_function_that_returns_although_sigterm_has_arrived_has_succeeded(tmp_path: Path) -> None:
+    run_id = goes_on_after_sigterm()
+    log = by_id(tmp_path)[run_id]
+    assert (log.exit_code, log.logged("saved")) == (0, [True])
 
 
 @wandb_init

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import flyte
 import pytest
 
-from flyte_wandb import Plan, PluginError, Request, get_wandb_run, hookimpl, plan, use_plugin, wandb_init
-from flyte_wandb.runs import _run_hooks as _contributions
+from flyte_wandb import (
+    Plan,
+    PluginError,
+    Request,
+    get_wandb_run,
+    hookimpl,
+    plan,
+    use_plugin,
+    wandb_config,
+    wandb_init,
+)
+from flyte_wandb.runs import _run_hooks
 from tests.checkout import process_environ
 from tests.conftest import LocalRun, own_config
 from tests.distributions import install
+from tests.links.rendering import wire_links
 from tests.offline import by_id
 from tests.pure.worlds import said
+from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="plugins")
 
@@ -117,6 +132,71 @@ def test_a_contribution_that_cannot_be_used_is_left_out_and_told(
     assert said(caplog) == [message]
 
 
+class Raises(Mapping[str, Any]):
+    """A mapping of a plugin's own, which fails when it is read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise LookupError("no cost centre")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["config"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def holds_itself() -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    config["again"] = [config]
+    return config
+
+
+UNWRITABLE: list[tuple[Any, str]] = [
+    ({"config": {4711: "centre"}}, "config: expected texts as keys, got 4711"),
+    ({"config": {"centre": object()}}, "config: W&B cannot write 'centre': Object of type object is not JSON "),
+    ({"config": {"\ud800": 1}}, "config: W&B cannot write '\\ud800': 'utf-8' codec can't encode"),
+    ({"config": holds_itself()}, "it cannot be read: RecursionError: maximum recursion depth exceeded"),
+    ({"config": Raises()}, "it cannot be read: LookupError: no cost centre"),
+    (Raises(), "it cannot be read: LookupError: no cost centre"),
+    ({"tags": ["acme", "\ud800"]}, "tags: 'utf-8' codec can't encode"),
+    ({"notes": "\ud800"}, "notes: 'utf-8' codec can't encode"),
+    ({"job_type": "\ud800"}, "job_type: 'utf-8' codec can't encode"),
+]
+
+
+def test_what_w_and_b_cannot_write_is_left_out_and_told_and_the_task_goes_on(
+    run_local: LocalRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writable = {"tags": ["kept"], "config": {"a": {1}, "b": {2: b"x"}, "c": int}}
+    with ExitStack() as plugins:
+        for number, (answer, _) in enumerate([*UNWRITABLE, (writable, "")]):
+            plugins.enter_context(use_plugin(Adds(answer), name=f"acme{number}"))
+        assert run_local(child, 1) == "mine"
+    log = by_id(tmp_path)["mine"]
+    assert (log.tags, log.exit_code) == (["user", "kept"], 0)
+    assert own_config(log) == {"lr": 0.1, "a": [1], "b": {"2": "x"}, "c": "builtins.int"}
+    told = said(caplog)
+    assert len(told) == len(UNWRITABLE)
+    for number, (message, (_, fault)) in enumerate(zip(told, UNWRITABLE, strict=True)):
+        assert message.startswith(f"contribute_run_settings of plugin 'acme{number}' answered ")
+        assert f", which is left out: {fault}" in message
+
+
+class PerDomain:
+    @hookimpl(wrapper=True)
+    def compute_run_id(self, request: Request) -> Generator[None, str, str]:
+        run_id = yield
+        return f"{request.flyte_project}-{request.flyte_domain}-{run_id}"
+
+
+def test_hooks_are_given_flytes_project_and_domain_in_a_task_and_in_its_link(tmp_path: Path) -> None:
+    with use_plugin(PerDomain()):
+        asyncio.run(run_action(child, folder=tmp_path, x=1))
+        links = wire_links(child, wandb_config(project="p", entity="e"))
+    assert set(by_id(tmp_path)) == {"project-development-mine"}
+    assert [link.rpartition("/")[2] for link in links.values()] == ["project-development-mine"]
+
+
 class Watches:
     def __init__(self, name: str, seen: list[tuple[Any, ...]]) -> None:
         self.name = name
@@ -205,7 +285,7 @@ def test_an_observer_that_hangs_is_left_behind(
             released.wait()
             ended.set()
 
-    monkeypatch.setattr(_contributions, "OBSERVER_SECONDS", 0.01)
+    monkeypatch.setattr(_run_hooks, "OBSERVER_SECONDS", 0.01)
     with use_plugin(Hangs(), name="acme"):
         assert run_local(child, 1) == "mine"
     assert not ended.is_set()

@@ -12,6 +12,7 @@ import wandb
 from flyte_wandb import get_wandb_run, wandb_config, wandb_init
 from tests.conftest import LocalRun, own_config
 from tests.offline import by_id, logs
+from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="runs")
 
@@ -53,6 +54,21 @@ def shared_child(x: int) -> tuple[str, int]:
     assert run is not None
     run.log({"child": x})
     return run.id, id(run)
+
+
+@wandb_init(project="theirs", entity="team")
+@env.task
+def hands_on() -> dict[str, str]:
+    return dict(flyte.get_custom_context())
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_child_that_runs_elsewhere_writes_to_project_and_entity_of_its_parent(tmp_path: Path) -> None:
+    context = asyncio.run(run_action(hands_on, folder=tmp_path))
+    asyncio.run(run_action(auto_child, folder=tmp_path, name="a1", context=context, x=7))
+    places = {run_id: (log.entity, log.project) for run_id, log in by_id(tmp_path).items()}
+    # Offline a joiner keeps a run of its own, which W&B is given where the parent's is.
+    assert places == {"r1-a0": ("team", "theirs"), "r1-a0-a1": ("team", "theirs")}
 
 
 @env.task
