@@ -215,9 +215,11 @@ def test_what_an_upload_that_was_cut_off_has_sent_counts(
 
 @pytest.mark.usefixtures("online")
 def test_a_file_of_the_user_that_is_named_like_a_log_is_a_file(server: WandbServer, offline_run: Write) -> None:
-    folder = offline_run()
+    folder = kept(offline_run())
     (folder / "files" / "model.wandb").write_bytes(b"weights")
-    assert told(sync_wandb_runs(folder)) == [("r1", "synced")]
+    system = flyte.storage.get_underlying_filesystem(path="memory://raw")  # which lists `files/` before the log
+    system.put(str(folder), f"/named-like-a-log/{folder.name}", recursive=True)
+    assert told(sync_wandb_runs("memory://named-like-a-log")) == [("r1", "synced")]
     assert steps(server.run("r1")) == [(step, step) for step in range(5)]
 
 
