@@ -59,7 +59,7 @@ def measured(counts: Counts, folder: Path, progress: Progress) -> list[Row]:
     five, none = alternated(counts.starts, arms, ticker(progress, "five plugins", counts.starts))
     imports, loads, plans = ([one[place] for one in five] for place in range(3))
     return [
-        ratio_row("import flyte_wandb, five plugins / none", Samples(imports), _first(none), _IMPORT_LIMIT),
+        ratio_row("import wandb_init, five plugins / none", Samples(imports), _first(none), _IMPORT_LIMIT),
         difference_row("loading them, five plugins - none", Samples(loads), _second(none), _LOAD_LIMIT),
         ceiling_row("plan() for one rank, five plugins", Samples(plans, "us", 1e6), _PLAN_LIMIT),
     ]
@@ -79,6 +79,7 @@ def tell(calls: int) -> None:
 
     started = time.perf_counter()
     import flyte_wandb
+    from flyte_wandb import wandb_init  # noqa: F401  # what a task's module pays for
 
     imported = time.perf_counter()
     request = flyte_wandb.Request(run_name="r1", action_name="a0", settings=flyte_wandb.Settings(run_mode="new"))

@@ -1,37 +1,12 @@
 """Weights & Biases for Flyte 2: `@wandb_init` opens the right runs, and plugins decide what "right" means.
 
-Users and plugin authors import everything from here. What a task's module does not need is loaded on first use: it pays
-for `wandb_init`, not for the contract and pluggy.
+Everything that users and plugin authors need is imported from here, and loaded when it is asked for: a task's module
+pays for `wandb_init` and not for the contract, and pytest, which imports this package wherever it is installed, for
+nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
-
-from ._errors import (
-    DownloadError,
-    FlyteWandbError,
-    HookError,
-    OpenRunError,
-    PluginError,
-    RefusedError,
-    RunInUseError,
-    RunStoppedError,
-    SettingError,
-    SweepError,
-    UnansweredError,
-)
-from .links._link import Wandb, WandbSweep
-from .runs._getters import get_distributed_info, get_wandb_run, get_wandb_run_dir, get_wandb_sweep_id
-from .settings._config import (
-    WandbConfig,
-    WandbSweepConfig,
-    get_wandb_context,
-    get_wandb_sweep_context,
-    wandb_config,
-    wandb_sweep_config,
-)
-from .sweeps._decorator import wandb_sweep
-from .tasks._decorator import wandb_init
 
 if TYPE_CHECKING:
     from flyte_wandb_hookspecs import (
@@ -54,14 +29,39 @@ if TYPE_CHECKING:
         strategy_name,
     )
 
+    from ._errors import (
+        DownloadError,
+        FlyteWandbError,
+        HookError,
+        OpenRunError,
+        PluginError,
+        RefusedError,
+        RunInUseError,
+        RunStoppedError,
+        SettingError,
+        SweepError,
+        UnansweredError,
+    )
     from ._outcomes import SyncOutcome, TrialOutcome
+    from .links._link import Wandb, WandbSweep
     from .plans._plan import plan
     from .plugins._loading import use_plugin
     from .plugins._manager import StrategyManager
     from .results.downloads._to_folder import download_wandb_run_dir, download_wandb_sweep_dirs
     from .results.downloads._to_storage import download_wandb_run_logs, download_wandb_sweep_logs
     from .results.offline._sync import sync_wandb_runs, sync_wandb_runs_async
+    from .runs._getters import get_distributed_info, get_wandb_run, get_wandb_run_dir, get_wandb_sweep_id
+    from .settings._config import (
+        WandbConfig,
+        WandbSweepConfig,
+        get_wandb_context,
+        get_wandb_sweep_context,
+        wandb_config,
+        wandb_sweep_config,
+    )
+    from .sweeps._decorator import wandb_sweep
     from .sweeps._run_sweep import run_sweep
+    from .tasks._decorator import wandb_init
     from .tasks._preview import LinkPreview, Preview, preview
 
     __version__: str
@@ -136,22 +136,48 @@ __all__ = [
 
 # Where the names live that are loaded on first use; those that are not here are the contract's.
 _HOMES = {
-    "download_wandb_run_dir": "flyte_wandb.results.downloads._to_folder",
-    "download_wandb_run_logs": "flyte_wandb.results.downloads._to_storage",
-    "download_wandb_sweep_dirs": "flyte_wandb.results.downloads._to_folder",
-    "download_wandb_sweep_logs": "flyte_wandb.results.downloads._to_storage",
-    "StrategyManager": "flyte_wandb.plugins._manager",
+    "DownloadError": "flyte_wandb._errors",
+    "FlyteWandbError": "flyte_wandb._errors",
+    "HookError": "flyte_wandb._errors",
+    "OpenRunError": "flyte_wandb._errors",
+    "PluginError": "flyte_wandb._errors",
+    "RefusedError": "flyte_wandb._errors",
+    "RunInUseError": "flyte_wandb._errors",
+    "RunStoppedError": "flyte_wandb._errors",
+    "SettingError": "flyte_wandb._errors",
+    "SweepError": "flyte_wandb._errors",
+    "UnansweredError": "flyte_wandb._errors",
     "SyncOutcome": "flyte_wandb._outcomes",
+    "TrialOutcome": "flyte_wandb._outcomes",
+    "Wandb": "flyte_wandb.links._link",
+    "WandbSweep": "flyte_wandb.links._link",
+    "plan": "flyte_wandb.plans._plan",
+    "use_plugin": "flyte_wandb.plugins._loading",
+    "StrategyManager": "flyte_wandb.plugins._manager",
+    "download_wandb_run_dir": "flyte_wandb.results.downloads._to_folder",
+    "download_wandb_sweep_dirs": "flyte_wandb.results.downloads._to_folder",
+    "download_wandb_run_logs": "flyte_wandb.results.downloads._to_storage",
+    "download_wandb_sweep_logs": "flyte_wandb.results.downloads._to_storage",
     "sync_wandb_runs": "flyte_wandb.results.offline._sync",
     "sync_wandb_runs_async": "flyte_wandb.results.offline._sync",
-    "plan": "flyte_wandb.plans._plan",
+    "get_distributed_info": "flyte_wandb.runs._getters",
+    "get_wandb_run": "flyte_wandb.runs._getters",
+    "get_wandb_run_dir": "flyte_wandb.runs._getters",
+    "get_wandb_sweep_id": "flyte_wandb.runs._getters",
+    "WandbConfig": "flyte_wandb.settings._config",
+    "WandbSweepConfig": "flyte_wandb.settings._config",
+    "get_wandb_context": "flyte_wandb.settings._config",
+    "get_wandb_sweep_context": "flyte_wandb.settings._config",
+    "wandb_config": "flyte_wandb.settings._config",
+    "wandb_sweep_config": "flyte_wandb.settings._config",
+    "wandb_sweep": "flyte_wandb.sweeps._decorator",
+    "run_sweep": "flyte_wandb.sweeps._run_sweep",
+    "wandb_init": "flyte_wandb.tasks._decorator",
     "LinkPreview": "flyte_wandb.tasks._preview",
     "Preview": "flyte_wandb.tasks._preview",
     "preview": "flyte_wandb.tasks._preview",
-    "run_sweep": "flyte_wandb.sweeps._run_sweep",
-    "TrialOutcome": "flyte_wandb._outcomes",
-    "use_plugin": "flyte_wandb.plugins._loading",
 }
+"""Where a public name is defined that is none of the contract's."""
 
 if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists
 
@@ -161,7 +187,8 @@ if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every 
             return import_module("importlib.metadata").version("flyte-wandb")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_HOMES.get(name, "flyte_wandb_hookspecs")), name)
+        value = globals()[name] = getattr(import_module(_HOMES.get(name, "flyte_wandb_hookspecs")), name)
+        return value
 
     def __dir__() -> list[str]:
         # By default it would list only what has been loaded, and completion would miss the rest.

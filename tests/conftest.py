@@ -11,13 +11,22 @@ import flyte
 import pytest
 import wandb
 
-from flyte_wandb import _logging as _notices
+import flyte_wandb
+from flyte_wandb import _logging
 from flyte_wandb.testing import WandbServer
+from tests.checkout import ROOT
 from tests.services import leftover_services
 
 LocalRun = Callable[..., Any]
 
 pytest.register_assert_rewrite("tests.ranks.tables")
+
+# pytest loads the plugin that is installed before it reads which folders to import from.
+if not Path(flyte_wandb.__file__).is_relative_to(ROOT):
+    raise pytest.UsageError(
+        f"these tests are those of {ROOT}, and would test {flyte_wandb.__file__}, which is installed here; run "
+        f"`pip install --editable {ROOT}` first"
+    )
 
 
 def own_config(run: Any) -> dict[str, Any]:
@@ -43,7 +52,7 @@ def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("WANDB_CONSOLE", "off")
     monkeypatch.setenv("WANDB__DISABLE_STATS", "true")
     monkeypatch.chdir(tmp_path)
-    _notices._logged.clear()
+    _logging._logged.clear()
     wandb.teardown()  # a test that merely asked for a link has set a client up, with the environment of its time
     try:
         yield

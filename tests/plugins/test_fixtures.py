@@ -81,15 +81,24 @@ def test_a_suite_of_somebody_else_finds_fixtures_and_conformance(tmp_path: Path)
     assert re.search(r"^12 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
-def test_the_fixtures_cost_a_pytest_that_does_not_use_them_the_import_of_the_package_only(tmp_path: Path) -> None:
-    code = (
-        "import sys, pytest, flyte_wandb\n"
-        "before = set(sys.modules)\n"
-        "import flyte_wandb._pytest_plugin\n"
-        "print(sorted(set(sys.modules) - before))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert result.stdout == "['flyte_wandb._pytest_plugin']\n", result.stderr
+LOOKS_AROUND = """
+import sys
+
+def test_of_somebody_else(pytestconfig):
+    assert pytestconfig.pluginmanager.hasplugin("flyte_wandb")
+    print(*sys.modules, sep="\\n")
+"""
+
+
+def test_the_fixtures_cost_a_pytest_that_does_not_use_them_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text(LOOKS_AROUND)
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_other.py"]
+    environ = process_environ(tmp_path)
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
+    loaded = result.stdout.splitlines()
+    ours = [name for name in loaded if name.startswith(("flyte", "wandb"))]
+    assert ours == ["flyte_wandb", "flyte_wandb._pytest_plugin"]
 
 
 def test_a_plan_is_said_in_words(wandb_strategies: StrategyManager) -> None:

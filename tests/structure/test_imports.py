@@ -113,6 +113,11 @@ def test_importing_the_package_and_decorating_loads_no_wandb_no_torch_and_no_plu
     assert "flyte_wandb" in packages
 
 
+def test_the_package_by_itself_loads_nothing_that_costs_until_a_name_is_asked_for(third_party: Path) -> None:
+    added = loaded_by("import flyte_wandb", third_party) - loaded_by("import importlib, typing", third_party)
+    assert added == {"flyte_wandb"}
+
+
 def test_a_broken_plugin_is_an_error_with_a_remedy_when_it_is_needed(third_party: Path) -> None:
     statement = (
         "import flyte_wandb\n"
