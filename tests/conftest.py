@@ -10,6 +10,7 @@ from typing import Any
 import flyte
 import pytest
 import wandb
+from wandb.agents.pyagent import Agent
 
 import flyte_wandb
 from flyte_wandb import _logging
@@ -104,3 +105,12 @@ def online(server: WandbServer, clean_client: None, monkeypatch: pytest.MonkeyPa
     for name, value in server.environ.items():
         monkeypatch.setenv(name, value)
     return server
+
+
+@pytest.fixture
+def quick_agents() -> Iterator[None]:
+    """Shorten W&B's wait between two heartbeats, which its source allows to tests."""
+    before = Agent.HEARTBEAT_SLEEP_SECONDS
+    Agent.HEARTBEAT_SLEEP_SECONDS = 0.02  # type: ignore[assignment]
+    yield
+    Agent.HEARTBEAT_SLEEP_SECONDS = before

@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rows(text: str) -> list[list[str]]:
+def table_cells(text: str) -> list[list[str]]:
     """The lines of the first table, behind its headings."""
     table = text.partition("\n\n")[0].splitlines()
     return [line.split() for line in table[2:]]
@@ -59,7 +59,7 @@ def rows(text: str) -> list[list[str]]:
 def test_a_world_is_listed_rank_by_rank_and_summed_up(folder: Path) -> None:
     result = run(*WORLD, folder=folder, environ=PLACE)
     assert (result.returncode, result.stderr) == (0, "")
-    assert rows(result.stdout) == [
+    assert table_cells(result.stdout) == [
         [
             f"worker-{rank // 8}",
             str(rank),
@@ -125,20 +125,20 @@ def test_json_tells_every_rank_with_who_decided_it(folder: Path) -> None:
 def test_a_large_world_is_summed_up_and_listed_only_if_asked_for(folder: Path) -> None:
     world = ("plan", "--nodes", "20", "--per-node", "4", "--rank-scope", "worker", "--run-mode", "shared")
     summed = run(*world, folder=folder, environ=PLACE).stdout
-    first, *others = rows(summed)
+    first, *others = table_cells(summed)
     assert first == ["worker-0", "0-3", "1", "primary,", "3", "secondary", "RUN-ACTION-worker-0", "1"]
     assert len([row for row in others if row[0].startswith("worker-")]) == 15
     assert "4 more parts" in summed
     assert "20 runs, 9 links (60 ranks joining)" in summed
     listed = run(*world, "--all", folder=folder, environ=PLACE).stdout
-    assert [row[1] for row in rows(listed)] == [str(rank) for rank in range(80)]
+    assert [row[1] for row in table_cells(listed)] == [str(rank) for rank in range(80)]
     assert "20 runs, 9 links (60 ranks joining)" in listed
 
 
 def test_a_task_is_planned_as_its_environment_and_decorator_say(folder: Path) -> None:
     result = run("plan", "jobs:ranked", folder=folder, environ=PLACE)
     assert "printed while" not in result.stdout
-    assert [row[:3] for row in rows(result.stdout)] == [
+    assert [row[:3] for row in table_cells(result.stdout)] == [
         ["worker-0", "0", "solo"],
         ["worker-0", "1", "skip"],
         ["worker-1", "2", "solo"],
@@ -297,7 +297,10 @@ def test_a_scope_that_somebody_else_brings_is_planned_like_ours(folder: Path) ->
     install(folder, "gpu-island", ISLAND)
     world = ("plan", "--nodes", "1", "--per-node", "8", "--rank-scope", "island:4")
     result = run(*world, folder=folder, environ=PLACE)
-    assert [row[:3] for row in rows(result.stdout)][::4] == [["island-0", "0", "solo"], ["island-1", "4", "solo"]]
+    assert [row[:3] for row in table_cells(result.stdout)][::4] == [
+        ["island-0", "0", "solo"],
+        ["island-1", "4", "solo"],
+    ]
     assert "2 runs, 2 links (6 ranks without a run)" in result.stdout
     assert "locate_rank        gpu-island" in result.stdout
 

@@ -11,15 +11,10 @@ from typing import Any
 import flyte
 import wandb
 
-from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
+from flyte_wandb import get_distributed_info, wandb_init
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="container")
-
-
-def this_run() -> wandb.Run:
-    run = get_wandb_run()
-    assert run is not None
-    return run
 
 
 @wandb_init(config={"lr": 0.1}, notes="a note", job_type="train")

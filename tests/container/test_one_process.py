@@ -13,7 +13,7 @@ import wandb
 
 from flyte_wandb import OpenRunError, get_wandb_run, wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="one_process")

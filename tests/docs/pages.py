@@ -50,3 +50,14 @@ def exists(test: str) -> bool:
     return file.exists() and any(
         isinstance(node, ast.FunctionDef) and node.name == name for node in ast.walk(ast.parse(file.read_text()))
     )
+
+
+def section(page: str, heading: str) -> str:
+    """Return what stands below a heading of the second level, to the next one."""
+    return PAGES[page].read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def table_rows(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of each row of the table below a heading, without its head."""
+    lines = [line for line in section(page, heading).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]

@@ -8,18 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT
+from tests.docs.pages import table_rows
 
 PAGE = (ROOT / "docs/design.md").read_text()
 HOST = ROOT / "flyte_wandb"
-
-
-def section(title: str) -> str:
-    return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
-
-
-def rows(title: str) -> list[list[str]]:
-    lines = [line for line in section(title).splitlines() if line.startswith("| ")][1:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def names(cell: str) -> list[str]:
@@ -30,10 +22,10 @@ def test_the_rooms_are_in_the_order_that_the_linter_holds() -> None:
     layers = re.search(r"^layers = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
     assert layers is not None
     in_order = re.findall(r"\w+", layers[1])
-    assert [name for row in rows("The rooms of the host") for name in names(row[0])] == in_order
+    assert [name for row in table_rows("docs/design.md", "The rooms of the host") for name in names(row[0])] == in_order
 
 
-@pytest.mark.parametrize("row", rows("The rooms of the host"), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", table_rows("docs/design.md", "The rooms of the host"), ids=lambda row: row[0])
 def test_a_rooms_front_doors_are_in_it(row: list[str]) -> None:
     room = HOST / names(row[0])[0]
     sources = [path.read_text() for path in ([room.with_suffix(".py")] if not room.is_dir() else room.rglob("*.py"))]
@@ -41,7 +33,7 @@ def test_a_rooms_front_doors_are_in_it(row: list[str]) -> None:
         assert any(re.search(rf"^(class |(async )?def |){door}\b", text, re.MULTILINE) for text in sources), door
 
 
-@pytest.mark.parametrize("row", rows("I want to change ..."), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", table_rows("docs/design.md", "I want to change ..."), ids=lambda row: row[0])
 def test_what_somebody_wants_to_change_is_where_the_page_says(row: list[str]) -> None:
     files = names(row[1])
     assert files

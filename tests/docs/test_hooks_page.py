@@ -38,7 +38,7 @@ from flyte_wandb.runs._run_hooks import Contribution, collect_contributions
 from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT
 from tests.conftest import LocalRun
-from tests.pure.worlds import ALONE, launched, manager, plans, request, told
+from tests.pure.worlds import ALONE, launched, manager, plan_text, plans, request
 
 HOOKS = {hook.name: hook for hook in hooks()}
 PROJECT = "https://wandb.example.com/team/vision"
@@ -118,7 +118,7 @@ def halves(ask: StrategyManager, ranks: int) -> list[tuple[str | None, int, int]
 
 
 def solo(ask: StrategyManager) -> list[str]:
-    return [told(one) for one in plans([*launched(2), ALONE], ask, run_mode="solo")]
+    return [plan_text(one) for one in plans([*launched(2), ALONE], ask, run_mode="solo")]
 
 
 def link(ask: StrategyManager) -> str:

@@ -11,7 +11,7 @@ import pytest
 import flyte_wandb
 from flyte_wandb import wandb_config
 from tests.conftest import LocalRun
-from tests.docs.pages import PAGES, blocks, exists, named_tests
+from tests.docs.pages import PAGES, blocks, exists, named_tests, table_rows
 from tests.offline import by_id
 
 PAGE = PAGES["docs/migrate.md"].read_text()
@@ -24,25 +24,19 @@ THEIRS = {
 """`__all__` of flyteplugins.wandb 2.12.1, and the two types that its documentation names."""
 
 
-def rows(heading: str) -> list[list[str]]:
-    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
-
-
 @pytest.mark.parametrize("test", sorted({*named_tests(PAGE), *named_tests(PAGES["docs/design.md"].read_text())}))
 def test_a_test_that_a_page_names_exists(test: str) -> None:
     assert exists(test)
 
 
 def test_every_defect_has_an_answer_and_a_test() -> None:
-    table = rows("What goes wrong there, and what happens here")
+    table = table_rows("docs/migrate.md", "What goes wrong there, and what happens here")
     assert len(table) >= 30
     assert [row for row in table if len(row) != 3 or not all(row) or not named_tests(row[2])] == []
 
 
 def test_every_name_of_theirs_has_one_of_ours() -> None:
-    table = rows("Name by name")
+    table = table_rows("docs/migrate.md", "Name by name")
     assert {re.findall(r"`(\w+)`", row[0])[0] for row in table} == THEIRS
     assert [row[1] for row in table if not hasattr(flyte_wandb, row[1].strip("`"))] == []
 

@@ -46,8 +46,9 @@ from tests.conftest import LocalRun, own_config
 from tests.container import tasks
 from tests.distributions import install
 from tests.docs.consoles import Console, consoles
+from tests.messages import own_messages
 from tests.offline import by_id
-from tests.pure.worlds import ALONE, launched, manager, request, said, told
+from tests.pure.worlds import ALONE, launched, manager, plan_text, request
 from tests.ranks.tasks import ranked
 
 DOCS = ROOT / "docs"
@@ -209,13 +210,13 @@ def test_what_the_page_says_follows_from_the_part() -> None:
         for mode in ("auto", "shared", "new")
     }
     assert found["new"].part == Part(label="island-1", index=2, size=4)
-    assert {mode: told(one) for mode, one in found.items()} == {
+    assert {mode: plan_text(one) for mode, one in found.items()} == {
         "auto": "skip",
         "shared": "secondary r1-a0-island-1",
         "new": "solo r1-a0-island-1-rank-2 in r1-a0-island-1",
     }
     fifth = plan(request(launched(8)[4], rank_scope="island:4"), strategies)
-    assert told(fifth) == "solo r1-a0-island-1"
+    assert plan_text(fifth) == "solo r1-a0-island-1"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_all_ranks_refuse_what_cannot_be_right(scope: str, ranks: int) -> None:
 
 
 def test_a_task_of_one_process_keeps_its_id_under_a_scope_for_the_whole_run() -> None:
-    assert told(plan(request(ALONE, rank_scope="island:4"), manager(island=REFUSING))) == "primary r1-a0"
+    assert plan_text(plan(request(ALONE, rank_scope="island:4"), manager(island=REFUSING))) == "primary r1-a0"
 
 
 @pytest.mark.usefixtures("offline")
@@ -269,7 +270,7 @@ def test_a_hash_costs_the_link_and_is_told_in_the_log_but_for_an_explicit_id(cap
     with use_plugin(HASH, name="acme-names"):
         assert Wandb(**place).get_link(**LINK) == project
         assert re.fullmatch(f"{project}/runs/[0-9a-f]{{8}}", Wandb(**place, id="top").get_link(**LINK))
-    (warning,) = said(caplog)
+    (warning,) = own_messages(caplog)
     (note,) = re.findall(r"^Note: (.*?)\n\n", NAMES, re.MULTILINE | re.DOTALL)
     assert warning == " ".join(note.split())
 

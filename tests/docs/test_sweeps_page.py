@@ -6,12 +6,10 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from wandb.agents.pyagent import Agent
 
 import flyte_wandb
 from flyte_wandb import wandb_config, wandb_sweep_config
@@ -29,14 +27,6 @@ BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 def code_with(words: str) -> str:
     (found,) = (block for block in BLOCKS if words in block)
     return found
-
-
-@pytest.fixture
-def quick_agents() -> Iterator[None]:
-    before = Agent.HEARTBEAT_SLEEP_SECONDS
-    Agent.HEARTBEAT_SLEEP_SECONDS = 0.02  # type: ignore[assignment]
-    yield
-    Agent.HEARTBEAT_SLEEP_SECONDS = before
 
 
 def test_the_example_is_on_the_page() -> None:

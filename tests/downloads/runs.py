@@ -37,7 +37,7 @@ def document(folder: Path, name: str) -> Any:
     return json.loads((folder / name).read_text())
 
 
-def rows(folder: Path, name: str = "history.jsonl") -> list[dict[str, Any]]:
+def read_rows(folder: Path, name: str = "history.jsonl") -> list[dict[str, Any]]:
     """Read a file of rows; constants that are no JSON are an error."""
 
     def refuse(constant: str) -> None:
@@ -62,7 +62,7 @@ def files_by_name(folder: Path) -> dict[str, bytes]:
 def whole(folder: Path, record: RunRecord) -> bool:
     """Whether everything of a run is here, byte for byte."""
     assert files_by_name(folder) == record.files
-    assert rows(folder) == list(record.history)
+    assert read_rows(folder) == list(record.history)
     assert document(folder, "config.json") == record.config
     assert document(folder, "summary.json") == record.summary
     return bool(document(folder, "run.json")["id"] == record.id)

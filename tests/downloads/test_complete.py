@@ -15,7 +15,7 @@ from flyte_wandb import DownloadError, download_wandb_run_dir
 from flyte_wandb.results._file_names import assign_local_paths
 from flyte_wandb.testing import WandbServer
 from tests.checkout import import_path
-from tests.downloads.runs import BIG, document, files_here, large_run, rows, small_run, whole
+from tests.downloads.runs import BIG, document, files_here, large_run, read_rows, small_run, whole
 
 pytestmark = pytest.mark.usefixtures("online")
 _DOWNLOAD = "import flyte_wandb; flyte_wandb.download_wandb_run_dir('large', 'run', project='p')"
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_had_is_named_and_the_others_are_there(
     assert "files/c.txt: the server answered 403" in said
     assert f"{server.url}/local/p/runs/r1" in said
     assert files_here(tmp_path) == {"a.txt": b"a"}
-    assert len(rows(tmp_path)) == 2
+    assert len(read_rows(tmp_path)) == 2
     assert not (tmp_path / "run.json").exists()
 
 
@@ -117,11 +117,11 @@ def test_rows_keep_every_key_and_are_strict_json(server: WandbServer, tmp_path: 
     metrics = [{"_runtime": 15, "system.cpu": 3.5}]
     small_run(server, history=history, system_metrics=metrics, summary={"best": float("nan")})
     download_wandb_run_dir("r1", tmp_path, project="p")
-    assert rows(tmp_path) == [
+    assert read_rows(tmp_path) == [
         {"_step": 0, "loss": "NaN", "range": ["Infinity", "-Infinity"]},
         {"_step": 7_000_000, "layers": {"a.b": {"c": [1, {"d": None}]}}, "large": 2**60 + 1},
     ]
-    assert rows(tmp_path, "system_metrics.jsonl") == metrics
+    assert read_rows(tmp_path, "system_metrics.jsonl") == metrics
     assert document(tmp_path, "summary.json") == {"best": "NaN"}
     assert server.requests["HistoryPage"] == 1
 

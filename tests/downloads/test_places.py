@@ -8,11 +8,12 @@ import flyte
 import pytest
 import wandb
 
-from flyte_wandb import DownloadError, download_wandb_run_dir, get_wandb_run, wandb_config, wandb_init
+from flyte_wandb import DownloadError, download_wandb_run_dir, wandb_config, wandb_init
 from flyte_wandb.results.downloads._reference import Reference, read_reference
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
-from tests.downloads.runs import document, rows, small_run
+from tests.current import this_run
+from tests.downloads.runs import document, read_rows, small_run
 
 env = flyte.TaskEnvironment(name="places")
 
@@ -25,8 +26,7 @@ def plain(run_id: str | None = None) -> str:
 @wandb_init(project="of-the-decorator", entity="team")
 @env.task
 def own() -> list[str]:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     return [run.id, download_wandb_run_dir(), plain(), plain(run.id)]
 
 
@@ -137,5 +137,5 @@ def test_a_run_of_the_real_client_is_read_as_it_was_written(tmp_path: Path) -> N
     assert (told["state"], told["tags"], told["group"], told["notes"]) == ("finished", ["x"], "g", "n")
     assert document(tmp_path / "run", "config.json") == {"optim": {"lr": 0.1}}
     assert document(tmp_path / "run", "summary.json")["best"] == {"loss": 0.5}
-    (row,) = rows(tmp_path / "run")
+    (row,) = read_rows(tmp_path / "run")
     assert (row["_step"], row["loss"], row["layers"]) == (0, 0.5, {"first": 1})

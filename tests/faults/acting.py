@@ -48,7 +48,7 @@ def wait_for_rows(server: WandbServer, rows: int, run_id: str = "run1-a0") -> No
     server.wait_for(lambda server: len(server.run(run_id).history) >= rows, timeout=90)
 
 
-def told(record: RunRecord) -> tuple[str, int | None, list[Any]]:
+def run_outcome(record: RunRecord) -> tuple[str, int | None, list[Any]]:
     """Return state, exit code and rows as W&B knows them."""
     return record.state, record.exit_code, record.logged("row")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import flyte
 
 from flyte_wandb import get_wandb_run, wandb_init
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.faults.tasks import log_rows
 
 env = flyte.TaskEnvironment(name="local_faults")

@@ -13,7 +13,7 @@ import flyte
 from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import wandb_init
-from tests.container.tasks import this_run
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="sigterm")
 ranks = ClusteredTaskEnvironment(name="sigterm_ranks", replicas=1, nproc_per_node=2)

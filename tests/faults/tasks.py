@@ -12,7 +12,7 @@ import flyte
 from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
-from tests.container.tasks import this_run
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="faults")
 ranks = ClusteredTaskEnvironment(name="faulty_ranks", replicas=1, nproc_per_node=2)

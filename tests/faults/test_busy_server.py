@@ -19,8 +19,8 @@ from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client import _waiting
 from flyte_wandb.wandb_client._waiting import Patience, find_listener
 from tests.faults import local_tasks
-from tests.faults.acting import ROWS, on_disk, told
-from tests.pure.worlds import said
+from tests.faults.acting import ROWS, on_disk, run_outcome
+from tests.messages import own_messages
 from tests.remote import run_action
 
 LOGGER = logging.getLogger("flyte_wandb")
@@ -81,9 +81,9 @@ def test_a_server_that_answers_anything_is_waited_for_and_the_log_says_what(
     next_trouble()
     with Lines(*((answer, next_trouble) for _, answer in BUSY)):
         assert run(tmp_path) == "r1-a0"
-    assert told(hasty.run("r1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(hasty.run("r1-a0")) == ("finished", 0, [0, 1, 2])
     for _, answer in BUSY:
-        line = next(line for line in said(caplog) if answer in line)
+        line = next(line for line in own_messages(caplog) if answer in line)
         assert line.startswith(f"W&B at {hasty.url} has not opened the run 'r1-a0' yet: {answer}")
         assert line.endswith(" s, 90 s at most")
 
@@ -94,7 +94,7 @@ def test_a_server_that_takes_its_time_is_waited_for(
     hasty.slow("*", 30)
     with Lines(("no answer so far", lambda: None), ("no answer so far", hasty.heal)):
         assert run(tmp_path) == "r1-a0"
-    assert told(hasty.run("r1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(hasty.run("r1-a0")) == ("finished", 0, [0, 1, 2])
 
 
 def test_a_server_that_goes_while_it_is_waited_for_has_until_the_end_to_come_back(
@@ -110,7 +110,7 @@ def test_a_server_that_goes_while_it_is_waited_for_has_until_the_end_to_come_bac
 
         with Lines(("HTTP 503", hasty.stop), ("connection refused", lambda: None), ("refused", come_back)):
             assert run(tmp_path) == "r1-a0"
-        assert told(came[0].run("r1-a0")) == ("finished", 0, [0, 1, 2])
+        assert run_outcome(came[0].run("r1-a0")) == ("finished", 0, [0, 1, 2])
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_a_task_goes_on_without_a_server_that_is_not_there_where_on_error_says_s
 ) -> None:
     hasty.stop()
     assert run(tmp_path, on_error=on_error) == outcome
-    (line,) = [line for line in said(caplog) if "W&B did not open" in line]
+    (line,) = [line for line in own_messages(caplog) if "W&B did not open" in line]
     assert "nobody listens there" in line
 
 
@@ -171,7 +171,7 @@ def test_how_long_the_user_wants_to_wait_holds_for_a_server_that_is_not_there(
     with pytest.raises(OpenRunError, match="connection refused") as refused:
         run(tmp_path, settings={"init_timeout": 3.0} if by == "settings" else {"quiet": True})
     assert "nobody listens" not in str(refused.value)
-    assert any(line.endswith("s, 3 s at most") for line in said(caplog))
+    assert any(line.endswith("s, 3 s at most") for line in own_messages(caplog))
 
 
 def test_the_error_says_what_the_server_answered_last(hasty: WandbServer, tmp_path: Path) -> None:

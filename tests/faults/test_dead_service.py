@@ -13,7 +13,7 @@ import pytest
 
 from flyte_wandb.testing import WandbServer
 from tests.faults import local_tasks
-from tests.faults.acting import told
+from tests.faults.acting import run_outcome
 from tests.offline import read
 from tests.remote import run_action
 from tests.services import kill_services, stopped_services
@@ -33,7 +33,7 @@ def test_a_run_is_opened_though_the_service_dies_while_it_waits_for_the_server(
         quick.wait_for(lambda server: server.held)
         kill_services(tmp_path)
     assert ended.result() == "r1-a0"
-    assert told(quick.run("r1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, [0, 1, 2])
 
 
 def test_a_run_whose_service_has_died_leaves_no_file_open(quick: WandbServer, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_silent_service_costs_the_bound_and_no_row(
         local_tasks.MEANWHILE.append(lambda: silence.enter_context(stopped_services(tmp_path)))
         assert run(tmp_path, local_tasks.logs_twice) == "r1-a0"
         assert asyncio.run(run_action(local_tasks.logs, rows=ROWS, folder=tmp_path, name="a1")) == "r1-a1"
-    assert told(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])
     quick.wait_for(lambda server: len(server.run("r1-a0").logged("row")) == 2 * ROWS, timeout=60)
     (log,) = tmp_path.glob("wandb/run-*-r1-a0/*.wandb")
     assert read(log).logged("row") == [0, 1, 2, 0, 1, 2]
@@ -66,4 +66,4 @@ def test_a_run_is_opened_though_the_service_is_silent(
     assert run(tmp_path, local_tasks.logs) == "r1-a0"
     with stopped_services(tmp_path):
         assert asyncio.run(run_action(local_tasks.logs, rows=ROWS, folder=tmp_path, name="a1")) == "r1-a1"
-    assert told(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])

@@ -9,7 +9,7 @@ import pytest
 
 from flyte_wandb.testing import WandbServer
 from tests.faults import forking_tasks
-from tests.faults.acting import start, told
+from tests.faults.acting import run_outcome, start
 
 ENDS = "terminated_worker -15; pool [1, 2]; executor [1, 2]; terminated_child -15"
 
@@ -27,6 +27,6 @@ def test_forked_workers_end_as_in_a_bare_task_and_leave_its_run_alone(
 ) -> None:
     result = start(task, server, tmp_path).wait()
     assert (result.value, result.exit_code) == (f"{ENDS}; {leaving}", 0), result.log
-    assert told(server.run("run1-a0")) == ("finished", 0, [0])
+    assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0])
     assert not server.run("run1-a0").preempting
     assert "ForkedError" not in result.log

@@ -12,7 +12,7 @@ import pytest
 
 from flyte_wandb.testing import WandbServer
 from tests.faults import tasks
-from tests.faults.acting import ROWS, start, told
+from tests.faults.acting import ROWS, run_outcome, start
 
 LIMITED = (
     "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "
@@ -38,6 +38,6 @@ def test_a_full_disk_costs_neither_result_nor_rows(
 ) -> None:
     result = start(tasks.logs_much, server, tmp_path, inputs={"rows": ROWS}, **small_disk).wait()
     assert (result.error, result.value) == (None, "run1-a0"), result.log
-    assert told(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
     (log,) = tmp_path.glob("**/run-2*/run-*.wandb")
     assert log.stat().st_size <= 64 * 1024

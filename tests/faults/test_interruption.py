@@ -17,9 +17,9 @@ from flyte_wandb.runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from flyte_wandb.runs._termination import PREEMPTED, Interruption
 
 
-def preemptible(interruption: Interruption, told: Callable[[], None]) -> AbstractContextManager[None]:
-    """Watch a call whose run tells W&B of SIGTERM by `told`."""
-    return SIGTERM_HANDLER.watching(WatchedCall(interruption=interruption, grace=60.0, mark=told))
+def preemptible(interruption: Interruption, notified: Callable[[], None]) -> AbstractContextManager[None]:
+    """Watch a call whose run tells W&B of SIGTERM by `notified`."""
+    return SIGTERM_HANDLER.watching(WatchedCall(interruption=interruption, grace=60.0, mark=notified))
 
 
 def term() -> None:
@@ -35,25 +35,25 @@ def handler() -> Iterator[Any]:
 
 
 @pytest.fixture
-def told() -> threading.Event:
-    """Is set when W&B is told."""
+def notified() -> threading.Event:
+    """Is set when W&B is notified."""
     return threading.Event()
 
 
-def test_sigterm_ends_a_function_of_the_main_thread_with_143(told: threading.Event) -> None:
+def test_sigterm_ends_a_function_of_the_main_thread_with_143(notified: threading.Event) -> None:
     interruption = Interruption()
-    with pytest.raises(SystemExit) as ended, preemptible(interruption, told.set), interruption.around_sync():
+    with pytest.raises(SystemExit) as ended, preemptible(interruption, notified.set), interruption.around_sync():
         term()
     assert ended.value.code == PREEMPTED == 143
     assert interruption.preempted
-    assert told.wait(10)
+    assert notified.wait(10)
 
 
-def test_sigterm_cancels_every_coroutine_of_the_loop(told: threading.Event) -> None:
+def test_sigterm_cancels_every_coroutine_of_the_loop(notified: threading.Event) -> None:
     both = [Interruption(), Interruption()]
 
     async def never(interruption: Interruption) -> None:
-        with preemptible(interruption, told.set), interruption.around_async():
+        with preemptible(interruption, notified.set), interruption.around_async():
             await asyncio.Event().wait()
 
     async def main() -> None:
@@ -68,9 +68,9 @@ def test_sigterm_cancels_every_coroutine_of_the_loop(told: threading.Event) -> N
     assert [one.preempted for one in both] == [True, True]
 
 
-def test_a_second_sigterm_does_not_disturb_the_clean_up(told: threading.Event) -> None:
+def test_a_second_sigterm_does_not_disturb_the_clean_up(notified: threading.Event) -> None:
     interruption, cleaned_up = Interruption(), []
-    with pytest.raises(SystemExit), preemptible(interruption, told.set), interruption.around_sync():
+    with pytest.raises(SystemExit), preemptible(interruption, notified.set), interruption.around_sync():
         try:
             term()
         finally:
@@ -79,20 +79,20 @@ def test_a_second_sigterm_does_not_disturb_the_clean_up(told: threading.Event) -
     assert cleaned_up == [True]
 
 
-def test_sigterm_before_the_function_has_started_does_not_let_it_start(told: threading.Event) -> None:
+def test_sigterm_before_the_function_has_started_does_not_let_it_start(notified: threading.Event) -> None:
     interruption = Interruption()
-    with preemptible(interruption, told.set):
+    with preemptible(interruption, notified.set):
         term()
         with pytest.raises(SystemExit), interruption.around_sync():
             raise AssertionError("it has started")
     assert interruption.over.is_set()
 
 
-def test_sigterm_ends_a_function_in_a_thread_that_an_event_loop_waits_for(told: threading.Event) -> None:
+def test_sigterm_ends_a_function_in_a_thread_that_an_event_loop_waits_for(notified: threading.Event) -> None:
     interruption, inside = Interruption(), threading.Event()
 
     def work() -> None:
-        with preemptible(interruption, told.set), interruption.around_sync():
+        with preemptible(interruption, notified.set), interruption.around_sync():
             inside.set()
             while not threading.Event().wait(0.01):
                 pass
@@ -109,12 +109,12 @@ def test_sigterm_ends_a_function_in_a_thread_that_an_event_loop_waits_for(told: 
     assert ended.value.code == PREEMPTED
 
 
-def test_a_wakeup_descriptor_of_somebody_else_stays(told: threading.Event) -> None:
+def test_a_wakeup_descriptor_of_somebody_else_stays(notified: threading.Event) -> None:
     read, write = os.pipe()
     os.set_blocking(write, False)
     before = signal.set_wakeup_fd(write)
     try:
-        with preemptible(Interruption(), told.set):
+        with preemptible(Interruption(), notified.set):
             pass
         assert signal.set_wakeup_fd(before) == write
     finally:
@@ -122,17 +122,17 @@ def test_a_wakeup_descriptor_of_somebody_else_stays(told: threading.Event) -> No
         os.close(write)
 
 
-def test_our_wakeup_descriptor_goes_with_the_handler(told: threading.Event) -> None:
-    with preemptible(Interruption(), told.set):
+def test_our_wakeup_descriptor_goes_with_the_handler(notified: threading.Event) -> None:
+    with preemptible(Interruption(), notified.set):
         pass
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_sigterm_ends_nothing_once_the_function_is_over(told: threading.Event) -> None:
+def test_sigterm_ends_nothing_once_the_function_is_over(notified: threading.Event) -> None:
     interruption = Interruption()
 
     async def main() -> str:
-        with preemptible(interruption, told.set):
+        with preemptible(interruption, notified.set):
             with interruption.around_async():
                 term()  # the body does not wait any more, so the loop cannot cancel it
             await asyncio.sleep(0)
@@ -154,34 +154,34 @@ def test_stop_ends_nothing_once_the_function_is_over() -> None:
     assert asyncio.run(main()) == "result"
 
 
-def test_a_handler_of_somebody_else_is_called_in_place_of_ending_the_function(told: threading.Event) -> None:
+def test_a_handler_of_somebody_else_is_called_in_place_of_ending_the_function(notified: threading.Event) -> None:
     called: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: called.append(number))
     try:
         interruption = Interruption()
-        with preemptible(interruption, told.set), interruption.around_sync():
+        with preemptible(interruption, notified.set), interruption.around_sync():
             term()
-        assert (called, interruption.preempted, told.wait(10)) == ([signal.SIGTERM], True, True)
+        assert (called, interruption.preempted, notified.wait(10)) == ([signal.SIGTERM], True, True)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_who_ignores_sigterm_goes_on_to_do_so(told: threading.Event) -> None:
+def test_who_ignores_sigterm_goes_on_to_do_so(notified: threading.Event) -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         interruption = Interruption()
-        with preemptible(interruption, told.set), interruption.around_sync():
+        with preemptible(interruption, notified.set), interruption.around_sync():
             term()
-        assert (interruption.preempted, told.is_set()) == (False, False)
+        assert (interruption.preempted, notified.is_set()) == (False, False)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_thread_cannot_handle_signals_and_leaves_them_alone(told: threading.Event) -> None:
+def test_a_thread_cannot_handle_signals_and_leaves_them_alone(notified: threading.Event) -> None:
     seen: list[Any] = []
 
     def work() -> None:
-        with preemptible(Interruption(), told.set):
+        with preemptible(Interruption(), notified.set):
             seen.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)

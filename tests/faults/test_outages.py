@@ -12,10 +12,10 @@ import wandb
 
 from flyte_wandb import OpenRunError, SettingError, wandb_config
 from flyte_wandb.testing import WandbServer
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.faults import local_tasks
-from tests.faults.acting import ROWS, on_disk, told, wait_for_rows
-from tests.pure.worlds import said
+from tests.faults.acting import ROWS, on_disk, run_outcome, wait_for_rows
+from tests.messages import own_messages
 from tests.remote import run_action
 from tests.services import kill_services
 from tests.versions import FLUSHES
@@ -64,7 +64,7 @@ def test_trouble_before_the_body_ends_as_on_error_says(
     assert "on_error='offline' or 'ignore'" in str(refused.value)
     assert run(tmp_path, on_error="ignore") == "no run"
     assert run(tmp_path, on_error="offline") == "r1-a0"
-    told_of = [message for message in said(caplog) if message.startswith("W&B did not open")]
+    told_of = [message for message in own_messages(caplog) if message.startswith("W&B did not open")]
     assert ["goes on without a run" in message for message in told_of] == [True, False]
     quick.heal()
     assert quick.runs == ()
@@ -125,7 +125,7 @@ def test_a_server_that_dies_costs_no_result_and_no_row(
 
     local_tasks.MEANWHILE.append(dies)
     assert run(tmp_path, local_tasks.logs_twice, settings={"finish_timeout": 1.0}) == "r1-a0"
-    assert told(quick.run("r1-a0")) == ("running", None, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a0")) == ("running", None, [0, 1, 2])
     wandb.teardown()
     log = on_disk(tmp_path)
     assert (log.logged("row"), log.exit_code) == (TWICE, 0)
@@ -141,7 +141,7 @@ def test_requests_that_are_refused_for_a_while_lose_nothing(
 ) -> None:
     local_tasks.MEANWHILE.append(lambda: quick.fault("file_stream", **trouble))
     assert run(tmp_path, local_tasks.logs_twice) == "r1-a0"
-    assert told(quick.run("r1-a0")) == ("finished", 0, TWICE)
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)
 
 
 def test_a_server_that_comes_back_gets_everything(quick: WandbServer, tmp_path: Path) -> None:
@@ -155,14 +155,14 @@ def test_a_server_that_comes_back_gets_everything(quick: WandbServer, tmp_path: 
 
     local_tasks.MEANWHILE.append(goes_and_comes)
     assert run(tmp_path, local_tasks.logs_twice) == "r1-a0"
-    assert told(quick.run("r1-a0")) == ("finished", 0, [0, 1, 2, "unheard", 0, 1, 2])
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, [0, 1, 2, "unheard", 0, 1, 2])
 
 
 def test_the_death_of_the_service_costs_no_result_and_nothing_that_was_on_the_disk(
     quick: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def messages() -> list[str]:
-        return [message for message in said(caplog) if "service process has died" in message]
+        return [message for message in own_messages(caplog) if "service process has died" in message]
 
     def kills() -> None:
         wait_for_rows(quick, ROWS, "r1-a0")
@@ -174,19 +174,19 @@ def test_the_death_of_the_service_costs_no_result_and_nothing_that_was_on_the_di
 
     local_tasks.MEANWHILE.append(kills)
     assert run(tmp_path, local_tasks.logs_twice) == "r1-a0"
-    assert told(quick.run("r1-a0")) == ("running", None, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a0")) == ("running", None, [0, 1, 2])
     assert on_disk(tmp_path).logged("row") == ([0, 1, 2] if FLUSHES else [])
     (message,) = messages()
     assert str(next(tmp_path.glob("wandb/run-2*"))) in message
     assert run(tmp_path, name="a1") == "r1-a1"
-    assert told(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])
 
 
 def test_a_service_that_died_between_two_tasks_is_replaced(quick: WandbServer, tmp_path: Path) -> None:
     assert run(tmp_path, name="a1") == "r1-a1"
     kill_services(tmp_path)
     assert run(tmp_path, name="a2") == "r1-a2"
-    assert [told(record) for record in quick.runs] == [("finished", 0, [0, 1, 2])] * 2
+    assert [run_outcome(record) for record in quick.runs] == [("finished", 0, [0, 1, 2])] * 2
 
 
 def test_the_death_of_the_service_hides_no_exception(quick: WandbServer, tmp_path: Path) -> None:
@@ -194,4 +194,4 @@ def test_the_death_of_the_service_hides_no_exception(quick: WandbServer, tmp_pat
     kill_services(tmp_path)
     with pytest.raises(ConnectionError, match="the user's own"):
         run(tmp_path, local_tasks.flaky)
-    assert told(quick.run("r1-a0")) == ("failed", 1, [0, 1, 2])
+    assert run_outcome(quick.run("r1-a0")) == ("failed", 1, [0, 1, 2])

@@ -12,7 +12,7 @@ from flyte_wandb.testing import ContainerResult, WandbServer, run_container
 from tests.checkout import process_environ
 from tests.distributions import install
 from tests.faults import tasks
-from tests.faults.acting import QUICK, ROWS, told
+from tests.faults.acting import QUICK, ROWS, run_outcome
 
 DECISIONS = ["detect_topology", "locate_rank", "choose_initializer", "compute_run_id", "compute_group"]
 OTHERS = ["contribute_run_settings", "run_started", "run_finished"]
@@ -35,7 +35,7 @@ def test_a_plugin_that_raises_where_it_only_adds_or_watches_costs_nothing(
 ) -> None:
     result = run_with("".join(map(raising, OTHERS)), server, tmp_path, monkeypatch)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
-    assert told(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
     for hook in OTHERS:
         assert f"the task goes on: plugin 'acme' failed in {hook}: LookupError: no team" in result.log
 
@@ -46,7 +46,7 @@ def test_a_plugin_that_hangs_costs_its_time_limit(
     hanging = "@hookimpl\ndef run_started(plan):\n    threading.Event().wait()\n"
     result = run_with(hanging, server, tmp_path, monkeypatch)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
-    assert told(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
     assert "run_started of plugin 'acme' has not ended after 5 s" in result.log
 
 
@@ -98,4 +98,4 @@ def test_a_plugin_that_raises_where_it_decides_stops_the_task_before_its_run(
         *(f"HookError plugin 'acme' failed in {hook}: LookupError: no team" for hook in DECISIONS),
         "r1-a0",
     ], result.stderr
-    assert [told(record) for record in server.runs] == [("finished", 0, [0])]
+    assert [run_outcome(record) for record in server.runs] == [("finished", 0, [0])]

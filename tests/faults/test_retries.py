@@ -13,11 +13,11 @@ import wandb
 from flyte_wandb import wandb_config, wandb_init
 from flyte_wandb.testing import ContainerResult, WandbServer, run_container
 from tests.conftest import LocalRun
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.faults import local_tasks, tasks
-from tests.faults.acting import QUICK, ROWS, told
+from tests.faults.acting import QUICK, ROWS, run_outcome
 from tests.links.rendering import filled, wire_links
-from tests.pure.worlds import said
+from tests.messages import own_messages
 from tests.remote import run_action
 
 
@@ -35,7 +35,7 @@ def test_a_local_retry_goes_on_with_its_run(quick: WandbServer, run_local: Local
     run_id = run_local(local_tasks.flaky.override(retries=1), ROWS)
     (record,) = quick.runs
     assert (record.id, record.resumed, record.restarted) == (run_id, 1, 0)
-    assert told(record) == ("finished", 0, [0, 1, 2, 0, 1, 2])
+    assert run_outcome(record) == ("finished", 0, [0, 1, 2, 0, 1, 2])
     assert record.tags == ("attempt-2",)
     assert record.config["flyte"]["attempt"] == 2
 
@@ -62,7 +62,7 @@ def test_a_run_that_starts_at_a_step_is_gone_on_with_by_a_local_retry(
     local_tasks.FAILURES.append(ConnectionError("the node went away"))
     opened = run_local(local_tasks.flaky.override(retries=1), ROWS, context=wandb_config(**start))
     record = base.run(opened)
-    assert told(record) == ("finished", 0, [0, 1, 0, 1, 2, 0, 1, 2])  # a fork has the rows of its parent, too
+    assert run_outcome(record) == ("finished", 0, [0, 1, 0, 1, 2, 0, 1, 2])  # a fork has the rows of its parent, too
     assert [row["_step"] for row in record.history] == list(range(8))
     assert (opened if run_id is None else run_id, record.restarted) == (opened, 0)
 
@@ -103,7 +103,7 @@ def test_a_local_retry_can_have_a_run_of_its_own(quick: WandbServer, run_local: 
     context = wandb_config(on_retry="new", id="exp")
     assert run_local(local_tasks.flaky.override(retries=1), ROWS, context=context) == "exp-attempt-2"
     assert [(record.id, record.group) for record in quick.runs] == [("exp", "exp"), ("exp-attempt-2", "exp")]
-    assert [told(record)[:2] for record in quick.runs] == [("failed", 1), ("finished", 0)]
+    assert [run_outcome(record)[:2] for record in quick.runs] == [("failed", 1), ("finished", 0)]
 
 
 def test_a_remote_retry_goes_on_with_its_run(server: WandbServer, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_remote_retry_goes_on_with_its_run(server: WandbServer, tmp_path: Path
     assert second.value == "run1-a0", second.log
     (record,) = server.runs
     assert (record.resumed, record.restarted, record.tags) == (1, 0, ("attempt-2",))
-    assert told(record) == ("finished", 0, [0, 1, 2, 0, 1, 2])
+    assert run_outcome(record) == ("finished", 0, [0, 1, 2, 0, 1, 2])
     assert record.config["flyte"]["attempt"] == 2
 
 
@@ -121,7 +121,7 @@ def test_a_remote_retry_can_have_a_run_of_its_own(base: WandbServer, tmp_path: P
     values = [attempt(number, base, tmp_path, **settings).value for number in (1, 2)]
     assert values == [None, "run1-a0-attempt-2"]
     _, *records = base.runs
-    assert [(record.id, record.group, told(record)[0]) for record in records] == [
+    assert [(record.id, record.group, run_outcome(record)[0]) for record in records] == [
         ("run1-a0", "run1-a0", "failed"),
         ("run1-a0-attempt-2", "run1-a0", "finished"),
     ]
@@ -162,10 +162,10 @@ def test_a_checkpoint_takes_the_run_back_where_the_server_can(
     assert attempt_here(2, tmp_path, monkeypatch, **settings) == "r1-a0"
     (record,) = quick.runs
     kept = [0] if can_rewind else [0, 1, 2]
-    assert told(record) == ("finished", 0, [*kept, 0, 1, 2])
+    assert run_outcome(record) == ("finished", 0, [*kept, 0, 1, 2])
     assert [row["_step"] for row in record.history] == list(range(len(kept) + ROWS))
     assert (record.resumed, record.restarted) == (1, 0)
-    warned = [message for message in said(caplog) if "goes on at its end, not after step 0" in message]
+    warned = [message for message in own_messages(caplog) if "goes on at its end, not after step 0" in message]
     assert len(warned) == (0 if can_rewind else 1)
 
 
@@ -174,5 +174,5 @@ def test_a_shared_run_cannot_be_taken_back_and_says_so(
 ) -> None:
     for number in (1, 2):
         attempt_here(number, tmp_path, monkeypatch, checkpoint_step=0)
-    assert [message for message in said(caplog) if "use joinable=False" in message] != []
-    assert told(quick.run("r1-a0")) == ("finished", 0, [0, 1, 2, 0, 1, 2])
+    assert [message for message in own_messages(caplog) if "use joinable=False" in message] != []
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, [0, 1, 2, 0, 1, 2])

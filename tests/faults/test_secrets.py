@@ -31,7 +31,7 @@ def test_no_key_is_written_anywhere(server: WandbServer, tmp_path: Path) -> None
     ]
     assert [bool(result.error) for result in ended] == [True, False, True]
     assert (server.run("run1-a1").state, [result.value for result in ended]) == ("failed", [None, "run1-a2", None])
-    written = {**dict(files(tmp_path)), **dict(said(ended, server, environ, tmp_path))}
+    written = {**dict(files(tmp_path)), **dict(printed_or_sent(ended, server, environ, tmp_path))}
     assert len(written) > 20
     assert [
         where for where, content in written.items() if SECRET.encode() in content or known.encode() in content
@@ -45,7 +45,7 @@ def files(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
 
 
-def said(
+def printed_or_sent(
     ended: list[ContainerResult], server: WandbServer, environ: dict[str, str], folder: Path
 ) -> Iterator[tuple[str, bytes]]:
     """Yield everything that was printed, told to W&B or to Flyte, or that travels with a task."""

@@ -14,7 +14,7 @@ import pytest
 from flyte_wandb import RunInUseError, wandb_config
 from flyte_wandb.testing import Container, WandbServer, start_ranks
 from tests.faults import local_tasks, tasks
-from tests.faults.acting import QUICK, ROWS, proceed, start, told, wait_for_rows
+from tests.faults.acting import QUICK, ROWS, proceed, run_outcome, start, wait_for_rows
 from tests.remote import run_action
 
 SHARED = wandb_config(run_mode="shared")
@@ -36,7 +36,7 @@ def test_the_kill_of_a_primary_leaves_the_rows_of_all_and_no_end(server: WandbSe
     primary.process.send_signal(signal.SIGKILL)
     assert [primary.wait().exit_code, secondary.wait().exit_code] == [-9, 0]
     assert [rows_of(server, rank) for rank in (0, 1)] == [[0, 1, 2]] * 2
-    assert told(server.run("run1-a0"))[:2] == ("running", None)
+    assert run_outcome(server.run("run1-a0"))[:2] == ("running", None)
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["late", "killed"])
@@ -46,10 +46,10 @@ def test_a_secondary_that_is_late_or_killed_leaves_the_run_to_its_primary(
     primary, secondary = start_two(tasks.waits_as_a_rank, server, tmp_path, rows=ROWS, waiting=1)
     assert primary.wait().error is None
     server.wait_for(lambda server: rows_of(server, 1) == [0, 1, 2])
-    assert told(server.run("run1-a0"))[:2] == ("finished", 0)
+    assert run_outcome(server.run("run1-a0"))[:2] == ("finished", 0)
     secondary.process.send_signal(signal.SIGKILL) if killed else proceed(tmp_path)
     assert secondary.wait().exit_code == (-9 if killed else 0)
-    assert told(server.run("run1-a0"))[:2] == ("finished", 0)
+    assert run_outcome(server.run("run1-a0"))[:2] == ("finished", 0)
     assert rows_of(server, 1) == ([0, 1, 2] if killed else [0, 1, 2, 0, 1, 2])
 
 
@@ -58,7 +58,7 @@ def test_first_inits_that_collide_share_the_run(server: WandbServer, tmp_path: P
     both = start_two(tasks.waits_as_a_rank, server, tmp_path, rows=ROWS, waiting=-1)
     assert [rank.wait().exit_code for rank in both] == [0, 0]
     assert [rows_of(server, rank) for rank in (0, 1)] == [[0, 1, 2]] * 2
-    assert told(server.run("run1-a0"))[:2] == ("finished", 0)
+    assert run_outcome(server.run("run1-a0"))[:2] == ("finished", 0)
 
 
 def test_a_parent_that_ends_before_its_child_tells_the_state_and_the_childs_rows_arrive(
@@ -72,7 +72,7 @@ def test_a_parent_that_ends_before_its_child_tells_the_state_and_the_childs_rows
     proceed(tmp_path)
     assert child.wait().error is None
     (record,) = server.runs
-    assert told(record) == ("finished", 0, [0, 1, 2] * 3)
+    assert run_outcome(record) == ("finished", 0, [0, 1, 2] * 3)
     assert [writer.completed for writer in record.writers] == [True, False]
 
 
@@ -95,7 +95,7 @@ def test_one_explicit_id_for_two_tasks_of_a_process_is_an_error_that_names_both(
     assert isinstance(error, RunInUseError)
     assert "the run id 'mine' of action 'a2' is in use by action 'a1'" in str(error)
     assert isinstance(cancelled, asyncio.CancelledError)
-    assert told(quick.run("mine")) == ("failed", 1, [0, 1, 2])
+    assert run_outcome(quick.run("mine")) == ("failed", 1, [0, 1, 2])
 
 
 def test_one_explicit_id_for_two_tasks_of_two_processes_loses_no_rows(server: WandbServer, tmp_path: Path) -> None:
@@ -107,5 +107,5 @@ def test_one_explicit_id_for_two_tasks_of_two_processes_loses_no_rows(server: Wa
     proceed(tmp_path)
     assert first.wait().error is None
     (record,) = server.runs
-    assert told(record) == ("finished", 0, [0, 1, 2] * 3)
+    assert run_outcome(record) == ("finished", 0, [0, 1, 2] * 3)
     assert len(record.writers) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from flyte_wandb.testing import WandbServer
 from tests.faults import tasks
-from tests.faults.acting import ROWS, on_disk, proceed, start, told, wait_for_rows
+from tests.faults.acting import ROWS, on_disk, proceed, run_outcome, start, wait_for_rows
 from tests.versions import with_torch
 
 
@@ -22,7 +22,7 @@ def test_sigterm_lets_a_body_that_blocks_the_loop_end_with_its_result(server: Wa
     proceed(tmp_path)
     result = container.wait()
     assert (result.exit_code, result.error, result.value) == (0, None, ROWS), result.log
-    assert told(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
 
 
 def test_sigkill_leaves_what_was_logged(server: WandbServer, tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_sigkill_leaves_what_was_logged(server: WandbServer, tmp_path: Path) -> 
     container.process.kill()
     result = container.wait()
     assert (result.exit_code, result.error, result.value) == (-signal.SIGKILL, None, None)
-    assert told(server.run("run1-a0")) == ("running", None, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("running", None, [0, 1, 2])
     assert on_disk(tmp_path).logged("row") == [0, 1, 2]
 
 
@@ -49,7 +49,7 @@ def test_sigint_stays_a_keyboard_interrupt(server: WandbServer, tmp_path: Path) 
     wait_for_rows(server, ROWS)
     container.process.send_signal(signal.SIGINT)
     assert container.wait().exit_code == 1
-    assert told(server.run("run1-a0")) == ("failed", 1, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("failed", 1, [0, 1, 2])
 
 
 def test_sigterm_reaches_the_ranks_of_elastic(server: WandbServer, tmp_path: Path) -> None:
@@ -60,4 +60,4 @@ def test_sigterm_reaches_the_ranks_of_elastic(server: WandbServer, tmp_path: Pat
     result = container.wait()
     assert result.error is not None
     assert "got signal: 15" in result.error
-    assert told(server.run("run1-a0")) == ("preempted", 143, [0, 1, 2])
+    assert run_outcome(server.run("run1-a0")) == ("preempted", 143, [0, 1, 2])

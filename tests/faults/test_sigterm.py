@@ -16,7 +16,7 @@ import pytest
 
 from flyte_wandb.testing import Container, WandbServer
 from tests.faults import sigterm_tasks
-from tests.faults.acting import start, told
+from tests.faults.acting import run_outcome, start
 from tests.faults.sigterm_tasks import READY
 from tests.offline import read
 from tests.versions import with_torch
@@ -137,7 +137,7 @@ def test_sigterm_while_the_run_is_being_opened_keeps_the_function_from_starting(
         container.process.send_signal(signal.SIGTERM)
     result = container.wait()
     assert (result.exit_code, result.value) == (143, None), result.log
-    assert told(server.run("run1-a0")) == ("preempted", 143, [])
+    assert run_outcome(server.run("run1-a0")) == ("preempted", 143, [])
 
 
 def test_sigterm_ends_elastic_ranks_in_native_code(server: WandbServer, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from flyte_wandb import RunStoppedError
 from flyte_wandb.testing import WandbServer
 from tests.faults import local_tasks
-from tests.faults.acting import ROWS, told
+from tests.faults.acting import ROWS, run_outcome
 from tests.remote import run_action
 
 TASKS = {"r1-a1": local_tasks.never_ends, "r1-a2": local_tasks.never_ends_in_thread}
@@ -28,4 +28,4 @@ def test_a_run_that_is_stopped_ends_its_task(quick: WandbServer, tmp_path: Path)
     errors = asyncio.run(stopped())
     assert [type(error) for error in errors] == [RunStoppedError, RunStoppedError]
     assert {str(error) for error in errors} == {"the run was stopped in W&B's UI"}
-    assert [told(quick.run(run_id)) for run_id in TASKS] == [("failed", 1, [0, 1, 2])] * 2
+    assert [run_outcome(quick.run(run_id)) for run_id in TASKS] == [("failed", 1, [0, 1, 2])] * 2

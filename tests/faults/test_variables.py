@@ -13,10 +13,10 @@ from flyte_wandb import OpenRunError, wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._variables import find_variable_faults
 from tests.conftest import LocalRun
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.faults import local_tasks
 from tests.faults.acting import ROWS
-from tests.pure.worlds import said
+from tests.messages import own_messages
 from tests.remote import run_action
 
 KEY = "k3y" * 13 + "k"
@@ -58,8 +58,10 @@ def test_a_malformed_variable_is_wandb_not_opening_a_run(
         assert KEY not in f"{refused.value}{refused.value.__cause__}"
     assert run(tmp_path, on_error="ignore") == "no run"
     assert run(tmp_path, on_error="offline") == "r1-a0"
-    assert [message for message in said(caplog) if fault in message and "goes on with an offline run" in message] != []
-    assert [message for message in said(caplog) if "was not kept" in message] == []
+    assert [
+        message for message in own_messages(caplog) if fault in message and "goes on with an offline run" in message
+    ] != []
+    assert [message for message in own_messages(caplog) if "was not kept" in message] == []
     assert KEY not in caplog.text
     assert quick.runs == ()
 
@@ -84,7 +86,7 @@ def test_offline_no_key_is_needed_in_whatever_order_the_variables_stand(
         return this_run().offline, this_run().project
 
     assert wandb_init(function)() == (True, "vision")
-    assert [message for message in said(caplog) if "WANDB_API_KEY" in message] == []
+    assert [message for message in own_messages(caplog) if "WANDB_API_KEY" in message] == []
 
 
 def test_an_offline_run_says_once_which_variable_it_goes_on_without(
@@ -93,7 +95,7 @@ def test_an_offline_run_says_once_which_variable_it_goes_on_without(
     monkeypatch.setenv("WANDB_TAGS", "a,,b")
     for _ in range(2):
         run(tmp_path, mode="offline")
-    (message,) = [message for message in said(caplog) if "WANDB_TAGS" in message]
+    (message,) = [message for message in own_messages(caplog) if "WANDB_TAGS" in message]
     assert message.startswith("a run that reaches no server goes on without one of W&B's variables: WANDB_TAGS='a,,b'")
 
 

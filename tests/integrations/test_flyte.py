@@ -12,7 +12,7 @@ import pytest
 from flyte_wandb import wandb_init
 from flyte_wandb.testing import WandbServer, run_container
 from tests.conftest import LocalRun
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.integrations import tasks
 from tests.remote import run_action
 

@@ -13,7 +13,7 @@ from flyte_wandb import get_wandb_run, wandb_init
 from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT
 from tests.conftest import LocalRun
-from tests.container.tasks import this_run
+from tests.current import this_run
 from tests.integrations.pages import task_of
 from tests.offline import by_id
 from tests.versions import with_torch
@@ -27,7 +27,7 @@ def model() -> Any:
     return transformers.GPT2LMHeadModel(config)
 
 
-def rows() -> list[dict[str, Any]]:
+def training_rows() -> list[dict[str, Any]]:
     return [{"input_ids": torch.tensor([1, 2, 3]), "labels": torch.tensor([1, 2, 3])} for _ in range(4)]
 
 
@@ -40,7 +40,7 @@ def arguments(**options: Any) -> Any:
 @pytest.fixture
 def fine_tune(clean_client: None) -> Any:
     """The task of the page."""
-    names = {"TrainingArguments": arguments, "Trainer": transformers.Trainer, "model": model, "rows": rows}
+    names = {"TrainingArguments": arguments, "Trainer": transformers.Trainer, "model": model, "rows": training_rows}
     return task_of(ROOT / "docs" / "integrations.md", "fine_tune", env=env, **names)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import flyte
 from flyte.clustered import ClusteredTaskEnvironment
 
-from flyte_wandb import get_wandb_run, wandb_config, wandb_init
+from flyte_wandb import wandb_config, wandb_init
+from tests.current import this_run
 from tests.ranks.tasks import work
 
 PLACE: Any = {"project": "the vision", "entity": "team"}
@@ -44,8 +45,7 @@ env = flyte.TaskEnvironment(name="links")
 
 
 def _log() -> str:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"x": 1})
     return run.id
 

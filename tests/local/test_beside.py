@@ -12,7 +12,7 @@ import pytest
 from flyte_wandb import hookimpl, use_plugin, wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun, own_config
-from tests.container.tasks import this_run
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="beside")
 TRIES: list[int] = []

@@ -16,7 +16,7 @@ from wandb.sdk.lib.config_util import ConfigError
 from flyte_wandb import wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun, own_config
-from tests.container.tasks import this_run
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="configuration")
 TRIES: list[int] = []

@@ -12,8 +12,9 @@ import flyte
 import pytest
 import wandb
 
-from flyte_wandb import get_wandb_run, wandb_config, wandb_init
+from flyte_wandb import wandb_config, wandb_init
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.offline import by_id, logs
 
 env = flyte.TaskEnvironment(name="outcomes")
@@ -46,8 +47,7 @@ def goes_on_after_sigterm() -> str:
     assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # else it would end these tests
     with contextlib.suppress(SystemExit):
         signal.raise_signal(signal.SIGTERM)
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"saved": True})
     return run.id
 
@@ -91,8 +91,7 @@ def test_a_cancelled_task_fails_its_run_and_stays_cancelled(run_local: LocalRun,
 @env.task
 async def flaky() -> str:
     ATTEMPTS.append(1)
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"attempt": len(ATTEMPTS)})
     if len(ATTEMPTS) == 1:
         raise RuntimeError("try again")
@@ -137,8 +136,7 @@ def test_a_broken_client_hides_nobodys_exception(run_local: LocalRun) -> None:
 @wandb_init
 @env.task
 def finishes_itself() -> str:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.finish(exit_code=5)
     return run.id
 
@@ -152,8 +150,7 @@ def test_a_run_that_the_task_finished_itself_is_left_as_it_is(run_local: LocalRu
 @env.task
 async def child_that_outlives() -> str:
     await GATE.wait()
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"late": 1})
     return run.id
 
@@ -163,8 +160,7 @@ async def child_that_outlives() -> str:
 async def parent_that_ends_first() -> str:
     CHILDREN.append(asyncio.ensure_future(child_that_outlives()))
     await asyncio.sleep(0)
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     return run.id
 
 

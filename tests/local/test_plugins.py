@@ -31,8 +31,8 @@ from tests.checkout import process_environ
 from tests.conftest import LocalRun, own_config
 from tests.distributions import install
 from tests.links.rendering import wire_links
+from tests.messages import own_messages
 from tests.offline import by_id
-from tests.pure.worlds import said
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="plugins")
@@ -129,7 +129,7 @@ def test_a_contribution_that_cannot_be_used_is_left_out_and_told(
     with use_plugin(Adds(answer), name="acme"), use_plugin(Adds({"tags": ["kept"]}), name="other"):
         assert run_local(child, 1) == "mine"
     assert by_id(tmp_path)["mine"].tags == ["user", "kept"]
-    assert said(caplog) == [message]
+    assert own_messages(caplog) == [message]
 
 
 class Raises(Mapping[str, Any]):
@@ -175,7 +175,7 @@ def test_what_w_and_b_cannot_write_is_left_out_and_told_and_the_task_goes_on(
     log = by_id(tmp_path)["mine"]
     assert (log.tags, log.exit_code) == (["user", "kept"], 0)
     assert own_config(log) == {"lr": 0.1, "a": [1], "b": {"2": "x"}, "c": "builtins.int"}
-    told = said(caplog)
+    told = own_messages(caplog)
     assert len(told) == len(UNWRITABLE)
     for number, (message, (_, fault)) in enumerate(zip(told, UNWRITABLE, strict=True)):
         assert message.startswith(f"contribute_run_settings of plugin 'acme{number}' answered ")
@@ -268,7 +268,7 @@ def test_an_observer_that_fails_harms_neither_task_nor_other_observers(
         assert run_local(child, 1) == "mine"
     assert [one[1] for one in seen] == ["started", "finished"]
     assert by_id(tmp_path)["mine"].exit_code == 0
-    assert said(caplog) == [
+    assert own_messages(caplog) == [
         "the task goes on: plugin 'acme' failed in run_started: RuntimeError: no webhook",
         "the task goes on: plugin 'acme' failed in run_finished: SystemError: none here either",
     ]
@@ -292,7 +292,7 @@ def test_an_observer_that_hangs_is_left_behind(
     released.set()
     assert ended.wait(60)
     assert by_id(tmp_path)["mine"].exit_code == 0
-    (message,) = said(caplog)
+    (message,) = own_messages(caplog)
     assert message.startswith("run_finished of plugin 'acme' has not ended after 0.01 s; the task does not wait for it")
 
 
@@ -301,7 +301,7 @@ def test_the_decisions_of_a_task_and_their_authors_are_logged_for_debugging(
 ) -> None:
     with caplog.at_level(logging.DEBUG, "flyte_wandb"):
         run_local(child, 1)
-    lines = [message for message in said(caplog) if message.startswith("action ")]
+    lines = [message for message in own_messages(caplog) if message.startswith("action ")]
     assert [line.partition(": ")[2] for line in lines] == [
         "locate_rank -> Part(label=None, index=0, size=1) by plugin 'builtin'",
         "choose_initializer -> <Role.PRIMARY: 'primary'> by plugin 'builtin'",

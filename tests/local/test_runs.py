@@ -11,16 +11,11 @@ import wandb
 
 from flyte_wandb import get_wandb_run, wandb_config, wandb_init
 from tests.conftest import LocalRun, own_config
+from tests.current import this_run
 from tests.offline import by_id, logs
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="runs")
-
-
-def this_id() -> str:
-    run = get_wandb_run()
-    assert run is not None
-    return run.id
 
 
 def action_id() -> str:
@@ -32,8 +27,7 @@ def action_id() -> str:
 @wandb_init
 @env.task
 async def auto_child(x: int) -> tuple[str, int]:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"child": x})
     return run.id, id(run)
 
@@ -41,8 +35,7 @@ async def auto_child(x: int) -> tuple[str, int]:
 @wandb_init(run_mode="new")
 @env.task
 async def new_child(x: int) -> tuple[str, str]:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"child": x})
     return run.id, action_id()
 
@@ -50,8 +43,7 @@ async def new_child(x: int) -> tuple[str, str]:
 @wandb_init(run_mode="shared", config={"shared": True})
 @env.task
 def shared_child(x: int) -> tuple[str, int]:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"child": x})
     return run.id, id(run)
 
@@ -85,8 +77,7 @@ async def passes_on(x: int) -> str:
 @wandb_init(project="vision", tags=["a", "b"], config={"lr": 0.1})
 @env.task
 async def parent(n: int) -> tuple[str, int]:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"parent": n})
     children = await asyncio.gather(*(auto_child(x) for x in range(n)))
     assert children == [(run.id, id(run))] * n
@@ -114,7 +105,7 @@ def test_auto_and_shared_children_write_to_the_very_run_of_their_parent(run_loca
 async def parent_of_new() -> tuple[str, list[str]]:
     children = await asyncio.gather(*(new_child(x) for x in range(3)))
     assert [run_id for run_id, _ in children] == [expected for _, expected in children]
-    return this_id(), [run_id for run_id, _ in children]
+    return this_run().id, [run_id for run_id, _ in children]
 
 
 @pytest.mark.usefixtures("offline")
@@ -129,8 +120,7 @@ def test_new_children_have_runs_of_their_own_named_after_their_actions(run_local
 @wandb_init
 @env.task
 async def sibling(x: int) -> tuple[str, bool]:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     for step in range(5):
         run.log({"x": x, "at": step})
         await asyncio.sleep(0)
@@ -156,7 +146,7 @@ def test_siblings_below_an_untracked_task_never_see_each_others_run(run_local: L
 @env.task
 def root_sync() -> str:
     shared_child(1)
-    return this_id()
+    return this_run().id
 
 
 @pytest.mark.usefixtures("offline")
@@ -176,7 +166,7 @@ def test_a_shared_task_without_a_parent_is_refused_before_its_body(run_local: Lo
 @env.task
 async def closed_parent(shared: bool) -> tuple[str, str]:
     child, _ = await (shared_child.aio(1) if shared else auto_child(1))
-    return this_id(), child
+    return this_run().id, child
 
 
 @pytest.mark.usefixtures("offline")
@@ -217,16 +207,16 @@ async def parent_with_settings() -> tuple[str, list[str]]:
     first, _ = await new_child(1)
     with wandb_config(project="inner"):
         second, _ = await new_child(2)
-    return this_id(), [first, second]
+    return this_run().id, [first, second]
 
 
 @wandb_init(id="resnet")
 @env.task
 async def named_parent() -> str:
-    assert this_id() == "resnet"
+    assert this_run().id == "resnet"
     (run_id, _), (own, action) = await auto_child(1), await new_child(1)
     assert (run_id, own) == ("resnet", action)
-    return this_id()
+    return this_run().id
 
 
 @pytest.mark.usefixtures("offline")
@@ -240,7 +230,7 @@ def test_an_id_in_a_decorator_names_its_task_only(run_local: LocalRun, tmp_path:
 @env.task
 async def parent_of_map() -> tuple[str, list[str]]:
     children = [child async for child in flyte.map.aio(new_child, range(3))]
-    return this_id(), [child[0] for child in children if not isinstance(child, Exception)]
+    return this_run().id, [child[0] for child in children if not isinstance(child, Exception)]
 
 
 @pytest.mark.usefixtures("offline")

@@ -96,7 +96,7 @@ def offline_run(tmp_path: Path, clean_client: None) -> Callable[..., Path]:
     return written
 
 
-def kept(folder: Path, **about: Any) -> Path:
+def mark_kept(folder: Path, **about: Any) -> Path:
     """Make an offline run's folder look like one that a task has kept."""
     (folder / "offline.json").write_text(json.dumps({"run_id": "r1", "project": "p", **about}))
     return folder

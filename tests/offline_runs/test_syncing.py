@@ -20,7 +20,7 @@ from flyte_wandb.wandb_client._log_file import can_append
 from tests.cli.running import run
 from tests.container import tasks
 from tests.offline import read
-from tests.offline_runs.conftest import KEY, SETTINGS, kept
+from tests.offline_runs.conftest import KEY, SETTINGS, mark_kept
 
 Write = Callable[..., Path]
 APPENDS = pytest.mark.skipif(not can_append(), reason="this version of wandb cannot append to a run")
@@ -34,11 +34,11 @@ def sync_command(*arguments: object, folder: Path, server: WandbServer) -> subpr
     return run("sync", *map(str, arguments), folder=folder, environ=server.environ)
 
 
-def steps(record: RunRecord) -> list[tuple[int, int]]:
+def logged_steps(record: RunRecord) -> list[tuple[int, int]]:
     return [(row["_step"], row["x"]) for row in record.history]
 
 
-def told(outcomes: tuple[SyncOutcome, ...]) -> list[tuple[str | None, str]]:
+def statuses(outcomes: tuple[SyncOutcome, ...]) -> list[tuple[str | None, str]]:
     return [(outcome.run_id, outcome.status) for outcome in outcomes]
 
 
@@ -130,7 +130,7 @@ def test_a_torn_log_arrives_up_to_its_tear_and_its_run_has_failed(
         ("failed", wanted[record.id]) for record in server.runs
     ]
     asked = server.requests["*"]
-    assert ("in-rows", "skipped") in told(sync_wandb_runs(tmp_path / "wandb"))
+    assert ("in-rows", "skipped") in statuses(sync_wandb_runs(tmp_path / "wandb"))
     assert server.requests["*"] == asked
 
 
@@ -139,11 +139,11 @@ def test_a_torn_log_arrives_up_to_its_tear_and_its_run_has_failed(
 def test_the_attempts_of_a_run_follow_each_other(server: WandbServer, offline_run: Write, tmp_path: Path) -> None:
     offline_run(rows=2, second=1, exit_code=1)
     offline_run(rows=2, first=10, second=2)
-    assert told(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "synced")] * 2
-    assert steps(server.run("r1")) == [(0, 0), (1, 1), (2, 10), (3, 11)]
+    assert statuses(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "synced")] * 2
+    assert logged_steps(server.run("r1")) == [(0, 0), (1, 1), (2, 10), (3, 11)]
     offline_run(rows=1, first=20, second=3, exit_code=3)
-    assert told(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "skipped")] * 2 + [("r1", "synced")]
-    assert steps(server.run("r1"))[-1] == (4, 20)
+    assert statuses(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "skipped")] * 2 + [("r1", "synced")]
+    assert logged_steps(server.run("r1"))[-1] == (4, 20)
     assert (server.run("r1").state, server.run("r1").exit_code) == ("failed", 3)
     assert len(list(tmp_path.glob("wandb/*/*.wandb.synced"))) == 3
 
@@ -154,9 +154,9 @@ def test_an_attempt_of_a_task_goes_on_also_where_its_log_does_not_say_so(
     server: WandbServer, offline_run: Write, tmp_path: Path
 ) -> None:
     server.put_run("r1", project="p", history=ROWS[:2])
-    kept(offline_run(rows=1, second=1, first=10, resume=None))
-    assert told(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "synced")]
-    assert steps(server.run("r1")) == [(0, 0), (1, 1), (2, 10)]
+    mark_kept(offline_run(rows=1, second=1, first=10, resume=None))
+    assert statuses(sync_wandb_runs(tmp_path / "wandb")) == [("r1", "synced")]
+    assert logged_steps(server.run("r1")) == [(0, 0), (1, 1), (2, 10)]
 
 
 @pytest.mark.skipif(can_append(), reason="this version of wandb appends to a run")
@@ -183,7 +183,7 @@ def test_an_upload_that_was_cut_off_is_done_again_and_no_row_is_there_twice(
     server.heal()
     (outcome,) = sync_wandb_runs(folder)
     assert (outcome.status, outcome.rows) == ("synced", 5), outcome.reason
-    assert steps(server.run("r1")) == [(step, step) for step in range(5)]
+    assert logged_steps(server.run("r1")) == [(step, step) for step in range(5)]
 
 
 def note(folder: Path, before: int) -> None:
@@ -215,19 +215,19 @@ def test_what_an_upload_that_was_cut_off_has_sent_counts(
 
 @pytest.mark.usefixtures("online")
 def test_a_file_of_the_user_that_is_named_like_a_log_is_a_file(server: WandbServer, offline_run: Write) -> None:
-    folder = kept(offline_run())
+    folder = mark_kept(offline_run())
     (folder / "files" / "model.wandb").write_bytes(b"weights")
     system = flyte.storage.get_underlying_filesystem(path="memory://raw")  # which lists `files/` before the log
     system.put(str(folder), f"/named-like-a-log/{folder.name}", recursive=True)
-    assert told(sync_wandb_runs("memory://named-like-a-log")) == [("r1", "synced")]
-    assert steps(server.run("r1")) == [(step, step) for step in range(5)]
+    assert statuses(sync_wandb_runs("memory://named-like-a-log")) == [("r1", "synced")]
+    assert logged_steps(server.run("r1")) == [(step, step) for step in range(5)]
 
 
 @pytest.mark.usefixtures("online")
 def test_a_run_that_w_and_b_itself_has_uploaded_is_left_alone(server: WandbServer, offline_run: Write) -> None:
     folder = offline_run()
     (folder / "run-r1.wandb.synced").touch()
-    assert told(sync_wandb_runs(folder)) == [("r1", "skipped")]
+    assert statuses(sync_wandb_runs(folder)) == [("r1", "skipped")]
     assert server.requests["*"] == 0
 
 
@@ -235,7 +235,7 @@ def test_a_run_that_w_and_b_itself_has_uploaded_is_left_alone(server: WandbServe
 def test_project_entity_and_host_go_over_those_of_the_run_and_nothing_else_does(
     server: WandbServer, offline_run: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = kept(offline_run(), host="https://elsewhere.example.com")
+    folder = mark_kept(offline_run(), host="https://elsewhere.example.com")
     for name, value in {"MODE": "offline", "RUN_ID": "r9", "RUN_GROUP": "g9", "TAGS": "t9"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     (outcome,) = sync_wandb_runs(folder, project="other", entity="them", host=server.url)
@@ -245,11 +245,11 @@ def test_project_entity_and_host_go_over_those_of_the_run_and_nothing_else_does(
 
 @pytest.mark.usefixtures("online")
 def test_a_storage_elsewhere_is_read_and_marked(server: WandbServer, offline_run: Write) -> None:
-    folder = kept(offline_run(), flyte_run="f1")
+    folder = mark_kept(offline_run(), flyte_run="f1")
     system = flyte.storage.get_underlying_filesystem(path="memory://raw")
     system.put(str(folder), f"/sync/raw/wandb-offline/f1/a0/{folder.name}", recursive=True)
-    assert told(sync_wandb_runs("memory://sync/raw", run="f1")) == [("r1", "synced")]
-    assert told(sync_wandb_runs("memory://sync", run="f1")) == [("r1", "skipped")]
+    assert statuses(sync_wandb_runs("memory://sync/raw", run="f1")) == [("r1", "synced")]
+    assert statuses(sync_wandb_runs("memory://sync", run="f1")) == [("r1", "skipped")]
     assert len(server.run("r1").history) == 5
     with pytest.raises(SettingError, match="no offline run of the Flyte run 'f2' in or below 'memory://sync'"):
         sync_wandb_runs("memory://sync", run="f2")
@@ -267,12 +267,12 @@ def test_a_folder_without_offline_runs_is_an_error_where_somebody_names_it(clean
 def test_what_does_not_come_from_a_task_is_refused_and_nobody_is_told_the_key(
     server: WandbServer, offline_run: Write, tmp_path: Path
 ) -> None:
-    good = kept(offline_run())
-    other = kept(Path(shutil.copytree(good, tmp_path / "other")), run_id="r2")
+    good = mark_kept(offline_run())
+    other = mark_kept(Path(shutil.copytree(good, tmp_path / "other")), run_id="r2")
     unreadable = Path(shutil.copytree(good, tmp_path / "unreadable"))
     (unreadable / "offline.json").write_text('{"run_id": 5}')
     with WandbServer() as elsewhere:
-        abroad = kept(Path(shutil.copytree(good, tmp_path / "abroad")), host=elsewhere.url)
+        abroad = mark_kept(Path(shutil.copytree(good, tmp_path / "abroad")), host=elsewhere.url)
         outcomes = sync_wandb_runs(other, unreadable, abroad)
         assert elsewhere.requests["*"] == 0
     reasons = [outcome.reason or "" for outcome in outcomes]
@@ -286,7 +286,7 @@ def test_what_does_not_come_from_a_task_is_refused_and_nobody_is_told_the_key(
 @pytest.mark.parametrize("name", ["../../evil.txt", "a/../../../evil.txt", "back\\slash"])
 @pytest.mark.usefixtures("online")
 def test_a_name_in_storage_that_leads_elsewhere_is_left_out(name: str, server: WandbServer, offline_run: Write) -> None:
-    folder = kept(offline_run())
+    folder = mark_kept(offline_run())
     place = f"/hostile/{abs(hash(name))}/{folder.name}"
     system: Any = flyte.storage.get_underlying_filesystem(path="memory://raw")
     system.put(str(folder), place, recursive=True)
@@ -316,7 +316,7 @@ def test_an_async_upload_leaves_the_loop_free_and_ends_when_it_is_cancelled(
         asyncio.run(cancelled())
     assert processes_in(tmp_path) == []
     assert list(tmp_path.glob("wandb-sync-*")) == []
-    assert told(asyncio.run(sync_wandb_runs_async(folder))) == [("r1", "synced")]
+    assert statuses(asyncio.run(sync_wandb_runs_async(folder))) == [("r1", "synced")]
     assert len(server.run("r1").history) == 5
 
 

@@ -17,7 +17,7 @@ from flyte_wandb.results.offline._storage import LeadsOutError, open_storage
 from flyte_wandb.testing import WandbServer
 from tests.cli.running import run
 from tests.offline_runs import edges
-from tests.offline_runs.conftest import kept
+from tests.offline_runs.conftest import mark_kept
 
 Write = Callable[..., Path]
 SECRET = b"the content of a file that is none of the run's"
@@ -44,7 +44,7 @@ def edge(online: WandbServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[edges
 def test_an_artifact_that_names_a_file_of_the_machine_uploads_nothing_of_it(
     edge: edges.TakingArtifacts, server: WandbServer, offline_run: Write, secret: Path
 ) -> None:
-    folder = kept(edges.rewrite(offline_run(), edges.inserted(edges.artifact(secret))))
+    folder = mark_kept(edges.rewrite(offline_run(), edges.inserted(edges.artifact(secret))))
     (outcome,) = sync_wandb_runs(folder)
     assert SECRET not in edge.received()
     assert edge.artifacts == []
@@ -71,7 +71,7 @@ def test_whatever_else_a_log_says_to_the_service_is_left_out_and_told(
         next(record for record in honest if record.WhichOneof("record_type") == "run").run.MergeFrom(first)
         return [*honest[:-1], *hostile, honest[-1], *hostile[:1], honest[-1]]
 
-    folder = kept(edges.rewrite(offline_run(), changed))
+    folder = mark_kept(edges.rewrite(offline_run(), changed))
     printed = run("sync", str(folder), folder=tmp_path, environ=server.environ | {"WANDB_BASE_URL": edge.url})
     assert SECRET not in edge.received()
     assert (edge.artifacts, len(server.run("r1").history)) == ([], 5)
@@ -97,7 +97,7 @@ def test_a_file_that_is_kept_elsewhere_is_left_out_and_told(
         stolen.hardlink_to(secret)
     else:
         (folder / "files" / "below").symlink_to(secret.parent)
-    (outcome,) = sync_wandb_runs(kept(folder) if who == "kept" else folder)
+    (outcome,) = sync_wandb_runs(mark_kept(folder) if who == "kept" else folder)
     assert SECRET not in edge.received()
     assert outcome.status == "synced", outcome.reason
     missing = "the file 'below/secret.txt', which is not in its folder"
@@ -119,7 +119,7 @@ def test_a_log_a_manifest_or_a_note_that_is_kept_elsewhere_is_neither_read_nor_w
     (linked["manifest"] / "offline.json").symlink_to(secret)
     (linked["note"] / "flyte-wandb-sync.json").symlink_to(secret)
     for name in ("log", "note"):
-        kept(linked[name])
+        mark_kept(linked[name])
     outcomes = sync_wandb_runs(*linked.values())
     assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
         ("failed", "it, or a folder on the way to it, is a link")
@@ -205,12 +205,12 @@ BROKEN = {
 def test_a_broken_manifest_or_note_is_the_outcome_of_its_run_and_stops_no_other(
     server: WandbServer, offline_run: Write, tmp_path: Path
 ) -> None:
-    good = kept(offline_run())
+    good = mark_kept(offline_run())
     for name, files in BROKEN.items():
-        folder = kept(Path(shutil.copytree(good, tmp_path / "raw" / name)))
+        folder = mark_kept(Path(shutil.copytree(good, tmp_path / "raw" / name)))
         for file, content in files.items():
             (folder / file).write_bytes(content.encode("utf-8", "surrogateescape"))
-    kept(Path(shutil.copytree(good, tmp_path / "raw" / "nasty\x1b[2J\udcff")), run_id="")
+    mark_kept(Path(shutil.copytree(good, tmp_path / "raw" / "nasty\x1b[2J\udcff")), run_id="")
     good.rename(tmp_path / "raw" / "zz-good")
     result = run("sync", str(tmp_path / "raw"), folder=tmp_path, environ=server.environ)
     *lines, total = result.stdout.splitlines()

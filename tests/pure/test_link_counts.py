@@ -15,7 +15,8 @@ from flyte_wandb.links._build import MOST_CHECKED, build_link_to_sweep
 from flyte_wandb.links._per_part import MOST_LINKS, MOST_SCANNED, build_task_links
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.plugins._loading import get_manager
-from tests.pure.worlds import manager, said
+from tests.messages import own_messages
+from tests.pure.worlds import manager
 
 PROJECT = "https://w.example/team/vision"
 TWO_BY_TWO = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
@@ -96,7 +97,7 @@ def test_more_parts_than_links_have_their_common_group_behind_the_last_or_else_t
     assert len(found) == MOST_LINKS + 1 == 9
     assert list(found)[-2:] == ["worker 7", "(all)"]
     assert found["(all)"] == page
-    assert said(caplog) == []
+    assert own_messages(caplog) == []
 
 
 class Scope:
@@ -215,7 +216,7 @@ def test_ranks_that_would_own_one_run_cost_the_link_and_are_an_error_in_the_log(
     finally:
         get_manager().unregister("careless")
     assert found == {"worker 0": "", "worker 1": ""}
-    (message,) = said(caplog)
+    (message,) = own_messages(caplog)
     assert {record.levelname for record in caplog.records if record.name == "flyte_wandb"} == {"ERROR"}
     assert message.endswith(
         "two ranks own the run 'r1-{{.actionName}}': rank 0 (rank 0 of worker-0), solo, and rank 1 (rank 1 of "
@@ -236,7 +237,7 @@ def test_the_check_is_bounded_when_a_link_is_asked_for(run_mode: str, caplog: py
         get_manager().unregister("own")
         get_manager().unregister("far")
     assert address != PROJECT
-    assert said(caplog) == []
+    assert own_messages(caplog) == []
     assert plugin.asked <= MOST_CHECKED + 3
 
 
@@ -247,7 +248,7 @@ def test_a_primary_behind_the_ranks_that_are_checked_is_not_missed(caplog: pytes
     finally:
         get_manager().unregister("own")
     assert found == {"(all)": ""}
-    assert said(caplog) == []
+    assert own_messages(caplog) == []
 
 
 def test_a_link_by_hand_takes_settings_and_a_world() -> None:

@@ -12,7 +12,8 @@ import pytest
 from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
 from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._spec import Spec
-from tests.pure.worlds import launched, manager, request, said
+from tests.messages import own_messages
+from tests.pure.worlds import launched, manager, request
 
 PROJECT = "https://wandb.ai/team/vision"
 ABOVE = ParentRun(run_id="r1-top", project="theirs", entity="others", host="https://wandb.example.com")
@@ -232,7 +233,7 @@ def test_a_task_that_cannot_be_planned_has_the_projects_page_and_one_message_tha
     asked = {"wandb_project": "of the context", **context}
     with caplog.at_level(logging.WARNING, "flyte_wandb"):
         assert {link(settings, asked) for _ in range(2)} == {"https://w.example/team/of%20the%20context"}
-    (message,) = said(caplog)
+    (message,) = own_messages(caplog)
     assert message.startswith("the W&B link of env.train does not lead to a run: ")
     assert words in message
 
@@ -243,7 +244,7 @@ def test_a_client_that_cannot_be_configured_costs_the_link_only(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "no address")
     assert link() == ""
-    assert said(caplog) == ["no W&B link for env.train: its address cannot be found here"]
+    assert own_messages(caplog) == ["no W&B link for env.train: its address cannot be found here"]
 
 
 def test_a_link_is_frozen_and_named_after_wandb() -> None:

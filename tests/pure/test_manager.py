@@ -28,7 +28,7 @@ from flyte_wandb import (
     strategy_argument,
 )
 from flyte_wandb.plans._plan import detect_topology
-from tests.pure.worlds import ALONE, launched, manager, plans, request, told
+from tests.pure.worlds import ALONE, launched, manager, plan_text, plans, request
 
 
 class Island:
@@ -96,7 +96,7 @@ ISLANDS = [
 @pytest.mark.parametrize(("mode", "expected"), ISLANDS)
 def test_a_scope_and_a_naming_rule_of_third_parties_work_in_every_run_mode(mode: str, expected: list[str]) -> None:
     found = plans(launched(1, 3), manager(island=Island(), acme=Acme()), run_mode=mode, rank_scope="island:2")
-    assert [told(one) for one in found] == expected
+    assert [plan_text(one) for one in found] == expected
 
 
 def test_every_step_names_who_answered_and_who_wrapped() -> None:
@@ -420,7 +420,7 @@ def test_a_plugin_that_was_refused_leaves_nothing_behind(make: Callable[[], obje
     with pytest.raises(PluginError):
         strategies.register(make(), name="odd")
     strategies.register(brings("half"), name="odd")
-    assert told(plan(request(), strategies)) == "primary r1-a0"
+    assert plan_text(plan(request(), strategies)) == "primary r1-a0"
 
 
 def test_a_plugin_that_was_taken_out_answers_no_more_and_its_strategies_are_gone() -> None:

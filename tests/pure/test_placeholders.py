@@ -20,7 +20,8 @@ from flyte_wandb.plans._request import build_link_request
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.plans._world import even_world
 from flyte_wandb.plugins._loading import get_manager
-from tests.pure.worlds import manager, said
+from tests.messages import own_messages
+from tests.pure.worlds import manager
 
 ASKED = Action(
     run_name="{{.runName}}",
@@ -100,7 +101,7 @@ def test_a_name_that_is_changed_leads_to_the_projects_page_with_one_warning(
     finally:
         get_manager().unregister("acme")
     assert found == [PROJECT, PROJECT]
-    (message,) = said(caplog)
+    (message,) = own_messages(caplog)
     assert message.startswith("compute_run_id of plugin 'builtin', wrapped by 'acme', changes the names that Flyte")
 
 

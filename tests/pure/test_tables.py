@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flyte_wandb import ParentRun, RefusedError, Topology, plan
-from tests.pure.worlds import launched, manager, plans, request, told
+from tests.pure.worlds import launched, manager, plan_text, plans, request
 
 OPEN = ParentRun(run_id="r1-top", group="g")
 CLOSED = ParentRun(run_id="r1-top", joinable=False)
@@ -163,7 +163,7 @@ RANKS = [
 
 @pytest.mark.parametrize(("mode", "scope", "nodes", "expected"), RANKS)
 def test_every_rank_of_a_launched_world(mode: str, scope: str, nodes: tuple[int, ...], expected: list[str]) -> None:
-    assert [told(one) for one in plans(launched(*nodes), run_mode=mode, rank_scope=scope)] == expected
+    assert [plan_text(one) for one in plans(launched(*nodes), run_mode=mode, rank_scope=scope)] == expected
 
 
 @pytest.mark.parametrize(("mode", "scope", "nodes", "expected"), RANKS)
@@ -171,7 +171,7 @@ def test_ranks_below_a_tracked_parent_open_the_same_runs_as_without_one(
     mode: str, scope: str, nodes: tuple[int, ...], expected: list[str]
 ) -> None:
     asked = [request(one, parent=OPEN, run_mode=mode, rank_scope=scope) for one in launched(*nodes)]
-    assert [told(plan(one, manager())) for one in asked] == expected
+    assert [plan_text(plan(one, manager())) for one in asked] == expected
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_ranks_below_a_tracked_parent_open_the_same_runs_as_without_one(
 )
 def test_an_explicit_id_keeps_the_suffixes_of_part_and_rank(mode: str, scope: str, expected: list[str]) -> None:
     found = plans(launched(2, 1), run_mode=mode, rank_scope=scope, id="resnet")
-    assert [told(one) for one in found] == expected
+    assert [plan_text(one) for one in found] == expected
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_an_explicit_id_keeps_the_suffixes_of_part_and_rank(mode: str, scope: st
 )
 def test_an_explicit_group_replaces_every_other(mode: str, scope: str, expected: list[str]) -> None:
     found = plans(launched(2, 1), run_mode=mode, rank_scope=scope, group="mine")
-    assert [told(one) for one in found] == expected
+    assert [plan_text(one) for one in found] == expected
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_an_explicit_group_replaces_every_other(mode: str, scope: str, expected:
 def test_joinable_makes_a_ranks_own_run_one_that_children_may_join(
     mode: str, joinable: bool, expected: list[str]
 ) -> None:
-    assert [told(one) for one in plans(launched(2), run_mode=mode, joinable=joinable)] == expected
+    assert [plan_text(one) for one in plans(launched(2), run_mode=mode, joinable=joinable)] == expected
 
 
 @pytest.mark.parametrize("scope", ["global", "worker"])
@@ -271,7 +271,7 @@ def test_joinable_makes_a_ranks_own_run_one_that_children_may_join(
 )
 def test_a_plain_task(scope: str, mode: str, parent: ParentRun | None, joinable: bool | None, expected: str) -> None:
     asked = request(parent=parent, run_mode=mode, rank_scope=scope, joinable=joinable)
-    assert told(plan(asked, manager())) == expected
+    assert plan_text(plan(asked, manager())) == expected
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_plain_task(scope: str, mode: str, parent: ParentRun | None, joinable:
 def test_an_explicit_id_and_group_of_a_plain_task_give_way_to_the_parents_run_only(
     mode: str, parent: ParentRun | None, expected: str
 ) -> None:
-    assert told(plan(request(parent=parent, run_mode=mode, id="mine", group="ours"), manager())) == expected
+    assert plan_text(plan(request(parent=parent, run_mode=mode, id="mine", group="ours"), manager())) == expected
 
 
 def test_a_shared_task_without_a_tracked_parent_is_refused() -> None:
@@ -302,12 +302,12 @@ def test_a_shared_task_below_a_closed_run_is_refused_with_its_id_and_the_remedy(
 
 def test_a_shared_world_of_ranks_needs_no_parent_that_can_be_joined() -> None:
     asked = [request(one, parent=CLOSED, run_mode="shared") for one in launched(2)]
-    assert [told(plan(one, manager())) for one in asked] == ["primary r1-a0", "secondary r1-a0"]
+    assert [plan_text(plan(one, manager())) for one in asked] == ["primary r1-a0", "secondary r1-a0"]
 
 
 def test_a_rank_needs_a_launcher_for_a_run_of_its_own_name() -> None:
-    assert told(plan(request(Topology(launcher=None), run_mode="new"), manager())) == "primary r1-a0"
-    assert told(plan(request(Topology(launcher="any"), run_mode="new"), manager())) == "solo r1-a0-rank-0 in r1-a0"
+    assert plan_text(plan(request(Topology(launcher=None), run_mode="new"), manager())) == "primary r1-a0"
+    assert plan_text(plan(request(Topology(launcher="any"), run_mode="new"), manager())) == "solo r1-a0-rank-0 in r1-a0"
 
 
 def test_the_steps_name_every_decision_in_order_with_its_author() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from flyte_wandb import ParentRun, Plan, Request, Settings, StrategyManager, Topology, plan
 from flyte_wandb.plugins._loading import built_in_manager
 from flyte_wandb.testing import world_of as launched
@@ -36,7 +34,7 @@ def plans(topologies: Sequence[Topology], strategies: StrategyManager | None = N
     return [plan(request(topology, **settings), ask) for topology in topologies]
 
 
-def told(one: Plan) -> str:
+def plan_text(one: Plan) -> str:
     """A plan as it is written in the tables: ``solo r1-a0-rank-0 in r1-a0``."""
     words = [one.role.value]
     words += [one.run_id] if one.run_id else []
@@ -44,9 +42,4 @@ def told(one: Plan) -> str:
     return " ".join(words)
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What this package has logged; W&B's client logs for itself."""
-    return [record.getMessage() for record in caplog.records if record.name == "flyte_wandb"]
-
-
-__all__ = ["ALONE", "launched", "manager", "plans", "request", "said", "told"]
+__all__ = ["ALONE", "launched", "manager", "plan_text", "plans", "request"]

@@ -13,6 +13,7 @@ import flyte
 from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
+from tests.current import this_run
 
 clustered = ClusteredTaskEnvironment(name="clustered", replicas=2, nproc_per_node=2)
 plain = flyte.TaskEnvironment(name="plain")
@@ -62,8 +63,7 @@ def parent(run_mode: str) -> str:
     """Call a task of two ranks as the control plane would."""
     from flyte_wandb.testing import run_ranks
 
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     environ = {name: os.environ[name] for name in ("WANDB_BASE_URL", "WANDB_API_KEY")}
     context = {**flyte.get_custom_context(), "wandb_run_mode": run_mode}
     options: dict[str, Any] = {"folder": Path.cwd(), "environ": environ, "context": context, "action_name": "a1"}

@@ -34,7 +34,7 @@ def seen(folder: Path, rank: int) -> dict[str, Any]:
     return json.loads((folder / f"rank-{rank}.json").read_text())  # type: ignore[no-any-return]
 
 
-def rows(record: RunRecord) -> list[tuple[int, int]]:
+def rank_steps(record: RunRecord) -> list[tuple[int, int]]:
     return sorted((row["rank"], row["step"]) for row in record.history)
 
 
@@ -115,7 +115,7 @@ def test_the_state_of_a_run_is_its_owners_outcome(
     (record,) = server.runs
     assert (record.state, record.exit_code) == (state, exit_code)
     writers = (0, 1) if run_mode == "shared" else (0,)
-    assert rows(record) == [(rank, step) for rank in writers for step in (0, 1)]
+    assert rank_steps(record) == [(rank, step) for rank in writers for step in (0, 1)]
     failed = {"failed/rank-1": "ValueError: the loss is not a number"} if (run_mode, which) == ("shared", 1) else {}
     assert {key: text for key, text in record.summary.items() if key.startswith("failed/")} == failed
 
@@ -134,7 +134,7 @@ def test_a_rank_that_is_killed_leaves_the_run_to_the_others(server: WandbServer,
     assert [result.exit_code for result in results] == [0, -9]
     record = server.run("run1-a0")
     assert (record.state, record.exit_code) == ("finished", 0)
-    assert [row for row in rows(record) if row[0] == 0] == [(0, 0), (0, 1)]
+    assert [row for row in rank_steps(record) if row[0] == 0] == [(0, 0), (0, 1)]
 
 
 @pytest.mark.usefixtures("clean_client")
@@ -148,7 +148,7 @@ def test_ranks_that_inherit_a_service_share_a_run(
         started = start_ranks(tasks.ranked, folder=tmp_path, environ=environ, **options)
         server.wait_for(lambda server: server.held == 2)
     assert errors([rank.wait() for rank in started]) == []
-    assert rows(server.run("run1-a0")) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert rank_steps(server.run("run1-a0")) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_offline_ranks_keep_runs_of_their_own_in_one_group(server: WandbServer, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import flyte
 import pytest
 
-from flyte_wandb import get_wandb_run, wandb_init
+from flyte_wandb import wandb_init
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.report import pages
 from tests.report.browsers import FLYTES_FONT, Scheme, artifacts, opened
 from tests.report.conftest import Reports
@@ -21,8 +22,7 @@ env = flyte.TaskEnvironment(name="browser")
 @wandb_init(report=True, id="resnet-50", config={"lr": 0.1, "model": {"layers": [3, 4, 6, 3]}, HOSTILE: HOSTILE})
 @env.task
 def train() -> int:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     for row in pages.training(600):
         run.log({**row, HOSTILE: 1, f"long/{'x' * 200}": 2})
     return 1

@@ -14,9 +14,10 @@ import flyte
 import pytest
 from flyteplugins.pytorch.task import Elastic
 
-from flyte_wandb import get_wandb_run, wandb_config, wandb_init
+from flyte_wandb import wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.report import tasks
 from tests.report.conftest import Reports
 
@@ -147,8 +148,7 @@ def test_a_failure_of_the_report_costs_nothing_and_is_one_warning(
     @wandb_init(report=True)
     @tasks.env.task
     async def train(outcome: str) -> str:
-        run = get_wandb_run()
-        assert run is not None
+        run = this_run()
         Path(run.settings.sync_file).unlink()
         if outcome == "fail":
             raise ValueError("the user's own")

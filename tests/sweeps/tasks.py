@@ -13,6 +13,7 @@ from flyte.clustered import ClusteredTaskEnvironment
 from wandb.agents.pyagent import Agent
 
 from flyte_wandb import get_distributed_info, get_wandb_run, get_wandb_sweep_id, wandb_init, wandb_sweep
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="sweeps_in_containers")
 cluster = ClusteredTaskEnvironment(name="trials_in_a_cluster", replicas=2, nproc_per_node=2)
@@ -20,8 +21,7 @@ cluster = ClusteredTaskEnvironment(name="trials_in_a_cluster", replicas=2, nproc
 
 @wandb_init
 def objective() -> None:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     assert wandb.run is run
     wandb.log({"loss": run.config.x})
 

@@ -18,6 +18,7 @@ from flyte_wandb import get_wandb_run, get_wandb_sweep_id, wandb_config, wandb_i
 from flyte_wandb.runs._registry import OPEN_RUNS
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.remote import run_action
 from tests.versions import HANGS
 
@@ -65,12 +66,6 @@ def agent(function: Any, count: int = 1) -> None:
     sweep_id = get_wandb_sweep_id()
     assert sweep_id is not None
     wandb.agent(sweep_id, function=function, count=count)
-
-
-def this_run() -> wandb.Run:
-    run = get_wandb_run()
-    assert run is not None
-    return run
 
 
 def test_the_example_of_the_documentation(online: WandbServer, run_local: LocalRun) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from flyte_wandb import (
     SweepError,
-    get_wandb_run,
     get_wandb_sweep_context,
     get_wandb_sweep_id,
     run_sweep,
@@ -22,6 +21,7 @@ from flyte_wandb import (
 )
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
+from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="creating")
 GRID: Any = {"method": "grid", "parameters": {"x": {"values": [1, 2]}}}
@@ -215,6 +215,5 @@ def test_the_process_is_afterwards_as_it_was(online: WandbServer, run_local: Loc
 @wandb_init
 @env.task
 def tracked() -> None:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"loss": 1})

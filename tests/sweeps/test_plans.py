@@ -15,7 +15,7 @@ from flyte_wandb.plans._inherited import TRIAL_KEY, agent_trial, read_trial, wri
 from flyte_wandb.plans._world import check_owners
 from flyte_wandb.runs._opening import build_opening
 from flyte_wandb.settings._context import write_record
-from tests.pure.worlds import ALONE, launched, manager, request, told
+from tests.pure.worlds import ALONE, launched, manager, plan_text, request
 
 TRIAL = Trial(run_id="x7k2", sweep_id="s1", parameters={"lr": 0.1}, project="vision", entity="team")
 
@@ -91,7 +91,7 @@ def test_exactly_the_run_that_rank_0_writes_to_has_the_trials_id(
 )
 def test_the_runs_of_a_trial_on_two_nodes(mode: str, scope: str, expected: list[str]) -> None:
     found = trials_plans(launched(2, 2), run_mode=mode, rank_scope=scope)
-    assert [told(one) for one in found] == expected
+    assert [plan_text(one) for one in found] == expected
 
 
 def test_the_plan_says_who_named_the_trials_run() -> None:

@@ -14,7 +14,6 @@ from flyte_wandb import (
     RunStoppedError,
     SweepError,
     TrialOutcome,
-    get_wandb_run,
     run_sweep,
     wandb_config,
     wandb_init,
@@ -25,6 +24,7 @@ from flyte_wandb.plans._inherited import read_run
 from flyte_wandb.sweeps._run_sweep import MOST_MISSED
 from flyte_wandb.testing import RunRecord, WandbServer
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="run_sweep")
@@ -32,12 +32,6 @@ pytestmark = pytest.mark.usefixtures("online")
 BEAT = 0.05
 GRID: Any = {"method": "grid", "parameters": {"x": {"values": [1, 2, 3]}}}
 HERE = {**wandb_config(project="vision"), **wandb_sweep_config(**GRID)}
-
-
-def this_run() -> Any:
-    run = get_wandb_run()
-    assert run is not None
-    return run
 
 
 OUTCOMES: list[TrialOutcome] = []

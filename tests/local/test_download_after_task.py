@@ -10,17 +10,17 @@ from typing import Any
 import flyte
 import pytest
 
-from flyte_wandb import SettingError, get_wandb_run, run_sweep, wandb_config, wandb_init, wandb_sweep
+from flyte_wandb import SettingError, run_sweep, wandb_config, wandb_init, wandb_sweep
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.versions import with_torch
 
 env = flyte.TaskEnvironment(name="homecoming")
 
 
 def log(x: int) -> int:
-    run = get_wandb_run()
-    assert run is not None
+    run = this_run()
     run.log({"x": x})
     return x
 
