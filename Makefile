@@ -7,14 +7,20 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # nox finds the interpreters that pyenv has switched on.
 NOX := PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox
 
-.PHONY: demo test check docs pages dist bench compare growth soak matrix lowest clean
+# What tests in this process and needs no container; CONTRIBUTING has more parts.
+QUICK := tests/pure tests/local tests/structure/test_changelog.py tests/structure/test_private_names.py tests/benchmarks
+
+.PHONY: demo quick test check docs pages dist bench compare growth soak matrix lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
 
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(QUICK)
+
 test: $(VENV)/.dev
 	.ci/browser
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ import pytest
 
 from tests.checkout import ROOT, SCRIPTS
 from tests.docs.consoles import consoles
+from tests.docs.pages import table_rows
 
 PAGE: Final = (ROOT / "CONTRIBUTING.md").read_text()
 SCOPE_PAGE: Final = (ROOT / "docs" / "write-a-rank-scope.md").read_text()
@@ -119,3 +120,12 @@ def test_the_page_tells_of_every_folder_of_tests() -> None:
     rows = "".join(re.findall(r"^\| `.*", PAGE.partition("\n## Tests\n")[2].partition("\n## ")[0], re.MULTILINE))
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
     assert folders <= set(re.findall(r"`(\w+)`", rows))
+
+
+def test_the_page_says_what_to_run_after_a_change_of_any_room() -> None:
+    rows = table_rows("CONTRIBUTING.md", "What to run after a change")
+    assert [path for _, run in rows for path in run.strip("`").split() if not (ROOT / path).exists()] == []
+    changed = {path for cell, _ in rows for path in re.findall(r"`([\w./]+)`", cell)}
+    rooms = {f"flyte_wandb/{path.parent.name}/" for path in (ROOT / "flyte_wandb").glob("*/__init__.py")}
+    assert rooms <= changed
+    assert [path for path in changed if not (ROOT / path).exists()] == []
