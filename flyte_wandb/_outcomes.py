@@ -59,6 +59,8 @@ class SyncOutcome:
         status: "synced" where the server has it now, "skipped" where it had it before this call, "found" in a dry run,
             or "failed" with a reason.
         run_id: W&B's id of the run, or None where its log ends before it.
+        target: ``ENTITY/PROJECT`` to which it was uploaded or asks to go, or ``PROJECT`` for the user's own entity;
+            None where nobody can say.
         rows: Rows of history that the server has of it, or None where nothing was uploaded.
         torn: Whether the process that wrote it was killed: what is before the tear is uploaded, and W&B shows the run
             as failed.
@@ -74,6 +76,7 @@ class SyncOutcome:
     place: str
     status: Status
     run_id: str | None = None
+    target: str | None = None
     rows: int | None = None
     torn: bool = False
     url: str | None = None

@@ -92,6 +92,9 @@ def download(target: str, **options: Any) -> None:
 @click.option("--project", help="The project that is to have them. Default: each run's own.")
 @click.option("--entity", help="The user or team that owns it. Default: each run's own.")
 @click.option("--host", help="The server as people know it. Default: the one that W&B's client is set to.")
+@click.option(
+    "--allow", metavar="ENTITY/PROJECT", multiple=True, help="Where runs may go, such as 'team/*'; repeatable."
+)
 @click.option("--at-once", type=click.IntRange(min=1), default=4, show_default=True, help="Runs at a time.")
 @click.option("--dry-run", is_flag=True, help="Upload nothing, and list what would be.")
 @click.pass_context

@@ -37,7 +37,11 @@ def _outcome_text(outcome: SyncOutcome) -> str:
         return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}{left_out}"
     if outcome.status == "skipped":
         return "there already"
-    return f"would be uploaded from {outcome.place}" if outcome.status == "found" else f"{outcome.reason}"
+    return (
+        f"would be uploaded to {outcome.target} from {outcome.place}"
+        if outcome.status == "found"
+        else f"{outcome.reason}"
+    )
 
 
 def _count_outcomes(outcomes: tuple[SyncOutcome, ...]) -> str:

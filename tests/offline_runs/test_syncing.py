@@ -101,7 +101,7 @@ def test_a_dry_run_lists_what_would_be_uploaded_and_asks_no_server(
     result = sync_command(storage, "--dry-run", folder=tmp_path, server=server)
     assert result.returncode == 0
     (bad,) = storage.glob("**/offline-run-*-bad-a0")
-    assert f"bad-a0: would be uploaded from {bad}" in result.stdout.splitlines()
+    assert f"bad-a0: would be uploaded to team/vision from {bad}" in result.stdout.splitlines()
     assert result.stdout.splitlines()[-1] == "4 to upload"
     assert server.requests["*"] == 0
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import flyte.storage
 import pytest
 
 from flyte_wandb import sync_wandb_runs
@@ -221,3 +222,36 @@ def test_a_broken_manifest_or_note_is_the_outcome_of_its_run_and_stops_no_other(
     assert "\x1b" not in result.stdout
     assert len([line for line in lines if "its offline.json cannot be read: " in line]) == 9
     assert len([line for line in lines if "its flyte-wandb-sync.json cannot be read; remove it" in line]) == 3
+
+
+@pytest.mark.usefixtures("online")
+def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbServer, offline_run: Write) -> None:
+    folder = kept(offline_run(), entity="victims", project="production")
+    system: Any = flyte.storage.get_underlying_filesystem(path="memory://raw")
+    system.put(str(folder), f"/theirs/{folder.name}", recursive=True)
+    (seen,) = sync_wandb_runs("memory://theirs", dry_run=True)
+    assert (seen.status, seen.target) == ("found", "victims/production")
+    (refused,) = sync_wandb_runs("memory://theirs")
+    assert refused.reason == (
+        "it asks to go to victims/production, which is none of local; name where it goes with project= and entity= "
+        "(--project, --entity), or allow that with allow= (--allow victims/production)"
+    )
+    (forbidden,) = sync_wandb_runs("memory://theirs", allow=["local/*", "victims/prod"])
+    assert "it asks to go to victims/production, which is not allowed" in str(forbidden.reason)
+    (unwanted,) = sync_wandb_runs(folder, allow=["local/*"])
+    assert (unwanted.status, server.runs) == ("failed", ())
+    (named,) = sync_wandb_runs("memory://theirs", entity="local", project="mine")
+    assert (named.status, named.target) == ("synced", "local/mine")
+    (own,) = sync_wandb_runs(folder)
+    assert (own.status, own.target) == ("synced", "victims/production")
+    assert {(record.entity, record.project) for record in server.runs} == {("local", "mine"), ("victims", "production")}
+
+
+@pytest.mark.usefixtures("online")
+def test_an_allowed_project_needs_no_other_word(server: WandbServer, offline_run: Write) -> None:
+    folder = kept(offline_run(), entity="victims", project="production")
+    folder.joinpath("run-r1.wandb").chmod(0o666)  # now anybody on this machine may have written it
+    assert [outcome.status for outcome in sync_wandb_runs(folder)] == ["failed"]
+    (outcome,) = sync_wandb_runs(folder, allow=["victims/prod*"])
+    assert (outcome.status, outcome.target) == ("synced", "victims/production"), outcome.reason
+    assert [record.entity for record in server.runs] == ["victims"]

@@ -75,6 +75,14 @@ class OfflineRun:
         """The name of the run's log."""
         return next(name for name in self.sizes if _is_log(name))
 
+    def is_written_by_user(self) -> bool:
+        """Whether the user of this process has written it, so that it goes where it says.
+
+        Raises:
+            LeadsOutError: Its log or manifest is kept elsewhere.
+        """
+        return all(map(self.folder.is_written_by_user, (self.log, *((KEPT,) if self.kept else ()))))
+
     def read_manifest(self) -> OfflineManifest:
         """Read which run it is.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final
 
@@ -39,30 +41,68 @@ class RunOnServer:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connection:
+    """A server that has answered.
+
+    Attributes:
+        reader: Asks it.
+        entity: The user's default entity there, or None.
+    """
+
+    reader: Reader
+    entity: str | None
+
+
 class Servers:
     """What the threads of one call know of servers.
 
     Args:
         given: Project, entity and host that go over those of the runs.
+        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go, and to no other; where empty, see `place`.
     """
 
-    def __init__(self, given: Place) -> None:
-        self._given = given
+    def __init__(self, given: Place, allow: Sequence[str] = ()) -> None:
+        self._given, self._allow = given, allow
         self._lock = threading.Lock()
-        self._readers: dict[Place, Reader | Exception] = {}
+        self._connections: dict[Place, _Connection | Exception] = {}
 
-    def choose_place(self, run: OfflineManifest) -> Place:
-        """Say where a run goes.
+    def choose_place(self, run: OfflineManifest, *, own: bool) -> Place:
+        """Say where a run goes: its project and entity are a proposal of whoever has written it.
+
+        Args:
+            run: The run.
+            own: Whether the user has written it. Another one goes to the user's own entity only, unless the user has
+                named another, or allows it.
 
         Raises:
-            NotSyncedError: Its host is none that the user has named.
+            NotSyncedError: The user has not named its host, or its project is none to which it may go, or the server
+                does not answer.
         """
-        _, entity, project = configured_place()
         host = self._given.host or self._trusted_host(run.host)
+        place = replace(self.proposed_place(run), host=host)
+        if self._allow or not (own or self._given.entity or run.entity is None):
+            self._check_allowed(place)
+        return place
+
+    def proposed_place(self, run: OfflineManifest) -> Place:
+        """Say where a run asks to go, without asking a server."""
+        _, entity, project = configured_place()
         return Place(
             project=self._given.project or run.project or project or _DEFAULT_PROJECT,
             entity=self._given.entity or run.entity or entity,
-            host=host,
+            host=self._given.host or run.host,
+        )
+
+    def _check_allowed(self, place: Place) -> None:
+        _, configured_entity, _ = configured_place()
+        own = configured_entity or self._connect(place).entity
+        name = f"{place.entity or own}/{place.project}"
+        if any(fnmatchcase(name, pattern) for pattern in self._allow) or (not self._allow and place.entity == own):
+            return
+        raise NotSyncedError(
+            f"it asks to go to {name}, which {'is not allowed' if self._allow else f'is none of {own}'}; name where it "
+            f"goes with project= and entity= (--project, --entity), or allow that with allow= (--allow {name})"
         )
 
     def look_up_run(self, place: Place, run_id: str) -> RunOnServer:
@@ -72,7 +112,7 @@ class Servers:
             NotSyncedError: There is no key, or the server does not know it, or does not answer.
         """
         try:
-            run = self._reader_of(place).run(run_id)
+            run = self._connect(place).reader.run(run_id)
         except LookupError:
             return RunOnServer()
         except (NotSyncedError, FlyteWandbError) as error:
@@ -91,11 +131,11 @@ class Servers:
             "server that is to have it, and the key, with host= or --host"
         )
 
-    def _reader_of(self, place: Place) -> Reader:
+    def _connect(self, place: Place) -> _Connection:
         with self._lock:
-            if place not in self._readers:
-                self._readers[place] = _result_or_error(partial(_connect_reader, place))
-            found = self._readers[place]
+            if place not in self._connections:
+                self._connections[place] = _result_or_error(partial(_open_connection, place))
+            found = self._connections[place]
         if isinstance(found, Exception):
             raise found
         return found
@@ -108,7 +148,7 @@ def _result_or_error(call: Any) -> Any:
         return error
 
 
-def _connect_reader(place: Place) -> Reader:
+def _open_connection(place: Place) -> _Connection:
     """Ask a server once, within seconds; W&B's client would try again for minutes."""
     server = api_address(place)
     key, source = find_api_key(server)
@@ -118,4 +158,4 @@ def _connect_reader(place: Place) -> Reader:
         raise NotSyncedError(f"{server} does not answer as a W&B server: {one_line(error)}") from error
     if key and info.user is None:
         raise NotSyncedError(f"{server} does not know the key in {source}")
-    return Reader(place, _PATIENCE)
+    return _Connection(reader=Reader(place, _PATIENCE), entity=info.entity)

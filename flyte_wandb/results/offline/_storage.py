@@ -34,6 +34,9 @@ class Storage(Protocol):
     def below(self, name: str) -> Storage:
         """Return a folder in it."""
 
+    def is_written_by_user(self, name: str) -> bool:
+        """Whether the user of this process has written a file, and nobody else can."""
+
     def sizes(self) -> dict[str, int]:
         """Return the bytes of each file in and below it, by its name relative to this one."""
 
@@ -98,6 +101,11 @@ class _Local:
         paths = (Path(folder, name) for folder, _, names in os.walk(self._path) for name in names)
         sizes = {path.relative_to(self._path).as_posix(): _size(path) for path in paths}
         return {name: size for name, size in sizes.items() if size is not None}
+
+    def is_written_by_user(self, name: str) -> bool:
+        with self._opened(name, os.O_RDONLY) as file:
+            about = os.fstat(file.fileno())
+        return about.st_uid == os.geteuid() and not about.st_mode & stat.S_IWOTH
 
     def read(self, name: str, most: int) -> bytes:
         with self._opened(name, os.O_RDONLY) as file:
@@ -179,6 +187,9 @@ class _Remote:
         root = f"{self._system._strip_protocol(self.place)}/"
         found: dict[str, Any] = self._system.find(self.place, detail=True)
         return {path.removeprefix(root): int(about["size"] or 0) for path, about in found.items()}
+
+    def is_written_by_user(self, name: str) -> bool:
+        return False
 
     def read(self, name: str, most: int) -> bytes:
         return bytes(self._system.cat_file(self._address_of(name), start=0, end=most))

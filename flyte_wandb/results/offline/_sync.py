@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from .._workers import Stop, Workers, warn_if_on_event_loop
 from ._find import OfflineRun, find_offline_runs
 from ._manifest import OfflineManifest
 from ._servers import Servers
-from ._upload import UploadContext, reason, upload_run
+from ._upload import UploadContext, reason, format_target, upload_run
 
 Target = tuple[str, str, str, str]
 
@@ -37,6 +37,7 @@ class SyncRequest:
         places: Paths and addresses; where empty, the folder in which offline runs are by default.
         flyte_run: Only runs that this Flyte run has kept, or None for all.
         where: Project, entity and host, which go over those of the runs.
+        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go; where empty, the user's own runs go where they say.
         at_once: Runs at a time.
         dry_run: Whether to upload nothing.
     """
@@ -44,6 +45,7 @@ class SyncRequest:
     places: tuple[str, ...] = ()
     flyte_run: str | None = None
     where: Place
+    allow: tuple[str, ...] = ()
     at_once: int = 4
     dry_run: bool = False
 
@@ -54,6 +56,7 @@ def sync_wandb_runs(
     project: str | None = None,
     entity: str | None = None,
     host: str | None = None,
+    allow: Sequence[str] = (),
     at_once: int = 4,
     dry_run: bool = False,
 ) -> tuple[SyncOutcome, ...]:
@@ -69,6 +72,9 @@ def sync_wandb_runs(
         project: The project that is to have them; None leaves it, like the entity and the host, to each run.
         entity: The user or team that owns the project.
         host: The server as people know it. Only the server that W&B's client is set to, and this one, is told the key.
+        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go, such as ``"team/*"``. Without any, a run goes where
+            it says if you have written it (in your own folder on this machine, or where no place is named), and else
+            to projects of your own entity only.
         at_once: Runs at a time, from 1 on.
         dry_run: Whether to upload nothing, and only say what would be.
 
@@ -86,7 +92,7 @@ def sync_wandb_runs(
     warn_if_on_event_loop("sync_wandb_runs", "sync_wandb_runs_async")
     where = Place(project=project, entity=entity, host=host)
     texts = tuple(os.fspath(place) for place in places)
-    wanted = SyncRequest(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
+    wanted = SyncRequest(places=texts, flyte_run=run, where=where, allow=tuple(allow), at_once=at_once, dry_run=dry_run)
     with watch_progress("offline runs") as watch:
         return sync_runs(wanted, watch, Stop())
 
@@ -97,6 +103,7 @@ async def sync_wandb_runs_async(
     project: str | None = None,
     entity: str | None = None,
     host: str | None = None,
+    allow: Sequence[str] = (),
     at_once: int = 4,
     dry_run: bool = False,
 ) -> tuple[SyncOutcome, ...]:
@@ -108,6 +115,7 @@ async def sync_wandb_runs_async(
         project: The project that is to have them.
         entity: The user or team that owns the project.
         host: The server as people know it.
+        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go.
         at_once: Runs at a time, from 1 on.
         dry_run: Whether to upload nothing.
 
@@ -121,7 +129,7 @@ async def sync_wandb_runs_async(
 
     where = Place(project=project, entity=entity, host=host)
     texts = tuple(os.fspath(place) for place in places)
-    wanted = SyncRequest(places=texts, flyte_run=run, where=where, at_once=at_once, dry_run=dry_run)
+    wanted = SyncRequest(places=texts, flyte_run=run, where=where, allow=tuple(allow), at_once=at_once, dry_run=dry_run)
     outcomes: list[SyncOutcome] = []
     await run_in_thread(lambda stop: outcomes.extend(sync_runs(wanted, Silent(), stop)))
     return tuple(outcomes)
@@ -137,10 +145,11 @@ def sync_runs(wanted: SyncRequest, watch: Watch, stop: Stop) -> tuple[SyncOutcom
     if wanted.at_once < 1:
         raise SettingError(f"at_once is a number of runs from 1 on, not {wanted.at_once}")
     runs = _find_all_runs(wanted)
-    outcomes, left = _sort_runs(runs, wanted)
+    servers = Servers(wanted.where, wanted.allow)
+    outcomes, left = _sort_runs(runs, servers, dry_run=wanted.dry_run)
     for _, found in itertools.chain(*left.values()):
         watch.expect(len(found.sizes), sum(found.sizes.values()))
-    tools = UploadContext(servers=Servers(wanted.where), watch=watch, stop=stop)
+    tools = UploadContext(servers=servers, own=not wanted.places, watch=watch, stop=stop)
     uploaded = _run_uploads(
         [partial(_upload_folders, folders, tools) for folders in left.values()], wanted.at_once, stop
     )
@@ -188,7 +197,7 @@ def _default_place() -> str:
 
 
 def _sort_runs(
-    runs: Iterable[OfflineRun], wanted: SyncRequest
+    runs: Iterable[OfflineRun], servers: Servers, *, dry_run: bool
 ) -> tuple[dict[str, SyncOutcome], dict[Target, list[tuple[OfflineManifest, OfflineRun]]]]:
     """Return the outcomes of those that are not uploaded, and those that are, by the W&B run to which they belong."""
     outcomes: dict[str, SyncOutcome] = {}
@@ -199,9 +208,10 @@ def _sort_runs(
         except Exception as error:  # whatever is wrong with one run, the others are uploaded
             outcomes[found.place] = SyncOutcome(place=found.place, status="failed", reason=reason(error))
             continue
-        if wanted.dry_run or (note and note.synced):
+        if dry_run or (note and note.synced):
             status: Status = "skipped" if note and note.synced else "found"
-            outcomes[found.place] = SyncOutcome(place=found.place, status=status, run_id=about.run_id)
+            target = format_target(servers.proposed_place(about))
+            outcomes[found.place] = SyncOutcome(place=found.place, status=status, run_id=about.run_id, target=target)
         else:
             left.setdefault(about.target, []).append((about, found))
     return outcomes, left

@@ -35,11 +35,13 @@ class UploadContext:
 
     Attributes:
         servers: The servers.
+        own: Whether all runs are the user's own, because they are in the user's own place.
         watch: Is told how far it is.
         stop: Ends it.
     """
 
     servers: Servers
+    own: bool
     watch: Watch
     stop: Stop
 
@@ -92,7 +94,7 @@ def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: Uploa
     """
     failed: list[SyncOutcome] = []
     try:
-        place = tools.servers.choose_place(run)
+        place = tools.servers.choose_place(run, own=tools.own or all(found.is_written_by_user() for found in folders))
         tools.servers.look_up_run(place, run.run_id)
         with tempfile.TemporaryDirectory(prefix="wandb-sync-") as work:
             copies, failed = _copy_all(folders, run, Path(work, "runs"))
@@ -110,7 +112,7 @@ def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: Uploa
         tools.watch.done(len(copy.found.sizes))
         tools.watch.received(sum(copy.found.sizes.values()))
         tools.watch.rows(copy.run.rows)
-    return [*failed, *(_outcome_of_copy(copy, there, left) for copy, left in zip(copies, left_out, strict=True))]
+    return [*failed, *(_outcome_of_copy(copy, place, there, left) for copy, left in zip(copies, left_out, strict=True))]
 
 
 def _copy_all(folders: Sequence[OfflineRun], run: OfflineManifest, work: Path) -> tuple[list[_Copy], list[SyncOutcome]]:
@@ -134,11 +136,17 @@ def reason(error: Exception) -> str:
     return one_line(error) if expected else f"{type(error).__name__}: {one_line(error)}"
 
 
-def _outcome_of_copy(copy: _Copy, there: RunOnServer, left_out: tuple[str, ...]) -> SyncOutcome:
+def format_target(place: Place) -> str:
+    """Return the project of a place, with its entity where there is one."""
+    return "/".join(filter(None, (place.entity, place.project)))
+
+
+def _outcome_of_copy(copy: _Copy, place: Place, there: RunOnServer, left_out: tuple[str, ...]) -> SyncOutcome:
     return SyncOutcome(
         place=copy.found.place,
         status="synced",
         run_id=copy.run.run_id,
+        target=format_target(place),
         rows=copy.run.rows,
         torn=copy.run.torn,
         url=there.url,
