@@ -12,6 +12,17 @@ _LONGEST: Final = 200
 """Characters of a text from elsewhere that a message quotes."""
 
 
+class _PrintableMessages(logging.Filter):
+    """Escapes what is logged: it has names from servers, storages and plugins, and is read in terminals."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = printable(record.getMessage()), ()
+        return True
+
+
+_LOG.addFilter(_PrintableMessages())
+
+
 def log_once(message: str, level: int = logging.WARNING) -> None:
     """Log `message`, unless this process has logged the very same one before."""
     if message not in _logged:
@@ -25,7 +36,7 @@ def one_line(error: BaseException) -> str:
     >>> one_line(ValueError("a bad\\n  value")), one_line(KeyError())
     ('a bad value', 'KeyError')
     """
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 def quoted(value: object) -> str:

@@ -21,7 +21,7 @@ from .._workers import Stop, Workers, warn_if_on_event_loop
 from ._find import OfflineRun, find_offline_runs
 from ._manifest import OfflineManifest
 from ._servers import Servers
-from ._upload import UploadContext, reason, format_target, upload_run
+from ._upload import UploadContext, format_target, reason, upload_run
 
 Target = tuple[str, str, str, str]
 

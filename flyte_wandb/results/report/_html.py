@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 from typing import Final
 
-_HIDDEN: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
-"""Control characters, which HTML cannot hold."""
+_HIDDEN: Final = dict.fromkeys(
+    (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+"""Control characters, which HTML cannot hold, and marks that turn what stands behind them around."""
 
 
 class Html(str):
