@@ -1,6 +1,7 @@
 """Messages: logged once per process, however often their cause occurs, and in one line."""
 
 import logging
+import re
 import reprlib
 from collections.abc import Collection
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 _LOG: Final = logging.getLogger("flyte_wandb")
 # No lock: two threads that log one message at the same moment log it twice, which harms nobody.
 _logged: set[str] = set()
+_USERINFO: Final = re.compile(r"(\w://)[^/?#\s]*@")
 _LONGEST: Final = 200
 """Characters of a text from elsewhere that a message quotes."""
 
@@ -55,14 +57,28 @@ def quoted(value: object) -> str:
 def printable(text: str) -> str:
     """Return a text from elsewhere as one line shows it: what would move a terminal, end or turn the line is escaped.
 
+    Keys in addresses are masked.
+
+    >>> printable("http://me:secret@wandb.example.com answers")
+    'http://***@wandb.example.com answers'
     >>> printable("a\\x1b]8;;http://x\\x07b\\n")
     'a\\\\x1b]8;;http://x\\\\x07b\\\\n'
     """
+    text = mask_userinfo(text)
     if text.isprintable():
         return text
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )
+
+
+def mask_userinfo(text: str) -> str:
+    """Mask the users and keys in the addresses of a text.
+
+    >>> mask_userinfo("host='http://me:secret@wandb.example.com'")
+    "host='http://***@wandb.example.com'"
+    """
+    return _USERINFO.sub(r"\1***@", text)
 
 
 def listed(items: Collection[str], most: int = 3) -> str:

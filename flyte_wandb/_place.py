@@ -6,6 +6,7 @@ and `util.api_to_app_url`); a dedicated or self-hosted server has one address fo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ _API: Final = {
     "https://wandb.ai": "https://api.wandb.ai",
     "https://forge.coreweave.com/wandb": "https://api.forge.coreweave.com",
 }
+_USERINFO: Final = re.compile(r"(//)[^/?#\s]*@")
 _APP: Final = {api: app for app, api in _API.items()}
 
 
@@ -34,8 +36,17 @@ def app_url(host: str) -> str:
     >>> app_url("wandb.ai/"), app_url("https://api.wandb.ai"), app_url("http://localhost:8080")
     ('https://wandb.ai', 'https://wandb.ai', 'http://localhost:8080')
     """
-    address = _with_scheme(host)
+    address = without_userinfo(_with_scheme(host))
     return _APP.get(address, address)
+
+
+def without_userinfo(address: str) -> str:
+    """Return an address without the user and password in it: what people and other machines are shown.
+
+    >>> without_userinfo("https://me:secret@wandb.example.com/team"), without_userinfo("https://wandb.ai")
+    ('https://wandb.example.com/team', 'https://wandb.ai')
+    """
+    return _USERINFO.sub(r"\1", address)
 
 
 def api_url(host: str) -> str:
@@ -54,6 +65,9 @@ def host_fault(host: object) -> str | None:
     >>> host_fault("ftp://wandb.ai")
     "a host is an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
     """
+    if isinstance(host, str) and without_userinfo(host) != host:
+        address = without_userinfo(host)
+        return f"a host has no user or key in it: {address!r} is the address; give the key as WANDB_API_KEY"
     if isinstance(host, str) and not any(letter.isspace() for letter in host) and _is_web_address(_with_scheme(host)):
         return None
     return f"a host is an http or https address such as https://wandb.ai, not {host!r}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flyte_wandb_hookspecs import quote_segment
 
-from .._place import Place, app_url
+from .._place import Place, app_url, without_userinfo
 from ..wandb_client._configuration import configured_place
 
 
@@ -36,6 +36,7 @@ class Pages:
 def find_pages(place: Place) -> Pages:
     """Return the pages above a run. W&B's own configuration fills in what the place leaves open. Asks no server."""
     app, entity, project = configured_place()
+    app = without_userinfo(app)
     entity, project = place.entity or entity, place.project or project
     server = app_url(place.host) if place.host else app
     entity_page = f"{server}/{quote_segment(entity)}" if entity else None

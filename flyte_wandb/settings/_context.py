@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, TypeVar
 
 from .._errors import SettingError
-from .._logging import log_once, quoted
+from .._logging import log_once, mask_userinfo, quoted
 from ._schema import FIELDS, Field, with_client_settings
 from ._sweep_schema import SWEEP_FIELDS
 
@@ -106,7 +106,7 @@ def _read_setting(namespace: SettingsNamespace, name: str, text: str) -> Any:
         fault = str(error)
     if fault:
         raise SettingError(
-            f"{namespace.prefix}{name}={quoted(text)} in Flyte's context: {fault}; write it with "
+            f"{namespace.prefix}{name}={mask_userinfo(quoted(text))} in Flyte's context: {fault}; write it with "
             f"{namespace.writer}({name}=...)"
         )
     return value

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from .._errors import SettingError
+from .._logging import mask_userinfo
 from .._place import host_fault
 from .._start import moment_fault, start_fault
 from . import _encoding as _codec
@@ -110,7 +111,7 @@ def check_settings(
     given = {name: value for name, value in arguments.items() if value is not None}
     for name, value in given.items():
         if fault := known[name].check(value) if name in known else _unknown_fault(name, known):
-            raise SettingError(f"{function}({name}={value!r}): {fault}")
+            raise SettingError(f"{function}({name}={mask_userinfo(repr(value))}): {fault}")
     if fields is not None:
         return given
     given = with_client_settings(given, f"{function}(settings=...)")
@@ -138,11 +139,13 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
     same: dict[str, Any] = {}
     for field, value in client.items():
         if fault := REFUSED_FIELDS.get(field):
-            raise SettingError(f"{source}: the field {field}={value!r} cannot be set: {fault}")
+            raise SettingError(f"{source}: the field {field}={mask_userinfo(repr(value))} cannot be set: {fault}")
         if field in SETTING_OF:
             name, same_value = as_setting(field, value)
             if fault := FIELDS[name].check(same_value):
-                raise SettingError(f"{source}: the field {field}={value!r} counts as {name}=: {fault}")
+                raise SettingError(
+                    f"{source}: the field {field}={mask_userinfo(repr(value))} counts as {name}=: {fault}"
+                )
             same[name] = same_value
     rest = {field: value for field, value in client.items() if field not in SETTING_OF}
     return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}

@@ -15,7 +15,7 @@ import flyte
 from .._action import Action, current_action
 from .._errors import SweepError
 from .._logging import one_line
-from .._place import Place, api_url
+from .._place import Place, api_url, without_userinfo
 from ..plans._inherited import SweepRef, read_sweep, write_sweep
 from ..plans._spec import Spec
 from ..results.downloads._after_task import download_after_task, download_after_task_async, reference_of_sweep
@@ -186,7 +186,7 @@ def _create_new(asked: SweepRequest) -> SweepRef:
 def _not_created_message(asked: SweepRequest, error: Exception) -> str:
     where = api_url(asked.place.host) if asked.place.host else read_configured("base_url")[0]
     project = f" (project {asked.place.project!r})" if asked.place.project else ""
-    what = f"the sweep {asked.config['name']!r}{project} at {where}"
+    what = f"the sweep {asked.config['name']!r}{project} at {without_userinfo(where)}"
     return f"W&B did not create {what}: {type(error).__name__}: {one_line(error)}"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 from .._errors import DownloadError
-from .._place import Place, api_url
+from .._place import Place, api_url, without_userinfo
 from ._agent_room import use_own_client
 from ._api import connect_api
 from ._configuration import find_api_key, own_settings
@@ -186,7 +186,7 @@ class RemoteRun:
     @property
     def url(self) -> str:
         """Its page."""
-        return str(self._run.url)
+        return without_userinfo(str(self._run.url))
 
     @property
     def ended(self) -> bool:
@@ -213,7 +213,7 @@ class RemoteRun:
             "name": run.name,
             "entity": run.entity,
             "project": run.project,
-            "url": run.url,
+            "url": self.url,
             "state": run.state,
             "group": self._attribute("group"),
             "job_type": self._attribute("jobType"),
@@ -298,6 +298,7 @@ def _check_key(where: Place) -> None:
     server = api_url(where.host) if where.host else own_settings().base_url
     if own_settings().identity_token_file or find_api_key(server)[0]:
         return
+    server = without_userinfo(server)
     raise DownloadError(f"there is no API key for {server}; run `wandb login --host {server}`, or set WANDB_API_KEY")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import OpenRunError
 from .._logging import log_once, one_line
-from .._place import api_url
+from .._place import api_url, without_userinfo
 from .._start import START, moment_in
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
@@ -272,7 +272,7 @@ def _not_opened_message(opening: Opening) -> str:
     server = api_url(opening.host) if opening.host else _client_settings(opening).base_url
     project = opening.arguments.get("project")
     where = f" (project {project!r})" if project else ""
-    return f"W&B did not open the run {opening.run_id!r}{where} at {server}"
+    return f"W&B did not open the run {opening.run_id!r}{where} at {without_userinfo(server)}"
 
 
 def _describe_reason(error: Exception) -> str:

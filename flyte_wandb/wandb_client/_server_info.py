@@ -12,6 +12,8 @@ from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from .._place import without_userinfo
+
 _QUERY: Final = (
     "query Viewer { viewer { entity username } serverInfo { latestLocalVersionInfo { versionOnThisInstanceString } } }"
 )
@@ -47,7 +49,9 @@ def ask_server(base_url: str, key: str | None, *, timeout: float) -> ServerInfo:
     """
     body = json.dumps({"query": _QUERY, "variables": {}, "operationName": "Viewer"}).encode()
     request = Request(
-        f"{base_url}/graphql", data=body, headers={"Content-Type": "application/json", **_login_headers(key)}
+        f"{without_userinfo(base_url)}/graphql",
+        data=body,
+        headers={"Content-Type": "application/json", **_login_headers(key)},
     )
     try:
         with urlopen(request, timeout=timeout) as answer:

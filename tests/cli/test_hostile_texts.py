@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from flyte_wandb import SettingError, wandb_config
 from flyte_wandb.testing import WandbServer
 from tests.cli.running import run
 from tests.distributions import install
@@ -69,3 +70,33 @@ def test_a_folder_with_a_hostile_name_is_told_in_one_line(name: str, tmp_path: P
     lines = printed("sync", str(tmp_path), folder=tmp_path, environ={}, exit_code=1).splitlines()
     assert len(lines) == 2
     assert lines[-1] == "1 failed"
+
+
+USERINFO_KEY: Final = "5ec2e7" * 6 + "5ec2"
+
+
+def test_a_key_in_an_address_is_shown_nowhere(server: WandbServer, tmp_path: Path) -> None:
+    address = server.url.replace("://", f"://me:{USERINFO_KEY}@")
+    environ = {**server.environ, "WANDB_BASE_URL": address, "WANDB_ENTITY": "team", "WANDB_PROJECT": "vision"}
+    (tmp_path / "jobs.py").write_text(
+        "import flyte\nfrom flyte_wandb import wandb_init\nenv = flyte.TaskEnvironment(name='jobs')\n"
+        "@wandb_init\n@env.task\ndef train() -> None: ...\n"
+    )
+    texts = {
+        name: printed(*arguments, folder=tmp_path, environ=environ, exit_code=None)
+        for name, arguments in {
+            "doctor": ("doctor",),
+            "doctor of a host": ("doctor", "--host", address),
+            "plan": ("plan", "jobs.py:train"),
+            "plan as json": ("plan", "jobs.py:train", "--json"),
+            "download": ("download", "team/vision/none"),
+            "download from a host": ("download", "team/vision/none", "--host", address),
+            "sync": ("sync", str(tmp_path), "--host", address),
+        }.items()
+    }
+    assert [name for name, text in texts.items() if USERINFO_KEY in text or "5ec2e75ec2e7" in text] == []
+    assert "://***@127.0.0.1" in texts["doctor"]
+    assert f"{server.url}/team/vision" in texts["plan as json"], texts
+    with pytest.raises(SettingError, match="a host has no user or key in it") as refused:
+        wandb_config(host=address)
+    assert USERINFO_KEY not in str(refused.value)

@@ -13,6 +13,7 @@ import flyte
 from ..._action import Action
 from ..._errors import OpenRunError
 from ..._logging import one_line
+from ..._place import without_userinfo
 from ...wandb_client._configuration import read_configured
 from ...wandb_client._log_values import wait_for_end
 from ._manifest import KEPT, OfflineManifest
@@ -92,7 +93,7 @@ def _client_host() -> str | None:
         address, source = read_configured("base_url")
     except OpenRunError:
         return None
-    return None if source == "W&B's default" else str(address)
+    return None if source == "W&B's default" else without_userinfo(str(address))
 
 
 def _copy_folder(folder: Path, kept: OfflineManifest, home: Storage) -> str:

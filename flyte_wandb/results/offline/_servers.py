@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..._errors import FlyteWandbError
 from ..._logging import one_line
-from ..._place import Place, api_url, app_url
+from ..._place import Place, app_url
 from ...wandb_client._configuration import configured_place, find_api_key
 from ...wandb_client._reader import Bounds, Reader
 from ...wandb_client._server_info import ask_server
@@ -124,7 +124,7 @@ class Servers:
     def _trusted_host(self, host: str | None) -> str | None:
         """Return a host that a file in storage names, where it may be told the key: it is the client's own."""
         own = api_address(Place(project=None, entity=None, host=None))
-        if host is None or api_url(host) == api_url(own):
+        if host is None or app_url(host) == app_url(own):
             return host
         raise NotSyncedError(
             f"it is meant for {app_url(host)}, and W&B's client here is set to {app_url(own)}; name the "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..._logging import one_line
+from ..._place import without_userinfo
 from ...runs._current import RunEnd, TrackedCall
 from ._history import MOST_NAMES, MOST_PLOTS, History
 from ._html import Html, html_tag, join_html, shorten_text
@@ -98,7 +99,7 @@ def _link_list(told: RunFacts) -> Html | None:
         place = told.ended.kept or lease.run.settings.sync_dir
         command = html_tag("code", f"flyte-wandb sync {shlex.quote(place)}")
         return html_tag("p", "The run is offline, so it has no page yet. It is uploaded with ", command)
-    pages = {lease.run.url: "Run in W&B"} if lease.run.url else {}
+    pages = {without_userinfo(lease.run.url): "Run in W&B"} if lease.run.url else {}
     for link, text in ((told.group_link, "Group in W&B"), (told.link, "What Flyte's link shows")):
         if link:
             pages.setdefault(link.url, text)
