@@ -53,7 +53,7 @@ def _value_faults(value: Any, path: str) -> Iterator[str]:
 
 
 def _key_faults(key: object, path: str) -> Iterator[str]:
-    """Yield why W&B cannot write a key: keys go into a protobuf, which takes UTF-8 only. Values are JSON, which may not."""
+    """Yield why W&B cannot write a key. It goes into a protobuf, which takes UTF-8 only; values go there as JSON."""
     try:
         str(key).encode()
     except UnicodeEncodeError:

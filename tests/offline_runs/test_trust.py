@@ -226,7 +226,7 @@ def test_a_broken_manifest_or_note_is_the_outcome_of_its_run_and_stops_no_other(
 
 @pytest.mark.usefixtures("online")
 def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbServer, offline_run: Write) -> None:
-    folder = kept(offline_run(), entity="victims", project="production")
+    folder = mark_kept(offline_run(), entity="victims", project="production")
     system: Any = flyte.storage.get_underlying_filesystem(path="memory://raw")
     system.put(str(folder), f"/theirs/{folder.name}", recursive=True)
     (seen,) = sync_wandb_runs("memory://theirs", dry_run=True)
@@ -249,7 +249,7 @@ def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbSer
 
 @pytest.mark.usefixtures("online")
 def test_an_allowed_project_needs_no_other_word(server: WandbServer, offline_run: Write) -> None:
-    folder = kept(offline_run(), entity="victims", project="production")
+    folder = mark_kept(offline_run(), entity="victims", project="production")
     folder.joinpath("run-r1.wandb").chmod(0o666)  # now anybody on this machine may have written it
     assert [outcome.status for outcome in sync_wandb_runs(folder)] == ["failed"]
     (outcome,) = sync_wandb_runs(folder, allow=["victims/prod*"])
