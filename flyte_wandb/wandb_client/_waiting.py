@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import wandb
 
 _LOG: Final = logging.getLogger("flyte_wandb")
-_ASK_SECONDS: Final = 2.0
+_ASK_SECONDS: Final = 0.5
 """How long W&B's service process has to say what it does: it is on this machine."""
 _END_SECONDS: Final = 0.5
 """How long it has to take the end of a run in, after which nothing else may be told of it."""
@@ -42,17 +42,17 @@ _TLS: Final = re.compile(r"\b(tls|x509): ")
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """When an opening that takes long is looked at; all in seconds.
+    """What an opening that takes long has time for; all in seconds.
 
     Attributes:
-        look: From the start until somebody has to listen.
-        again: Until the next look where W&B's client was not at the run yet, but logging in.
-        connect: For the connection that shows whether somebody listens.
+        nobody: Until the server has to have answered, or to take a connection.
+        ask: Between two questions to W&B's service process, until that is settled.
+        connect: For the connection.
         line: Between two lines in the log.
     """
 
-    look: float = 10.0
-    again: float = 1.0
+    nobody: float = 10.0
+    ask: float = 1.0
     connect: float = 2.0
     line: float = 15.0
 
@@ -82,7 +82,7 @@ class Waiting:
         proxy: The proxy that W&B's settings name for it, or None.
         at_most: Seconds after which W&B's client gives up.
         gives_up: Whether it ends sooner where nobody listens, since nobody has set how long it is to wait.
-        patience: When it is looked at.
+        patience: What there is time for.
     """
 
     run_id: str
@@ -124,17 +124,16 @@ class Waiting:
     def _raise_explained(self, error: Exception) -> None:
         if self._given_up:
             raise NotOpenedError(self._given_up, freed=True) from error
-        if self._last and self._last not in _as_plain_line(str(error)):
+        if self._last and self._last not in one_line(error):  # wandb says it from 0.31 on
             what = f"{type(error).__name__}: {one_line(error)}; {self._describe_last_answer()}"
             raise NotOpenedError(what, freed=False) from error
 
     def _watch(self) -> None:
-        look, line = self.patience.look if self.gives_up else math.inf, self.patience.line
-        while not self._over.wait(max(0.0, min(look, line) - self._seconds())):
+        ask, line = self.patience.ask if self.gives_up else math.inf, self.patience.line
+        while not self._over.wait(max(0.0, min(ask, line) - self._seconds())):
             self._last = self._ask_service()
-            if self._seconds() >= look:
-                look = math.inf if self._last is not None else self._seconds() + self.patience.again
-                self._give_up_where_nobody_listens()
+            if self._seconds() >= ask:
+                ask = math.inf if self._is_decided() else self._seconds() + self.patience.ask
             if self._seconds() >= line:
                 self._log_line()
                 line += self.patience.line
@@ -159,14 +158,20 @@ class Waiting:
             return None
         return _as_plain_line(_RETRYING.sub("", operations[0].error_status)) if operations else None
 
-    def _give_up_where_nobody_listens(self) -> None:
-        """End the opening unless an answer came, or somebody takes a connection: a server that is slow does that."""
-        if self._last is None or _HTTP.match(self._last):
-            return
+    def _is_decided(self) -> bool:
+        """Whether it is settled that the server is waited for, or not. Ends the opening where it is not.
+
+        It is where it has answered, or takes a connection, as a server does that is slow.
+        """
+        if self._last and _HTTP.match(self._last):
+            return True
+        if self._last is None or self._seconds() < self.patience.nobody:
+            return False
         if _TLS.search(self._last):
             self._give_up(f"waiting does not help: {self._last}")
         elif reason := self._unreachable():
             self._give_up(f"nobody listens there: {reason}")
+        return True
 
     def _unreachable(self) -> str | None:
         host, port = find_listener(self.server, self.proxy)

@@ -8,6 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.messages import own_messages
 from tests.remote import run_action
 
 LOGGER = logging.getLogger("flyte_wandb")
-SOON = Patience(look=1.0, again=0.1, connect=1.0, line=1.0)
+SOON = Patience(nobody=1.0, ask=0.1, connect=1.0, line=1.0)
 
 
 def run(folder: Path, name: str = "a0", **settings: Any) -> Any:
@@ -35,11 +36,15 @@ def run(folder: Path, name: str = "a0", **settings: Any) -> Any:
 
 @pytest.fixture
 def hasty(quick: WandbServer, monkeypatch: pytest.MonkeyPatch) -> WandbServer:
-    """The server, whose openings are looked at every second, and whose client tries again as often."""
+    """The server, whose openings are given up and spoken of after a second, and whose client tries again as often."""
     monkeypatch.setattr(_waiting, "PATIENCE", SOON)
     monkeypatch.setenv("WANDB__GRAPHQL_RETRY_WAIT_MIN_SECONDS", "0.2")
     monkeypatch.setenv("WANDB__GRAPHQL_RETRY_WAIT_MAX_SECONDS", "1")
     return quick
+
+
+def wait() -> None:
+    """Do nothing about a line."""
 
 
 class Lines(logging.Handler):
@@ -92,14 +97,15 @@ def test_a_server_that_takes_its_time_is_waited_for(
     hasty: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hasty.slow("*", 30)
-    with Lines(("no answer so far", lambda: None), ("no answer so far", hasty.heal)):
+    with Lines(("no answer so far", wait), ("no answer so far", hasty.heal)):
         assert run(tmp_path) == "r1-a0"
     assert run_outcome(hasty.run("r1-a0")) == ("finished", 0, [0, 1, 2])
 
 
 def test_a_server_that_goes_while_it_is_waited_for_has_until_the_end_to_come_back(
-    hasty: WandbServer, tmp_path: Path
+    hasty: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_waiting, "PATIENCE", replace(SOON, nobody=3.0, line=0.2))
     hasty.fault("*", status=503, times=None)
     port = int(hasty.url.rpartition(":")[2])
     with ExitStack() as stack:
@@ -108,7 +114,8 @@ def test_a_server_that_goes_while_it_is_waited_for_has_until_the_end_to_come_bac
         def come_back() -> None:
             came.append(stack.enter_context(WandbServer(port)))
 
-        with Lines(("HTTP 503", hasty.stop), ("connection refused", lambda: None), ("refused", come_back)):
+        refused = [("connection refused", wait)] * 16  # longer than one may take that has never answered
+        with Lines(("HTTP 503", hasty.stop), *refused, ("connection refused", come_back)):
             assert run(tmp_path) == "r1-a0"
         assert run_outcome(came[0].run("r1-a0")) == ("finished", 0, [0, 1, 2])
 
@@ -190,7 +197,7 @@ def test_looking_asks_the_server_for_nothing(
 
     asked("a0")  # the first of a process asks more
     usual = asked("a1")
-    monkeypatch.setattr(_waiting, "PATIENCE", Patience(look=0.0, again=0.0, connect=1.0, line=0.01))
+    monkeypatch.setattr(_waiting, "PATIENCE", Patience(nobody=0.0, ask=0.01, connect=1.0, line=0.01))
     assert asked("a2")["graphql"] == usual["graphql"]
 
 
