@@ -70,12 +70,16 @@ def test_sigterm_cancels_every_coroutine_of_the_loop(notified: threading.Event) 
 
 def test_a_second_sigterm_does_not_disturb_the_clean_up(notified: threading.Event) -> None:
     interruption, cleaned_up = Interruption(), []
-    with pytest.raises(SystemExit), preemptible(interruption, notified.set), interruption.around_sync():
+
+    def work() -> None:
         try:
             term()
         finally:
             term()
             cleaned_up.append(True)
+
+    with pytest.raises(SystemExit), preemptible(interruption, notified.set), interruption.around_sync():
+        work()
     assert cleaned_up == [True]
 
 

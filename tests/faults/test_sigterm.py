@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -71,8 +72,20 @@ def started(case: Case, server: WandbServer, folder: Path) -> Container:
         action_name=case.name,
         launcher=AS_PROCESS_1 if case.first else (),
     )
-    (folder / READY).read_bytes()
+    wait_until_ready(container, folder)
     return container
+
+
+def wait_until_ready(container: Container, folder: Path) -> None:
+    """Wait until a task has logged its rows; fail where its container ends before."""
+    pipe = os.open(folder / READY, os.O_RDONLY | os.O_NONBLOCK)
+    process = os.pidfd_open(container.process.pid)
+    try:
+        ready, _, _ = select.select([pipe, process], [], [], 90.0)
+    finally:
+        os.close(pipe)
+        os.close(process)
+    assert pipe in ready, container.wait().log
 
 
 def process_of(container: Container, case: Case) -> int:
@@ -144,7 +157,7 @@ def test_sigterm_ends_elastic_ranks_in_native_code(server: WandbServer, tmp_path
     elastic_tasks = with_torch("tests.faults.elastic_tasks")
     os.mkfifo(tmp_path / READY)
     container = start(elastic_tasks.in_native_code, server, tmp_path, inputs={"rows": ROWS})
-    (tmp_path / READY).read_bytes()
+    wait_until_ready(container, tmp_path)
     container.process.send_signal(signal.SIGTERM)
     container.wait()
     record = server.run("run1-a0")
@@ -155,7 +168,7 @@ def test_sigterm_after_the_function_has_returned_loses_no_result(server: WandbSe
     """The server is silent while the run is finished: it gets some seconds, and Flyte its outputs."""
     os.mkfifo(tmp_path / READY)
     container = start(sigterm_tasks.returns, server, tmp_path, inputs={"rows": ROWS})
-    (tmp_path / READY).read_bytes()
+    wait_until_ready(container, tmp_path)
     with server.paused():
         (tmp_path / READY).write_bytes(b"")
         server.wait_for(lambda server: server.held, timeout=90)
