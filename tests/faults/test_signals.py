@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,8 +45,9 @@ def heeds_sigint() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heeds_sigint")
-def test_sigint_stays_a_keyboard_interrupt(server: WandbServer, tmp_path: Path) -> None:
-    container = start(tasks.waits_async, server, tmp_path, inputs={"rows": ROWS})
+@pytest.mark.parametrize("task", [tasks.waits, tasks.waits_async])
+def test_sigint_stays_a_keyboard_interrupt(task: Any, server: WandbServer, tmp_path: Path) -> None:
+    container = start(task, server, tmp_path, inputs={"rows": ROWS})
     wait_for_rows(server, ROWS)
     container.process.send_signal(signal.SIGINT)
     assert container.wait().exit_code == 1
