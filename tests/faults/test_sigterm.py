@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from flyte_wandb.testing import Container, WandbServer
-from tests.faults import sigterm_tasks
+from tests.faults import sigterm_tasks, tasks
 from tests.faults.acting import run_outcome, start
 from tests.faults.sigterm_tasks import READY
 from tests.offline import read
@@ -143,9 +143,8 @@ def test_sigterm_ends_process_1(server: WandbServer, tmp_path: Path) -> None:
 def test_sigterm_while_the_run_is_being_opened_keeps_the_function_from_starting(
     server: WandbServer, tmp_path: Path
 ) -> None:
-    case = Case(task="sync", doing="python")
     with server.paused():
-        container = start(sigterm_tasks.sync, server, tmp_path, inputs={"rows": ROWS, "doing": case.doing})
+        container = start(tasks.waits, server, tmp_path, inputs={"rows": ROWS})
         server.wait_for(lambda server: server.held, timeout=90)
         container.process.send_signal(signal.SIGTERM)
     result = container.wait()
