@@ -33,5 +33,6 @@ def in_native_code(rows: int) -> int | None:
     """Have the primary log rows, and be in native code on every rank."""
     if flyte.ctx().rank == 0:
         sigterm_tasks.log_rows(rows)
-    sigterm_tasks.native()
+        sigterm_tasks.tell_test()
+    sigterm_tasks.compute_natively()
     return None

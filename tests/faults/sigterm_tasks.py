@@ -48,8 +48,12 @@ def sleep() -> None:
 
 
 def native() -> None:
-    """Be in native code that no signal interrupts, and that runs no handler, as a long operation of torch is."""
     tell_test()
+    compute_natively()
+
+
+def compute_natively() -> None:
+    """Be in native code that no signal interrupts, and that runs no handler, as a long operation of torch is."""
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb.testing import WandbServer
+from flyte_wandb.wandb_client._log_values import wait_for_end
 from tests.faults import local_tasks
 from tests.faults.acting import run_outcome
 from tests.offline import read
@@ -55,6 +56,7 @@ def test_a_silent_service_costs_the_bound_and_no_row(
     assert run_outcome(quick.run("r1-a1")) == ("finished", 0, [0, 1, 2])
     quick.wait_for(lambda server: len(server.run("r1-a0").logged("row")) == 2 * ROWS, timeout=60)
     (log,) = tmp_path.glob("wandb/run-*-r1-a0/*.wandb")
+    assert wait_for_end(log)
     assert read(log).logged("row") == [0, 1, 2, 0, 1, 2]
 
 
