@@ -28,4 +28,4 @@ def test_a_run_that_is_stopped_ends_its_task(quick: WandbServer, tmp_path: Path)
     errors = asyncio.run(stopped())
     assert [type(error) for error in errors] == [RunStoppedError, RunStoppedError]
     assert {str(error) for error in errors} == {"the run was stopped in W&B's UI"}
-    assert [run_outcome(quick.run(run_id)) for run_id in TASKS] == [("failed", 1, [0, 1, 2])] * 2
+    assert [run_outcome(quick.run(run_id)) for run_id in TASKS] == [("killed", 1, [0, 1, 2])] * 2
