@@ -193,6 +193,8 @@ RUNS: Final = [
         kind="python",
         by="tests/docs/test_test_your_plugin.py::test_the_tests_of_the_page_pass",
     ),
+    Run(page="docs/double.md", kind="python", by="tests/docs/test_double_page.py::test_the_code_of_the_page_runs"),
+    Run(page="docs/double.md", kind="console", by="tests/cli/test_server.py::test_it_serves_until_it_is_ended"),
     Run(
         page="docs/write-a-rank-scope.md",
         kind="console",
