@@ -18,6 +18,8 @@ _QUERY: Final = (
     "query Viewer { viewer { entity username } serverInfo { latestLocalVersionInfo { versionOnThisInstanceString } } }"
 )
 _REFUSED: Final = (401, 403)
+_MOST: Final = 1 << 20
+"""Bytes of an answer that are read; W&B's has some hundred."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,9 @@ def ask_server(base_url: str, key: str | None, *, timeout: float) -> ServerInfo:
     )
     try:
         with urlopen(request, timeout=timeout) as answer:
-            return _read_answer(json.loads(answer.read()))
+            return _read_answer(json.loads(answer.read(_MOST)))
+    except RecursionError as error:
+        raise ValueError("its answer is nested too deeply") from error
     except HTTPError as error:
         if error.code in _REFUSED:
             return ServerInfo(user=None, entity=None, version=None)

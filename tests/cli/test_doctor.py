@@ -142,7 +142,17 @@ class _Other(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(params=[(404, b""), (500, b""), (200, b"<html>"), (200, b"[]"), (200, json.dumps({"a": 1}).encode())])
+@pytest.fixture(
+    params=[
+        (404, b""),
+        (500, b""),
+        (200, b"<html>"),
+        (200, b"[]"),
+        (200, json.dumps({"a": 1}).encode()),
+        (200, b"[" * 100_000),
+        (200, b" " * 5_000_000),
+    ]
+)
 def other_server(request: pytest.FixtureRequest) -> Iterator[str]:
     handler = type("Other", (_Other,), {"answer": request.param})
     server = HTTPServer(("127.0.0.1", 0), handler)

@@ -26,12 +26,23 @@ class Echo(BaseHTTPRequestHandler):
     """Answers with the headers that it was sent, or leads to another server."""
 
     def do_GET(self) -> None:
+        if self.path == "/endless":
+            return self._send_endlessly()
         self.send_response(302 if self.path.startswith("/to/") else 200)
         self.send_header("Location", "http://" + self.path.removeprefix("/to/"))
         told = f"{self.headers.get('Authorization')} {self.headers.get('X-Team')}".encode()
         self.send_header("Content-Length", str(len(told)))
         self.end_headers()
         self.wfile.write(told)
+
+    def _send_endlessly(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"endless" * 10_000)
+        except OSError:
+            self.close_connection = True  # whoever asked has had enough
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -202,3 +213,13 @@ def test_a_stop_ends_a_transfer_inside_its_file() -> None:
         with pytest.raises(StoppedError):
             transfers.receive_file(file, into, seen)
     assert len(into.getvalue()) == CHUNK
+
+
+def test_a_file_that_never_ends_is_given_up_after_the_bytes_that_were_announced(echo: str) -> None:
+    endless, into = remote(f"http://{echo}/endless", b"0123456789"), BytesIO()
+    with (
+        Transfers(ACCESS, DownloadLimits(), Stop()) as transfers,
+        pytest.raises(TransferError, match="bytes arrived where 10 were announced"),
+    ):
+        transfers.receive_file(endless, into, lambda size: None)
+    assert into.getvalue() == b""
