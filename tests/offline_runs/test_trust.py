@@ -226,6 +226,7 @@ def test_a_broken_manifest_or_note_is_the_outcome_of_its_run_and_stops_no_other(
 
 @pytest.mark.usefixtures("online")
 def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbServer, offline_run: Write) -> None:
+    server.put_run("r0", entity="victims", project="production")
     folder = mark_kept(offline_run(), entity="victims", project="production")
     system: Any = flyte.storage.get_underlying_filesystem(path="memory://raw")
     system.put(str(folder), f"/theirs/{folder.name}", recursive=True)
@@ -239,7 +240,7 @@ def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbSer
     (forbidden,) = sync_wandb_runs("memory://theirs", allow=["local/*", "victims/prod"])
     assert "it asks to go to victims/production, which is not allowed" in str(forbidden.reason)
     (unwanted,) = sync_wandb_runs(folder, allow=["local/*"])
-    assert (unwanted.status, server.runs) == ("failed", ())
+    assert (unwanted.status, [record.id for record in server.runs]) == ("failed", ["r0"])
     (named,) = sync_wandb_runs("memory://theirs", entity="local", project="mine")
     assert (named.status, named.target) == ("synced", "local/mine")
     (own,) = sync_wandb_runs(folder)
@@ -249,9 +250,10 @@ def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbSer
 
 @pytest.mark.usefixtures("online")
 def test_an_allowed_project_needs_no_other_word(server: WandbServer, offline_run: Write) -> None:
+    server.put_run("r0", entity="victims", project="production")
     folder = mark_kept(offline_run(), entity="victims", project="production")
     folder.joinpath("run-r1.wandb").chmod(0o666)  # now anybody on this machine may have written it
     assert [outcome.status for outcome in sync_wandb_runs(folder)] == ["failed"]
     (outcome,) = sync_wandb_runs(folder, allow=["victims/prod*"])
     assert (outcome.status, outcome.target) == ("synced", "victims/production"), outcome.reason
-    assert [record.entity for record in server.runs] == ["victims"]
+    assert {(record.id, record.entity) for record in server.runs} == {("r0", "victims"), ("r1", "victims")}
