@@ -9,6 +9,7 @@ import rich_click as click
 from ._command import OneLineErrors
 
 
+# Each command imports what it needs when it runs: `flyte --help` imports this module for every user of Flyte.
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="flyte-wandb")
 def main() -> None:
@@ -35,7 +36,7 @@ def demo(serve: bool) -> None:
 @click.option("--rank-scope", help="global, worker, or one that a plugin brings, such as island:4.")
 @click.option("--project", help="W&B project.")
 @click.option("--entity", help="W&B user or team.")
-@click.option("--host", help="The server as people know it, such as https://wandb.example.com.")
+@click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")
 @click.option("--id", help="An explicit id.")
 @click.option("--group", help="An explicit group.")
 @click.option("--parent", metavar="RUN", help="Plan it as a child of the task that has this W&B run.")
@@ -74,7 +75,7 @@ def plugins(context: click.Context, as_json: bool) -> None:
 @click.option("--no-history", is_flag=True, help="Leave out the history and the system metrics.")
 @click.option("--project", help="The project of the run or sweep.")
 @click.option("--entity", help="The user or team that owns it.")
-@click.option("--host", help="The server as people know it, such as https://wandb.example.com.")
+@click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")
 def download(target: str, **options: Any) -> None:
     """Fetch a run, or all runs of a sweep: config, summary, the whole history and every file.
 
@@ -91,7 +92,7 @@ def download(target: str, **options: Any) -> None:
 @click.option("--run", metavar="FLYTE-RUN", help="Only what this Flyte run has kept.")
 @click.option("--project", help="The project that is to have them. Default: each run's own.")
 @click.option("--entity", help="The user or team that owns it. Default: each run's own.")
-@click.option("--host", help="The server as people know it. Default: the one that W&B's client is set to.")
+@click.option("--host", help="Base URL of the W&B server. Default: the one that W&B's client is set to.")
 @click.option(
     "--allow", metavar="ENTITY/PROJECT", multiple=True, help="Where runs may go, such as 'team/*'; repeatable."
 )
@@ -113,10 +114,10 @@ def sync(context: click.RichContext, /, places: tuple[str, ...], **options: Any)
 @main.command(cls=OneLineErrors)
 @click.option("--project", help="The project that runs would go to.")
 @click.option("--entity", help="The user or team that owns it.")
-@click.option("--host", help="The server as people know it, such as https://wandb.example.com.")
+@click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds to wait.")
 @click.pass_context
-def doctor(context: click.RichContext, /, **asked: Any) -> None:
+def doctor(context: click.RichContext, /, **options: Any) -> None:
     """Check from here whether a run could start: versions, plugins, launcher, mode, server, key, project.
 
     Every line has a remedy where one is needed. The exit code is 1 where a run could not start. The key is never shown.
@@ -125,7 +126,7 @@ def doctor(context: click.RichContext, /, **asked: Any) -> None:
 
     from ._doctor import show_findings
 
-    if not show_findings(DoctorOptions(**asked)):
+    if not show_findings(DoctorOptions(**options)):
         context.exit(1)
 
 

@@ -37,21 +37,21 @@ class Finding:
     """One line of the preflight.
 
     Attributes:
-        about: What was looked at.
+        about: What was checked.
         state: ``problem`` where a run could not start, ``note`` for what may surprise.
-        said: What was found.
+        message: What the check found.
         remedy: What to do, or None.
     """
 
     about: str
     state: State
-    said: str
+    message: str
     remedy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions:
-    """Settings to try in the place of those that the client's own configuration names, and how long to wait."""
+    """Settings to try instead of those in the client's own configuration, and how long to wait for the server."""
 
     host: str | None = None
     project: str | None = None
@@ -59,12 +59,13 @@ class DoctorOptions:
     timeout: float = 5.0
 
 
-def run_checks(asked: DoctorOptions) -> Iterator[Finding]:
-    """Look at everything that a run needs, and yield what was found, line by line.
+def run_checks(options: DoctorOptions) -> Iterator[Finding]:
+    """Check everything that a run needs, and yield the findings one by one.
 
     Args:
-        asked: What to try.
+        options: What to try.
     """
+    # From what needs nothing to what needs a server: a slow check does not keep the others from the screen.
     yield _check_versions()
     manager, plugins = survey_plugins()
     yield from _check_plugins(plugins)
@@ -72,33 +73,35 @@ def run_checks(asked: DoctorOptions) -> Iterator[Finding]:
     yield from _check_service()
     try:
         mode, source = read_configured("mode")
-    except Exception as error:
+    except Exception as error:  # such as pydantic's, of a variable, and configparser's, of the settings file
         yield _problem_finding(
             "configuration", f"W&B's own cannot be read: {one_line(error)}", "correct the variable or settings file"
         )
         return
     yield _check_mode(mode, source)
-    yield from _check_connection(asked, online=effective_mode(None) == "online")
+    yield from _check_connection(options, online=effective_mode(None) == "online")
 
 
 def _check_versions() -> Finding:
-    found = {name: metadata.version(name) for name in ("flyte-wandb", *_PACKAGES)}
-    said = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version}" for name, version in found.items())])
+    installed = {name: metadata.version(name) for name in ("flyte-wandb", *_PACKAGES)}
+    versions = [f"Python {platform.python_version()}", *(f"{name} {version}" for name, version in installed.items())]
+    message = ", ".join(versions)
+    # Requirements of extras carry a marker, and are nobody's but those of who asked for the extra.
     needed = (Requirement(text) for text in metadata.requires("flyte-wandb") or () if "extra ==" not in text)
-    unmet = [str(one) for one in needed if one.name in found and found[one.name] not in one.specifier]
+    unmet = [str(need) for need in needed if need.name in installed and installed[need.name] not in need.specifier]
     if unmet:
-        return _problem_finding("versions", f"{said}; needed: {', '.join(unmet)}", f"pip install '{unmet[0]}'")
-    return _ok_finding("versions", said)
+        return _problem_finding("versions", f"{message}; needed: {', '.join(unmet)}", f"pip install '{unmet[0]}'")
+    return _ok_finding("versions", message)
 
 
 def _check_plugins(plugins: Sequence[InstalledPlugin]) -> Iterator[Finding]:
     for plugin in plugins:
         if plugin.problem:
             yield _problem_finding("plugins", str(plugin.problem), None)
-    used = [f"{one.name} ({one.origin})" for one in plugins if not one.problem and not one.disabled]
+    used = [f"{plugin.name} ({plugin.origin})" for plugin in plugins if not plugin.problem and not plugin.disabled]
     yield _ok_finding("plugins", ", ".join(used) or "none")
     blocked = disabled_names()
-    if unknown := sorted(blocked - {one.name for one in plugins}):
+    if unknown := sorted(blocked - {plugin.name for plugin in plugins}):
         yield _note_finding(
             "plugins", f"{DISABLE_VARIABLE} names {', '.join(unknown)}, which is not installed", "correct it"
         )
@@ -111,44 +114,47 @@ def _check_launcher(manager: StrategyManager) -> Finding:
     if topology.distributed:
         place = f"rank {topology.rank} of {topology.world_size}, node {topology.worker_index} of {topology.num_workers}"
         return _ok_finding("launcher", f"{topology.launcher}: {place}")
+    # A pod may have RANK and WORLD_SIZE of its own, which look like a rank's to a reader.
     if stray := [name for name in _RANK_VARIABLES if os.environ.get(name)]:
-        said = f"this process is no rank: it has {', '.join(stray)} only, and no launcher's marker"
+        message = f"this process is no rank: it has {', '.join(stray)} only, and no launcher's marker"
         remedy = (
             f"start ranks with torchrun, Elastic or a clustered environment, or set all of {', '.join(_RANK_VARIABLES)}"
         )
-        return _note_finding("launcher", said, remedy)
+        return _note_finding("launcher", message, remedy)
     return _ok_finding("launcher", "this process is no rank")
 
 
 def _check_service() -> Iterator[Finding]:
+    # Through one service, W&B's client lets one process write to a run ("run ID is in use", from 0.26.1 on).
     if os.environ.get("WANDB_SERVICE"):
-        said = "WANDB_SERVICE is inherited: runs go through another process's W&B service"
+        message = "WANDB_SERVICE is inherited: runs go through another process's W&B service"
         yield _note_finding(
-            "service", said, "unset it if that process can end first; ranks that share a run leave it anyway"
+            "service", message, "unset it if that process can end first; ranks that share a run leave it anyway"
         )
 
 
 def _check_mode(mode: str, source: str) -> Finding:
     effective = effective_mode(None)
-    said = f"{effective} ({source})"
+    message = f"{effective} ({source})"
     if effective == "online":
-        return _ok_finding("mode", said)
+        return _ok_finding("mode", message)
     remedy = {"offline": "wandb sync uploads the runs later", "disabled": "no run is kept; unset WANDB_MODE for one"}
-    return _note_finding("mode", said, remedy[effective])
+    return _note_finding("mode", message, remedy[effective])
 
 
-def _check_connection(asked: DoctorOptions, *, online: bool) -> Iterator[Finding]:
+def _check_connection(options: DoctorOptions, *, online: bool) -> Iterator[Finding]:
     base_url, source = read_configured("base_url")
-    if asked.host:
-        base_url, source = api_url(asked.host), "--host"
+    if options.host:
+        base_url, source = api_url(options.host), "--host"
     yield _ok_finding("server", f"{base_url} ({source})")
     server: ServerInfo | None = None
+    # Offline, a server that does not answer is what people expect.
     if online:
         key, finding = _check_key(base_url)
         yield finding
-        server, findings = _check_server(base_url, key, asked.timeout)
+        server, findings = _check_server(base_url, key, options.timeout)
         yield from findings
-    yield from _check_place(asked, server)
+    yield from _check_place(options, server)
 
 
 def _check_key(base_url: str) -> tuple[str | None, Finding]:
@@ -158,6 +164,7 @@ def _check_key(base_url: str) -> tuple[str | None, Finding]:
     except Exception as error:
         return None, _problem_finding("key", f"the key for {base_url} is none: {error}", remedy)
     if os.environ.get("WANDB_IDENTITY_TOKEN_FILE") and key is None:
+        # The client exchanges the token for an access token when it logs in, so there is no key to try here.
         return None, _ok_finding("key", f"an identity token for {base_url} (WANDB_IDENTITY_TOKEN_FILE)")
     if key is None:
         return None, _problem_finding("key", f"none found for {base_url}", remedy)
@@ -168,14 +175,16 @@ def _check_server(base_url: str, key: str | None, timeout: float) -> tuple[Serve
     try:
         server = ask_server(base_url, key, timeout=timeout)
     except (OSError, ValueError) as error:
+        # An HTTPError says code and reason; of a URLError only the reason says something.
         cause = error if isinstance(error, HTTPError) else getattr(error, "reason", error)
-        said = f"{base_url} does not answer as a W&B server does: {cause}"
+        message = f"{base_url} does not answer as a W&B server does: {cause}"
         remedy = "check the address and the network, or work offline with WANDB_MODE=offline"
-        return None, [_problem_finding("connection", said, remedy)]
+        return None, [_problem_finding("connection", message, remedy)]
+    # A key that W&B does not know is no error to it: it answers that nobody is logged in.
     if key and server.user is None:
-        said = f"{base_url} does not know the key"
+        message = f"{base_url} does not know the key"
         return server, [
-            _problem_finding("connection", said, f"wandb login --relogin --host {base_url}"),
+            _problem_finding("connection", message, f"wandb login --relogin --host {base_url}"),
             _check_shared_mode(server),
         ]
     login = f", logged in as {server.user}" if server.user and key else ""
@@ -183,52 +192,53 @@ def _check_server(base_url: str, key: str | None, timeout: float) -> tuple[Serve
 
 
 def _check_shared_mode(server: ServerInfo) -> Finding:
-    """Say whether children, and ranks under run_mode "shared", could write to one run."""
+    """Check whether children, and ranks under run_mode "shared", could write to one run."""
     if server.version is None:
         return _ok_finding("shared mode", "the server names no version, as W&B's own clouds do, which know shared mode")
-    said = f"the server has version {server.version}"
+    message = f"the server has version {server.version}"
     try:
         new_enough = Version(server.version) >= _SHARED_FROM
     except InvalidVersion:
-        return _note_finding("shared mode", f"{said}, which says nothing about shared mode", None)
+        return _note_finding("shared mode", f"{message}, which says nothing about shared mode", None)
     if new_enough:
-        return _ok_finding("shared mode", f"{said}, which knows shared mode")
+        return _ok_finding("shared mode", f"{message}, which knows shared mode")
     remedy = "upgrade it, or set joinable=False and avoid run_mode='shared'"
-    return _problem_finding("shared mode", f"{said}; shared mode needs {_SHARED_FROM} or newer", remedy)
+    return _problem_finding("shared mode", f"{message}; shared mode needs {_SHARED_FROM} or newer", remedy)
 
 
-def _check_place(asked: DoctorOptions, server: ServerInfo | None) -> Iterator[Finding]:
-    own = {"entity": server.entity if server else None, "project": None}
+def _check_place(options: DoctorOptions, server: ServerInfo | None) -> Iterator[Finding]:
+    # The server says which entity the key's owner has; which project W&B would take, only the client knows.
+    defaults = {"entity": server.entity if server else None, "project": None}
     unknown: Mapping[str, str] = {
         "entity": "W&B takes the default of the key's owner",
         "project": "W&B names one after the code's git repository, or takes 'uncategorized'",
     }
     for name in ("entity", "project"):
         value, source = read_configured(name)
-        if given := getattr(asked, name):
-            yield _ok_finding(name, f"{given} (--{name})")
+        if option := getattr(options, name):
+            yield _ok_finding(name, f"{option} (--{name})")
         elif value:
             yield _ok_finding(name, f"{value} ({source})")
         else:
-            told = f"; that is {own[name]}" if own[name] else ""
+            default = f"; that is {defaults[name]}" if defaults[name] else ""
             remedy = f"{name}=... in wandb_init or wandb_config, or WANDB_{name.upper()}, so that links lead to the run"
-            yield _note_finding(name, f"not set: {unknown[name]}{told}", remedy)
+            yield _note_finding(name, f"not set: {unknown[name]}{default}", remedy)
 
 
-def _catch_errors(about: str, look: Callable[[], Finding]) -> Finding:
+def _catch_errors(about: str, check: Callable[[], Finding]) -> Finding:
     try:
-        return look()
+        return check()
     except FlyteWandbError as error:
         return _problem_finding(about, str(error), None)
 
 
-def _ok_finding(about: str, said: str) -> Finding:
-    return Finding(about=about, state="ok", said=said)
+def _ok_finding(about: str, message: str) -> Finding:
+    return Finding(about=about, state="ok", message=message)
 
 
-def _note_finding(about: str, said: str, remedy: str | None) -> Finding:
-    return Finding(about=about, state="note", said=said, remedy=remedy)
+def _note_finding(about: str, message: str, remedy: str | None) -> Finding:
+    return Finding(about=about, state="note", message=message, remedy=remedy)
 
 
-def _problem_finding(about: str, said: str, remedy: str | None) -> Finding:
-    return Finding(about=about, state="problem", said=said, remedy=remedy)
+def _problem_finding(about: str, message: str, remedy: str | None) -> Finding:
+    return Finding(about=about, state="problem", message=message, remedy=remedy)

@@ -20,11 +20,12 @@ class OneLineErrors(RichCommand):
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and say in one line what went wrong."""
+        """Run the command, and print an error in one line."""
         debug = ctx.params.pop("debug")
         try:
             return super().invoke(ctx)
         except (Exit, click.Abort, click.UsageError, BrokenPipeError):
+            # click's own, which it shows with the usage; a broken pipe is a reader such as `head` that has enough.
             raise
         except Exception as error:
             if debug:

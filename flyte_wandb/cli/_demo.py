@@ -34,6 +34,7 @@ def run_demo(*, serve: bool) -> None:
         serve: Keep the server's pages up until the user interrupts.
     """
     console = Console()
+    # The tasks fail and share runs on purpose; their warnings would be between the lines of the progress.
     logging.getLogger("flyte_wandb").setLevel(logging.ERROR)
     with WandbServer() as server, tempfile.TemporaryDirectory(prefix="flyte-wandb-") as folder:
         with _show_progress(console) as progress:
@@ -108,7 +109,7 @@ def _build_table(runs: Iterable[RunRecord]) -> Table:
 
 
 def _fetch_page(run: RunRecord) -> str:
-    """Fetch the page as a browser would: a link that leads nowhere is to be seen here."""
+    """Fetch the page as a browser would, so that a link that leads nowhere shows."""
     try:
         with urllib.request.urlopen(run.url) as answer:
             return f"[green]{answer.status}[/] {run.url}"
@@ -119,6 +120,6 @@ def _fetch_page(run: RunRecord) -> str:
 def _serve_pages(console: Console, server: WandbServer) -> None:
     try:
         console.print(f"The pages are up at {server.url}; Ctrl-C ends the demo.")
-        threading.Event().wait()
+        threading.Event().wait()  # nobody sets it
     except KeyboardInterrupt:
         console.print("Done.")

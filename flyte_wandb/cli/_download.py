@@ -12,27 +12,28 @@ from flyte_wandb.results.downloads._to_folder import download_to_folder
 
 
 def show_download(target: str, *, to: str | None, sweep: bool, no_history: bool, **place: str | None) -> None:
-    """Download what somebody names, and print where it went.
+    """Download a run or the runs of a sweep, and print where they went.
 
     Args:
         target: An id, a path, or the address of a page.
         to: The folder, or None for one that is named after the run or sweep.
-        sweep: Whether an id names a sweep.
+        sweep: Whether an id is a sweep's, where `target` does not say it.
         no_history: Whether to leave out histories and system metrics.
         place: Project, entity and host, where given.
     """
     kind = read_reference(target, "sweep" if sweep else "run").kind
     reference = resolve_reference(target, kind, place)
+    # An id from a page's address may be "..", so it becomes a safe name first.
     folder = Path(to or assign_local_paths([reference.id])[reference.id])
     runs = download_to_folder(reference, folder, history=not no_history)
     console = get_console()
     for run in runs:
-        kept = f", {run.skipped:,} of them there already" if run.skipped else ""
+        skipped = f", {run.skipped:,} of them there already" if run.skipped else ""
         rows = "" if run.rows is None else f"{_count_noun(run.rows, 'row')}, "
-        files = f"{_count_noun(run.files, 'file')} ({_count_noun(run.size, 'byte')}){kept}"
+        files = f"{_count_noun(run.files, 'file')} ({_count_noun(run.size, 'byte')}){skipped}"
         console.print(f"{cell_text(run.run_id)}: {rows}{files}", soft_wrap=True)
     console.print(f"{reference.kind} {cell_text(reference.id)} is in {cell_text(folder.absolute())}", soft_wrap=True)
 
 
-def _count_noun(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count_noun(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -27,7 +27,11 @@ MOST_LISTED: Final = 32
 """Ranks that are listed one by one; a larger world is summed up by part."""
 
 _MOST_PARTS: Final = 16
+"""Parts that are listed, so that the links and the summary behind them stay on one screen."""
+
 _WORLD: Final = "all"
+"""What the part without a label is called."""
+
 _COLOURS: Final = {"solo": "green", "primary": "green", "secondary": "cyan", "join": "cyan", "skip": "dim"}
 
 
@@ -49,21 +53,21 @@ def show_plan(
         per_node: Ranks on each, or None for those declared.
         parent: The id of the run of the task above, or None.
         every: Whether to list every rank.
-        as_json: Whether to print JSON, of every rank.
+        as_json: Whether to print every rank as JSON.
         settings: Settings as of `wandb_config`.
     """
-    given = check_settings(settings, "plan")
-    above = write_run(ParentRun(run_id=parent)) if parent else {}
+    checked = check_settings(settings, "plan")
+    parent_context = write_run(ParentRun(run_id=parent)) if parent else {}
     with contextlib.redirect_stdout(sys.stderr):  # what a module or plugin prints is no part of the answer
         if target is None:
-            found = _preview_world(given, above, nodes, per_node)
+            planned = _preview_world(checked, parent_context, nodes, per_node)
         else:
-            context = {**wandb_config(**settings), **above}
-            found = preview(load_task(target), context=context, nodes=nodes, per_node=per_node)
+            context = {**wandb_config(**settings), **parent_context}
+            planned = preview(load_task(target), context=context, nodes=nodes, per_node=per_node)
     if as_json:
-        click.echo(json.dumps(_as_json(found)))
+        click.echo(json.dumps(_as_json(planned)))
     else:
-        _print_plan(get_console(), found, listed=every or len(found.plans) <= MOST_LISTED)
+        _print_plan(get_console(), planned, listed=every or len(planned.plans) <= MOST_LISTED)
 
 
 def _preview_world(
@@ -75,94 +79,94 @@ def _preview_world(
     return preview_of(spec, build_task_links(spec), context)
 
 
-def _print_plan(console: Console, found: Preview, *, listed: bool) -> None:
+def _print_plan(console: Console, planned: Preview, *, listed: bool) -> None:
     if listed:
-        console.print(_rank_table(found), "")
+        console.print(_build_rank_table(planned), "")
     else:
-        _print_parts(console, found)
-    _print_links(console, found)
-    console.print(_author_lines(found), "")
-    console.print(f"[bold]{cell_text(found.summary)}[/]", soft_wrap=True)
+        _print_parts(console, planned)
+    _print_links(console, planned)
+    console.print(_build_author_table(planned), "")
+    # Not wrapped at 80 columns: people copy ids and addresses, and search for them in what a job has printed.
+    console.print(f"[bold]{cell_text(planned.summary)}[/]", soft_wrap=True)
     console.print(f"[dim]{NAMES.run_name} and {NAMES.name} stand for the names that Flyte gives at the launch.[/]")
 
 
-def _rank_table(found: Preview) -> Any:
-    made = new_table("part", "rank", "role", "run", "group", "link", numbers=("rank", "link"))
-    for rank, one in enumerate(found.plans):
-        cells = (one.run_id, one.group, _link_number(found, rank))
-        made.add_row(cell_text(one.part.label or _WORLD), str(rank), _role_text(one.role.value), *map(cell_text, cells))
-    return made
+def _build_rank_table(planned: Preview) -> Any:
+    table = new_table("part", "rank", "role", "run", "group", "link", numbers=("rank", "link"))
+    for rank, plan in enumerate(planned.plans):
+        role = f"[{_COLOURS[plan.role.value]}]{plan.role.value}[/]"
+        cells = (plan.run_id, plan.group, _link_number(planned, rank))
+        table.add_row(cell_text(plan.part.label or _WORLD), str(rank), role, *map(cell_text, cells))
+    return table
 
 
-def _print_parts(console: Console, found: Preview) -> None:
-    made = new_table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
-    parts = summarize_parts(found.plans)
+def _print_parts(console: Console, planned: Preview) -> None:
+    table = new_table("part", "ranks", "roles", "runs", "group", "link", numbers=("link",))
+    parts = summarize_parts(planned.plans)
     for part in parts[:_MOST_PARTS]:
-        cells = (part.runs, part.groups, _link_number(found, part.first))
-        made.add_row(cell_text(part.label or _WORLD), part.ranks, part.roles, *map(cell_text, cells))
-    console.print(made)
+        cells = (part.runs, part.groups, _link_number(planned, part.first))
+        table.add_row(cell_text(part.label or _WORLD), part.ranks, part.roles, *map(cell_text, cells))
+    console.print(table)
     if len(parts) > _MOST_PARTS:
         console.print(f"... and {len(parts) - _MOST_PARTS:,} more parts; --all lists every rank")
     console.print()
 
 
-def _link_number(found: Preview, rank: int) -> int | None:
-    link = found.link_of(rank)
-    return None if link is None else found.links.index(link) + 1
+def _link_number(planned: Preview, rank: int) -> int | None:
+    link = planned.link_of(rank)
+    return None if link is None else planned.links.index(link) + 1
 
 
-def _role_text(role: str) -> str:
-    return f"[{_COLOURS[role]}]{role}[/]"
-
-
-def _print_links(console: Console, found: Preview) -> None:
-    for number, link in enumerate(found.links, 1):
+def _print_links(console: Console, planned: Preview) -> None:
+    for number, link in enumerate(planned.links, 1):
         console.print(f"link {number}: {cell_text(link.name)}")
         console.print(f"  [cyan]{cell_text(link.url)}[/]", soft_wrap=True)
-    for note in dict.fromkeys([*(link.note for link in found.links if link.note), *_unlinked_note(found)]):
+    # As a dict, because links of one task usually have one and the same note.
+    for note in dict.fromkeys([*(link.note for link in planned.links if link.note), *_unlinked_note(planned)]):
         console.print(f"[yellow]Note: {cell_text(note)}[/]")
     console.print()
 
 
-def _unlinked_note(found: Preview) -> Iterator[str]:
-    if found.links and found.unlinked:
-        parts = f"{found.unlinked[0]}{' and others' if len(found.unlinked) > 1 else ''}"
+def _unlinked_note(planned: Preview) -> Iterator[str]:
+    if planned.links and planned.unlinked:
+        parts = f"{planned.unlinked[0]}{' and others' if len(planned.unlinked) > 1 else ''}"
         yield (
             f"no link leads to the run of {parts}: Flyte fixes the number of links when a task is decorated, so name "
             "rank_scope in its wandb_init"
         )
 
 
-def _author_lines(found: Preview) -> Any:
-    made = new_table("decision", "plugin", "wrapped by", "times", numbers=("times",))
-    for hook, counted in found.authors().items():
-        for (plugin, wrappers), times in counted.most_common():
-            made.add_row(hook, cell_text(plugin), cell_text(", ".join(wrappers)), f"{times:,}")
-    return made
+def _build_author_table(planned: Preview) -> Any:
+    table = new_table("decision", "plugin", "wrapped by", "times", numbers=("times",))
+    for hook, counts in planned.authors().items():
+        for (plugin, wrappers), times in counts.most_common():
+            table.add_row(hook, cell_text(plugin), cell_text(", ".join(wrappers)), f"{times:,}")
+    return table
 
 
-def _as_json(found: Preview) -> dict[str, Any]:
-    topology, settings = found.request.topology, found.request.settings
+def _as_json(planned: Preview) -> dict[str, Any]:
+    topology, settings = planned.request.topology, planned.request.settings
+    links = [{"name": link.name, "url": link.url, "rank": link.rank, "note": link.note} for link in planned.links]
     return {
-        "task": found.request.task_name,
+        "task": planned.request.task_name,
         "run_mode": settings.run_mode,
         "rank_scope": settings.rank_scope,
         "world": {"ranks": topology.world_size, "nodes": topology.num_workers, "launcher": topology.launcher},
         "names": {"run": NAMES.run_name, "action": NAMES.name, "project": NAMES.project, "domain": NAMES.domain},
-        "ranks": [_rank_as_json(found, rank, one) for rank, one in enumerate(found.plans)],
-        "links": [{"name": link.name, "url": link.url, "rank": link.rank, "note": link.note} for link in found.links],
-        "summary": {"runs": len(found.runs), "groups": len(found.groups), "links": len(found.links)},
+        "ranks": [_rank_as_json(planned, rank, plan) for rank, plan in enumerate(planned.plans)],
+        "links": links,
+        "summary": {"runs": len(planned.runs), "groups": len(planned.groups), "links": len(planned.links)},
     }
 
 
-def _rank_as_json(found: Preview, rank: int, one: Plan) -> dict[str, Any]:
-    link = found.link_of(rank)
+def _rank_as_json(planned: Preview, rank: int, plan: Plan) -> dict[str, Any]:
+    link = planned.link_of(rank)
     return {
         "rank": rank,
-        "part": one.part.label,
-        "role": one.role.value,
-        "run": one.run_id,
-        "group": one.group,
+        "part": plan.part.label,
+        "role": plan.role.value,
+        "run": plan.run_id,
+        "group": plan.group,
         "link": link and link.url,
-        "decided_by": {step.hook: [step.plugin, *step.wrapped_by] for step in one.steps},
+        "decided_by": {step.hook: [step.plugin, *step.wrapped_by] for step in plan.steps},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -22,11 +23,11 @@ def show_plugins(*, as_json: bool) -> bool:
         as_json: Whether to print JSON.
     """
     manager, plugins = survey_plugins()
-    told = [_describe_plugin(manager, plugin) for plugin in plugins]
+    descriptions = [_describe_plugin(manager, plugin) for plugin in plugins]
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(descriptions))
     else:
-        _print_plugins(told)
+        _print_plugins(descriptions)
     return not any(plugin.problem for plugin in plugins)
 
 
@@ -39,33 +40,33 @@ def state_of(plugin: InstalledPlugin) -> str:
 
 def _describe_plugin(manager: StrategyManager, plugin: InstalledPlugin) -> dict[str, Any]:
     state = state_of(plugin)
+    # The manager knows only those that are registered.
     usable = state == "ok"
+    strategies = manager.strategies_of(plugin.name) if usable else []
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
         "state": state,
         "hooks": manager.hooks_of(plugin.name) if usable else [],
-        "strategies": [
-            {"kind": one.kind, "name": one.name, "summary": one.summary}
-            for one in (manager.strategies_of(plugin.name) if usable else [])
-        ],
+        "strategies": [dataclasses.asdict(strategy) for strategy in strategies],
         "problem": one_line(plugin.problem) if plugin.problem else None,
     }
 
 
-def _print_plugins(told: list[dict[str, Any]]) -> None:
+def _print_plugins(descriptions: list[dict[str, Any]]) -> None:
     console = get_console()
     plugins = new_table("plugin", "version", "distribution", "state", "hooks")
     strategies = new_table("strategy", "kind", "plugin", "what it does")
-    for one in told:
-        state = f"[{_COLOURS[one['state']]}]{one['state']}[/]"
-        names = map(cell_text, (one["name"], one["version"], one["distribution"]))
-        plugins.add_row(*names, state, ", ".join(one["hooks"]))
-        for strategy in one["strategies"]:
-            cells = (strategy["name"], strategy["kind"].replace("_", " "), one["name"], strategy["summary"])
+    for plugin in descriptions:
+        state = f"[{_COLOURS[plugin['state']]}]{plugin['state']}[/]"
+        names = map(cell_text, (plugin["name"], plugin["version"], plugin["distribution"]))
+        plugins.add_row(*names, state, ", ".join(plugin["hooks"]))
+        for strategy in plugin["strategies"]:
+            cells = (strategy["name"], strategy["kind"].replace("_", " "), plugin["name"], strategy["summary"])
             strategies.add_row(*map(cell_text, cells))
     console.print(plugins, "", strategies)
-    for one in told:
-        if one["problem"]:
-            console.print(f"\n[red]{cell_text(one['problem'])}[/]", soft_wrap=True)
+    # Behind the tables, because a cell is too narrow for an error.
+    for plugin in descriptions:
+        if plugin["problem"]:
+            console.print(f"\n[red]{cell_text(plugin['problem'])}[/]", soft_wrap=True)

@@ -14,6 +14,7 @@ from flyte_wandb._logging import printable
 
 def get_console() -> Console:
     """Return the console of standard output, as it is now."""
+    # rich would colour numbers in ids, and take ":rocket:" in a tag for a picture.
     return Console(highlight=False, emoji=False)
 
 
@@ -22,16 +23,16 @@ def new_table(*columns: str, numbers: Iterable[str] = ()) -> Table:
 
     Args:
         columns: The headings.
-        numbers: Those of them whose cells stand on the right.
+        numbers: The headings of columns that are aligned to the right.
     """
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
-    return made
+        table.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
+    return table
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell's text; None is empty. Square brackets are no markup, and nothing in it moves the terminal."""
+    """Return a cell's text, empty for None. Its square brackets are no markup, and nothing in it moves the terminal."""
     from rich.markup import escape
 
     return "" if value is None else escape(printable(str(value)))

@@ -23,6 +23,7 @@ def run_server(*, environ_file: str | None, **options: Any) -> None:
         OSError: The port is in use, or the file cannot be written.
     """
     ended = Event()
+    # By default SIGTERM ends Python on the spot, and nobody would read that the runs are gone.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with WandbServer(**options) as server:

@@ -10,6 +10,7 @@ from flyte_wandb.cli._screen import cell_text, get_console
 from flyte_wandb.results.offline._sync import sync_wandb_runs
 
 _TORN: Final = "; its log is torn: its process was killed, and W&B shows it as failed"
+"""Said beside the rows, so that nobody takes a run that was killed for a whole one."""
 
 
 def show_sync(places: tuple[str, ...], **options: Any) -> bool:
@@ -47,5 +48,5 @@ def _outcome_text(outcome: SyncOutcome) -> str:
 def _count_outcomes(outcomes: tuple[SyncOutcome, ...]) -> str:
     words = {"synced": "uploaded", "skipped": "there already", "found": "to upload", "failed": "failed"}
     counts = {words[status]: sum(outcome.status == status for outcome in outcomes) for status in words}
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return told or "there is no offline run here"
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return summary or "there is no offline run here"

@@ -26,7 +26,7 @@ class Reference:
         id: W&B's id of it.
         project: Its project; None leaves it, like the entity and the host, to W&B's own configuration.
         entity: The user or team that owns the project.
-        host: The server as people know it.
+        host: Base URL of the W&B server.
         kind: Which of the two it is.
 
     >>> Reference(id="r1", project="vision", entity="team").path

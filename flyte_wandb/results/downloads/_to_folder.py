@@ -38,7 +38,7 @@ def download_wandb_run_dir(
         project: The run's project. None leaves it, like the entity and the host, to the text, to the run at hand with
             this id, to the settings in Flyte's context, and to W&B's own configuration.
         entity: The user or team that owns the project.
-        host: The server as people know it.
+        host: Base URL of the W&B server.
 
     Returns:
         The folder. It has ``run.json``, ``config.json``, ``summary.json``, ``history.jsonl``, ``system_metrics.jsonl``
@@ -76,7 +76,7 @@ def download_wandb_sweep_dirs(
         include_history: See `download_wandb_run_dir`.
         project: See `download_wandb_run_dir`; settings of `wandb_sweep_config` go over those of `wandb_config`.
         entity: The user or team that owns the project.
-        host: The server as people know it.
+        host: Base URL of the W&B server.
 
     Returns:
         The folders, in the order in which the runs were made.

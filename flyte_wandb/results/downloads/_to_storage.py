@@ -49,7 +49,7 @@ async def download_wandb_run_logs(
         run_id: See `download_wandb_run_dir`, like the others.
         project: The run's project.
         entity: The user or team that owns the project.
-        host: The server as people know it.
+        host: Base URL of the W&B server.
 
     Returns:
         The folder, which a task can return, with the layout of `download_wandb_run_dir`.
@@ -79,7 +79,7 @@ async def download_wandb_sweep_logs(
         sweep_id: See `download_wandb_sweep_dirs`, like the others.
         project: The sweep's project.
         entity: The user or team that owns the project.
-        host: The server as people know it.
+        host: Base URL of the W&B server.
 
     Returns:
         The folder, in which each run has one, by its id.
