@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class Watch(Protocol):
-    """Is told what happens; from several threads at a time."""
+    """What a download reports its progress to, from several threads at a time."""
 
     def expect(self, files: int, size: int) -> None:
-        """There are more files to fetch, with so many bytes."""
+        """Add files that are to be fetched, and their bytes."""
 
     def received(self, size: int) -> None:
-        """Bytes have come; a negative number takes some back."""
+        """Add bytes that have arrived; a negative number takes some back."""
 
     def rows(self, count: int) -> None:
-        """Rows of history have come."""
+        """Add rows of history that have arrived."""
 
     def done(self, files: int) -> None:
-        """Files are complete."""
+        """Add files that are complete."""
 
 
 class Silent:
-    """Watches nothing."""
+    """Shows nothing."""
 
     def expect(self, files: int, size: int) -> None: ...
 
@@ -45,7 +45,7 @@ class Bar:
     """A bar on standard error.
 
     Args:
-        progress: What draws it.
+        progress: The display of rich that draws it.
         what: What it is called.
     """
 
@@ -68,10 +68,11 @@ class Bar:
         self._add(done=files)
 
     def _add(self, **counts: int) -> None:
+        # Under a lock, since rich takes sums: of two threads, the later one must show the larger number.
         with self._lock:
             self._counts.update(counts)
-            shown: dict[str, Any] = {name: self._counts[name] for name in counts}
-            self._progress.update(self._task, **shown)
+            sums: dict[str, Any] = {name: self._counts[name] for name in counts}
+            self._progress.update(self._task, **sums)
 
 
 @contextmanager
@@ -81,9 +82,11 @@ def watch_progress(what: str) -> Iterator[Watch]:
     Args:
         what: What is downloaded.
     """
+    # In a log file, every frame of a bar would be a line.
     if not sys.stderr.isatty():
         yield Silent()
         return
+    # Here, because a container never gets this far, and rich takes time to import.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 

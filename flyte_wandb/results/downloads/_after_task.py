@@ -1,4 +1,4 @@
-"""What `download_logs=True` does once a task has ended: which run or sweep is fetched, and how."""
+"""What `download_logs=True` does once a task has ended: which run or sweep it downloads, and how."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..._action import current_attempt
 from ..._logging import log_once, one_line
 
+# Imported where they are used: every tracked task loads this module, and few download.
 if TYPE_CHECKING:
     import wandb
 
@@ -47,7 +48,7 @@ def find_run_to_download(request: Request, plan: Plan, run: wandb.Run) -> Refere
 
 
 def reference_of_sweep(sweep: SweepRef) -> Reference:
-    """Return a sweep as it is downloaded."""
+    """Return the reference of a sweep in Flyte's context."""
     from ._reference import Reference
 
     return Reference(id=sweep.sweep_id, project=sweep.project, entity=sweep.entity, host=sweep.host, kind="sweep")
@@ -57,10 +58,10 @@ _LOG = logging.getLogger("flyte_wandb")
 
 
 def download_after_task(reference: Reference) -> None:
-    """Download a run or sweep as a step of the running task, untraced where Flyte has no controller. Blocks.
+    """Download a run or sweep as a step of the running task. Blocks.
 
-    Never raises an exception: the task's result is there already. What went wrong is one logged error, with the page of
-    the run and the command that fetches it later.
+    Never raises an exception: the task's result is there already. A failure is one logged error, with the page of the
+    run and the command that fetches it later.
 
     Args:
         reference: The run, which has ended, or the sweep.
@@ -68,26 +69,27 @@ def download_after_task(reference: Reference) -> None:
     try:
         from ._to_storage import download_to_storage
 
-        home = download_to_storage(reference, attempt=current_attempt())
+        folder = download_to_storage(reference, attempt=current_attempt())
     except Exception as error:
         _log_failure(reference, error)
     else:
-        _LOG.info("downloaded %s to %s", reference, home.path)
+        _LOG.info("downloaded %s to %s", reference, folder.path)
 
 
 async def download_after_task_async(reference: Reference) -> None:
-    """Do what `download_after_task` does, and leave the event loop free meanwhile. Only its cancellation is raised.
+    """Download as `download_after_task` does, and leave the event loop free meanwhile. Raises only a cancellation.
 
     Args:
         reference: The run, which has ended, or the sweep.
     """
     try:
-        logs = await asyncio.to_thread(import_module, "flyte_wandb.results.downloads._to_storage")
-        home = await logs.download_to_storage_async(reference, attempt=current_attempt())
+        # In a thread, because requests and Flyte's storage take long enough to import to be felt on the loop.
+        to_storage = await asyncio.to_thread(import_module, "flyte_wandb.results.downloads._to_storage")
+        folder = await to_storage.download_to_storage_async(reference, attempt=current_attempt())
     except Exception as error:
         _log_failure(reference, error)
     else:
-        _LOG.info("downloaded %s to %s", reference, home.path)
+        _LOG.info("downloaded %s to %s", reference, folder.path)
 
 
 def _log_failure(reference: Reference, error: Exception) -> None:

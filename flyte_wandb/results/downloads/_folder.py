@@ -1,4 +1,7 @@
-"""The folder of a run on this machine: nothing is written outside of it, and no half file has its final name."""
+"""The folder of a run on this machine. Nothing is written outside of it, and no half file has its final name.
+
+File names come from a server, and other users may write to the folder. So no link below it is followed.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,13 @@ from ..._errors import DownloadError
 OWN_FOLDER: Final = ".flyte-wandb-download"
 """What a run's folder has beside the run: the journal, the lock, and files that are being written."""
 
+# In the run's folder, because `os.replace` works within one file system only.
 _STAGING: Final = f"{OWN_FOLDER}/staging"
 _CHUNK: Final = 1 << 20
+"""Bytes that are hashed at a time."""
+
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+"""Windows has no such flag."""
 
 
 class Folder:
@@ -37,7 +44,9 @@ class Folder:
 
     @contextmanager
     def claim(self) -> Iterator[Folder]:
-        """Make the folder, and keep other downloads out of it until the block ends. What one that died left is removed.
+        """Make the folder, and keep other downloads out of it until the block ends.
+
+        Half files of a download that was killed are removed.
 
         Raises:
             DownloadError: Another download fills it, or what is there is no folder.
@@ -46,14 +55,17 @@ class Folder:
         self._make_subfolder(PurePosixPath(OWN_FOLDER))
         with _lock_folder(self.root / OWN_FOLDER / "lock", self.root):
             self._make_subfolder(PurePosixPath(_STAGING))
-            for left in (self.root / _STAGING).iterdir():
-                left.unlink()
+            # Under the lock, so these are nobody's.
+            for half_file in (self.root / _STAGING).iterdir():
+                half_file.unlink()
             yield self
 
     @contextmanager
     def stage_file(self) -> Iterator[tuple[IO[bytes], Path]]:
-        """Give a new file to write, and its path, from which `place` moves it; else it is removed."""
+        """Give a new file to write, and its path. It is removed when the block ends, unless `place_file` moved it."""
+        # `next` of a count is atomic, so threads get numbers of their own.
         path = self.root / _STAGING / str(next(self._numbers))
+        # The mode that `open` uses; the user's umask takes away from it.
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_LINK, 0o666)
         with os.fdopen(descriptor, "w+b") as file:
             try:
@@ -63,19 +75,19 @@ class Folder:
                     path.unlink()
 
     def place_file(self, file: IO[bytes], staged: Path, path: str) -> None:
-        """Give a complete file its final name, over what has it.
+        """Give a complete file its final name, in place of an older file of that name.
 
         Args:
-            file: The file, which is closed.
-            staged: Where it is.
+            file: The file. It is closed.
+            staged: Its path.
             path: The final path below the root.
 
         Raises:
             DownloadError: Something that is no folder is in the way, such as a symbolic link.
         """
-        file.close()
+        file.close()  # Windows moves no file that is open
         self._make_subfolder(PurePosixPath(path).parent)
-        os.replace(staged, self.root / path)
+        os.replace(staged, self.root / path)  # atomic: readers see the old file or the new one, and never a part
 
     def write(self, path: str, content: bytes) -> None:
         """Write a whole file."""
@@ -86,13 +98,14 @@ class Folder:
     def size(self, path: str) -> int | None:
         """Return the bytes of a plain file below the root, or None where there is none."""
         try:
-            found = (self.root / path).lstat()
+            status = (self.root / path).lstat()
         except OSError:
             return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def md5(self, path: str) -> bytes:
         """Return the hash of a plain file below the root."""
+        # W&B's servers know files by it. Without the flag, a machine in FIPS mode refuses md5.
         digest = hashlib.md5(usedforsecurity=False)
         with (self.root / path).open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -100,7 +113,7 @@ class Folder:
         return digest.digest()
 
     def remove(self, path: str) -> None:
-        """Remove a file, where it is there."""
+        """Remove a file, if it exists."""
         with contextlib.suppress(FileNotFoundError):
             (self.root / path).unlink()
 
@@ -111,20 +124,22 @@ class Folder:
             raise DownloadError(f"{self.root} cannot be made a folder for a download: {error}; name another") from error
 
     def _make_subfolder(self, folder: PurePosixPath) -> None:
-        """Make a folder below the root, and see of each part of its path that it is one."""
+        """Make a folder below the root, and check that each part of its path is a folder and no link."""
         for part in (*reversed(folder.parents[:-1]), folder) if folder.parts else ():
-            here = self.root / part
+            path = self.root / part
+            # One by one: `mkdir(parents=True)` would follow a link on the way.
             with contextlib.suppress(FileExistsError):
-                here.mkdir()
-            if not stat.S_ISDIR(here.lstat().st_mode):
-                raise DownloadError(f"{here} is in the way: it is no folder, and links are not followed; remove it")
+                path.mkdir()
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise DownloadError(f"{path} is in the way: it is no folder, and links are not followed; remove it")
 
 
 @contextmanager
-def _lock_folder(lock: Path, root: Path) -> Iterator[None]:
-    held = FileLock(lock, blocking=False)
+def _lock_folder(path: Path, root: Path) -> Iterator[None]:
+    # The system drops the lock of a process that is killed. Without blocking: nobody knows how long the other takes.
+    lock = FileLock(path, blocking=False)
     try:
-        held.acquire()
+        lock.acquire()
     except Timeout as error:
         raise DownloadError(
             f"another download fills {root} at the moment; wait for its end, or name another folder"
@@ -132,4 +147,4 @@ def _lock_folder(lock: Path, root: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        held.release()
+        lock.release()

@@ -1,4 +1,4 @@
-"""A download from its start to its end: a server, threads, connections, and what is told of it."""
+"""A download from its start to its end: its server, threads and connections, and the error that it ends with."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ._transfer import Transfers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is to be downloaded, and to where.
+    """What to download, and where to.
 
     Attributes:
         reference: A run, or a sweep.
-        folder: The folder of the run, or that in which each run of the sweep gets one by its id.
+        folder: The folder of the run. For a sweep, each run gets a folder in it, by its id.
         history: Whether to fetch histories and system metrics.
     """
 
@@ -38,6 +38,7 @@ class Job:
 
 def temporary_folder(kind: str) -> Path:
     """Make a folder that nobody can guess and nobody else can read."""
+    # `mkdtemp` gives it mode 0700, which a plain `mkdir` in a shared /tmp does not.
     return Path(tempfile.mkdtemp(prefix=f"wandb-{kind}-"))
 
 
@@ -51,29 +52,32 @@ def run_download(job: Job, watch: Watch, stop: Stop) -> list[FetchedRun]:
         DownloadError: Something could not be had; all else has been fetched.
         StoppedError: It was stopped.
     """
-    bounds = read_limits(os.environ)
+    limits = read_limits(os.environ)
     try:
-        with Workers(bounds.at_once, stop) as workers:
-            (found,) = workers.results([workers.submit(partial(_find_runs, job.reference, bounds))])
+        with Workers(limits.at_once, stop) as workers:
+            # By a worker as well: this thread has to see a stop while the server is silent.
+            (found,) = workers.results([workers.submit(partial(_find_runs, job.reference, limits))])
             if isinstance(found, Exception):
                 raise _as_download_error(job.reference, found) from found
             access, runs = found
-            with Transfers(access, bounds, stop) as transfers:
-                tools = DownloadContext(workers=workers, transfers=transfers, stop=stop, watch=watch)
-                return _fetch_runs(job, runs, tools, bounds)
+            with Transfers(access, limits, stop) as transfers:
+                context = DownloadContext(workers=workers, transfers=transfers, stop=stop, watch=watch)
+                return _fetch_runs(job, runs, context, limits)
     except BaseException:
+        # Whatever ended it, such as Ctrl-C, ends its threads too: they are daemons and would go on downloading.
         stop.set()
         raise
 
 
 def _fetch_runs(
-    job: Job, runs: Sequence[RemoteRun], tools: DownloadContext, bounds: DownloadLimits
+    job: Job, runs: Sequence[RemoteRun], context: DownloadContext, limits: DownloadLimits
 ) -> list[FetchedRun]:
     if job.reference.kind == "run":
-        return [fetch_run(runs[0], job.folder, tools, history=job.history)]
+        return [fetch_run(runs[0], job.folder, context, history=job.history)]
     folders = assign_local_paths(run.id for run in runs)
-    calls = [partial(fetch_run, run, job.folder / folders[run.id], tools, history=job.history) for run in runs]
-    with Workers(bounds.at_once, tools.stop) as overseers:
+    calls = [partial(fetch_run, run, job.folder / folders[run.id], context, history=job.history) for run in runs]
+    # Threads of their own: each waits for calls that the workers make, and would keep a worker from making them.
+    with Workers(limits.at_once, context.stop) as overseers:
         results = overseers.results([overseers.submit(call) for call in calls])
     failures = [result for result in results if isinstance(result, Exception)]
     if failures:
@@ -84,23 +88,25 @@ def _fetch_runs(
     return [result for result in results if isinstance(result, FetchedRun)]
 
 
-def _find_runs(reference: Reference, bounds: DownloadLimits) -> tuple[Access, list[RemoteRun]]:
-    asked = Bounds(
-        retries=len(list(bounds.waits())),
+def _find_runs(reference: Reference, limits: DownloadLimits) -> tuple[Access, list[RemoteRun]]:
+    # W&B's client counts its tries, and we bound their time: so many tries as fit into it.
+    bounds = Bounds(
+        retries=len(list(limits.waits())),
         first_wait=FIRST_WAIT,
         longest_wait=LONGEST_WAIT,
-        patience=bounds.patience,
-        at_once=bounds.at_once,
+        patience=limits.patience,
+        at_once=limits.at_once,
     )
-    reader = Reader(reference.place, asked)
-    found = reader.runs_of_sweep(reference.id) if reference.kind == "sweep" else [reader.run(reference.id)]
-    return reader.access, found
+    reader = Reader(reference.place, bounds)
+    runs = reader.runs_of_sweep(reference.id) if reference.kind == "sweep" else [reader.run(reference.id)]
+    return reader.access, runs
 
 
 def _as_download_error(reference: Reference, error: Exception) -> Exception:
-    """Say what went wrong before there was anything to download."""
+    """Return the error for what went wrong before there was anything to download."""
     if isinstance(error, FlyteWandbError):
         return error
+    # The reader raises it where the server answers that there is no such run.
     if isinstance(error, LookupError):
         return DownloadError(
             f"W&B does not know {reference}, or does not show it to you; check id, project and entity, and the key"

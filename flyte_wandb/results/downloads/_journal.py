@@ -1,4 +1,7 @@
-"""What of a run is complete on this machine, line by line, so that the next call need not fetch it again."""
+"""Which files of a run are complete on this machine, so that the next call does not fetch them again.
+
+A line of JSON per file: a process that is killed loses the line that it was writing, and no other.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from ._folder import OWN_FOLDER, Folder
 
 _PATH: Final = f"{OWN_FOLDER}/journal.jsonl"
 Stamp = Mapping[str, Any]
-"""What a server says of something, such that it has changed where the stamp has."""
+"""What a server says of a file, such as size and md5. Another stamp means another content."""
 
 
 class Journal:
@@ -23,12 +26,14 @@ class Journal:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        # Two threads must not write into one line.
         self._lock = threading.Lock()
         self._lines = {line["path"]: line for line in _read_lines(folder)}
+        # Anew, because a half line at its end would spoil the next one that is appended.
         folder.write(_PATH, b"".join(map(_format_line, self._lines.values())))
 
     def has(self, path: str, stamp: Stamp) -> bool:
-        """Whether the file at `path` is complete, and what the server says of it now."""
+        """Whether the file at `path` is complete, and still the one that the server has."""
         line = self._lines.get(path)
         return line is not None and line["stamp"] == dict(stamp) and line["size"] == self._folder.size(path)
 
@@ -53,7 +58,7 @@ def _format_line(line: Mapping[str, Any]) -> bytes:
 
 
 def _read_lines(folder: Folder) -> Iterator[dict[str, Any]]:
-    """Read the lines of an earlier call, but for the one that it was killed in."""
+    """Read the lines of an earlier call. A line that it was killed in is skipped."""
     if folder.size(_PATH) is None:
         return
     for text in (folder.root / _PATH).read_bytes().splitlines():

@@ -1,4 +1,4 @@
-"""JSON that every reader takes: numbers that JSON does not have are W&B's texts for them."""
+"""JSON that every reader takes. Numbers that JSON does not have become the texts that W&B uses, such as "NaN"."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def format_document(value: Any) -> bytes:
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
+    # As it is first: most rows have no such number and need no copy.
     try:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:

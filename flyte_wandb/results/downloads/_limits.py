@@ -1,4 +1,4 @@
-"""How hard a server is asked: variables of the environment, for every way to download."""
+"""How many requests a download makes at a time, and how long it tries: variables of the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ AT_ONCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_AT_ONCE"
 PATIENCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_PATIENCE"
 
 FIRST_WAIT: Final = 0.5
+"""Seconds before the first retry. Each later wait is twice as long."""
+
 LONGEST_WAIT: Final = 60.0
+"""Seconds between two tries at most: a server that is back is noticed within a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +38,11 @@ class DownloadLimits:
         >>> list(DownloadLimits(patience=4).waits())
         [0.5, 1.0, 2.0]
         """
-        waited = 0.0
+        total = 0.0
         for number in itertools.count():
             wait = min(FIRST_WAIT * 2**number, LONGEST_WAIT)
-            waited += wait
-            if waited > self.patience:
+            total += wait
+            if total > self.patience:
                 return
             yield wait
 

@@ -1,4 +1,4 @@
-"""Which run or sweep is meant: as people write it, and as one record."""
+"""Naming a run or sweep: what people write, read into one record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...links._pages import find_pages
 Kind = Literal["run", "sweep"]
 
 _KINDS: Final[dict[str, Kind]] = {"runs": "run", "sweeps": "sweep"}
-"""What W&B's addresses say of each kind."""
+"""The segment before the id in W&B's addresses, and the kind that it stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +41,17 @@ class Reference:
 
     @property
     def place(self) -> Place:
-        """Where it lives."""
+        """Server, entity and project."""
         return Place(project=self.project, entity=self.entity, host=self.host)
 
     @property
     def path(self) -> str:
-        """What is known of entity, project and id, in W&B's order."""
+        """Entity, project and id in W&B's order, without those that are not known."""
         return "/".join(part for part in (self.entity, self.project, self.id) if part)
 
     @property
     def page(self) -> str:
-        """Its page, or where nobody knows the entity or the project, the best page above. Asks no server."""
+        """Its page, or the best page above where entity or project is not known. Asks no server."""
         pages = find_pages(self.place)
         return f"{pages.project}/{self.kind}s/{quote_segment(self.id)}" if pages.project else pages.best
 
@@ -60,11 +60,11 @@ class Reference:
 
 
 def read_reference(text: str, kind: Kind = "run") -> Reference:
-    """Read what somebody wrote: an id, ``project/id``, ``entity/project/id``, or the address of a page.
+    """Read a reference: an id, ``project/id``, ``entity/project/id``, or the address of a page.
 
     Args:
         text: The text.
-        kind: What it is where the text does not say it.
+        kind: The kind where the text does not say it.
 
     Raises:
         DownloadError: It is none of these.
@@ -76,24 +76,26 @@ def read_reference(text: str, kind: Kind = "run") -> Reference:
     if address.scheme in ("http", "https"):
         segments = [unquote(part) for part in address.path.split("/") if part]
         return _read_page_address(text, f"{address.scheme}://{address.netloc}", segments)
-    *places, name = text.strip("/ ").split("/")
-    if len(places) == 3 and places[2] in _KINDS:
-        kind = _KINDS[places.pop()]
-    if not name or not all(places) or len(places) > 2:
+    *above, name = text.strip("/ ").split("/")
+    # W&B's client takes "entity/project/runs/id" as well.
+    if len(above) == 3 and above[2] in _KINDS:
+        kind = _KINDS[above.pop()]
+    if not name or not all(above) or len(above) > 2:
         raise _unreadable_error(text, kind)
-    entity, project = (None, None, *places)[-2:]
+    entity, project = (None, None, *above)[-2:]
     return Reference(id=name, project=project, entity=entity, kind=kind)
 
 
 def _read_page_address(text: str, server: str, segments: list[str]) -> Reference:
-    """Read the address of a page; W&B's own server has a path of its own before the entity."""
-    found = [place for place, segment in enumerate(segments[:-1]) if segment in _KINDS and place >= 2]
-    if not found:
+    # From 2 on, for entity and project stand before: either may itself be called "runs".
+    positions = [position for position, segment in enumerate(segments[:-1]) if segment in _KINDS and position >= 2]
+    if not positions:
         raise _unreadable_error(text, "run")
-    *server_path, entity, project = segments[: found[0]]
-    word, name = segments[found[0] : found[0] + 2]
+    # A server may have a path of its own before the entity, as forge.coreweave.com/wandb does.
+    *server_path, entity, project = segments[: positions[0]]
+    kind_segment, name = segments[positions[0] : positions[0] + 2]
     host = "/".join((server, *server_path))
-    return Reference(id=name, project=project, entity=entity, host=host, kind=_KINDS[word])
+    return Reference(id=name, project=project, entity=entity, host=host, kind=_KINDS[kind_segment])
 
 
 def _unreadable_error(text: str, kind: Kind) -> DownloadError:

@@ -1,4 +1,8 @@
-"""Where the run or sweep lives that somebody asks for."""
+"""Finding the run or sweep to download, and its server, entity and project.
+
+Each of the three comes from the first that has it: the arguments, the text, the run at hand with the same id, the
+settings in Flyte's context, and W&B's own configuration.
+"""
 
 from __future__ import annotations
 
@@ -19,33 +23,34 @@ if TYPE_CHECKING:
     import wandb
 
 
-def resolve_reference(text: str | None, kind: Kind, given: Mapping[str, str | None]) -> Reference:
-    """Find what is meant, and its place: what is `given`, then what the text says, then where such an id is known.
+def resolve_reference(text: str | None, kind: Kind, arguments: Mapping[str, str | None]) -> Reference:
+    """Return the run or sweep that is named, or that is at hand, with its place.
 
     Args:
-        text: What somebody wrote, or None for the run (or sweep) at hand: the current one, else the one above.
-        kind: What is wanted.
-        given: Arguments `project`, `entity` and `host`; None counts as not given.
+        text: A reference as people write it, or None for the run (or sweep) at hand: the current one, else the one
+            above.
+        kind: Whether a run or a sweep is to be downloaded.
+        arguments: Arguments `project`, `entity` and `host`; None counts as not set.
 
     Raises:
         DownloadError: The text cannot be read, nothing is at hand, it was never sent to a server, or nobody says in
             which project it is.
     """
-    known = _references_at_hand(kind, config_in_force())
-    named = read_reference(text, kind) if text else _nearest_reference(known, kind)
+    at_hand = _references_at_hand(kind, config_in_force())
+    named = read_reference(text, kind) if text else _nearest_reference(at_hand, kind)
     if named.kind != kind:
         raise DownloadError(f"{text!r} is a {named.kind}; download it as one, or name a {kind}")
-    found = _fill_in_place(replace(named, **_set_fields(given)), known)
-    if not found.project:
+    resolved = _fill_in_place(replace(named, **_drop_unset(arguments)), at_hand)
+    if not resolved.project:
         raise DownloadError(
-            f"nobody says in which project the {kind} {found.id!r} is; write ENTITY/PROJECT/ID, or set project= or "
+            f"nobody says in which project the {kind} {resolved.id!r} is; write ENTITY/PROJECT/ID, or set project= or "
             "WANDB_PROJECT"
         )
-    return found
+    return resolved
 
 
 def reference_of_run(run: wandb.Run) -> Reference:
-    """Name a run that is or was open in this process.
+    """Return the reference of a run that is or was open in this process.
 
     Raises:
         DownloadError: It is offline or disabled, so that no server has it.
@@ -57,11 +62,12 @@ def reference_of_run(run: wandb.Run) -> Reference:
             f"the run {run.id} is offline, so W&B does not have it yet; `wandb sync` uploads it, and "
             "WANDB_MODE=online avoids that"
         )
+    # From its address, because only there is the server that the client has really reached.
     return read_reference(str(run.url))
 
 
 def _references_at_hand(kind: Kind, context: Mapping[str, str]) -> list[Reference]:
-    """Return what this code works for, the nearest first."""
+    """Return the runs, or the sweep, that this code works for, the nearest first."""
     if kind == "sweep":
         sweep = read_sweep(context)
         return [Reference(id=sweep.sweep_id, kind=kind, **_place_fields(sweep))] if sweep else []
@@ -70,25 +76,30 @@ def _references_at_hand(kind: Kind, context: Mapping[str, str]) -> list[Referenc
     return own + ([Reference(id=parent.run_id, **_place_fields(parent))] if parent else [])
 
 
-def _nearest_reference(known: list[Reference], kind: Kind) -> Reference:
+def _nearest_reference(at_hand: list[Reference], kind: Kind) -> Reference:
+    # An own run that is offline is an error of its own, and never an occasion to fetch the parent's.
     if kind == "run" and (run := get_wandb_run()):
         return reference_of_run(run)
     mode = effective_mode(read_settings(config_in_force()).get("mode"))
-    if known and mode == "online":
-        return known[0]
+    if at_hand and mode == "online":
+        return at_hand[0]
     why = f"there is no {kind} here" if mode == "online" else f"W&B is {mode}, so no server has the {kind} of this task"
     raise DownloadError(
         f"{why}; name one to download, such as ENTITY/PROJECT/ID, or call it in or below a task that has one"
     )
 
 
-def _fill_in_place(named: Reference, known: list[Reference]) -> Reference:
-    """Fill in what is not said: from the run at hand with this id, else from the settings, and W&B's configuration."""
-    same = [one for one in known if one.id == named.id and one.project and named.project in (None, one.project)]
-    others = same[0] if same else _place_from_settings(named)
+def _fill_in_place(named: Reference, at_hand: list[Reference]) -> Reference:
+    """Fill in what is missing of the place: from the run at hand with this id or else the settings, then W&B's own."""
+    matching = [
+        reference
+        for reference in at_hand
+        if reference.id == named.id and reference.project and named.project in (None, reference.project)
+    ]
+    source = matching[0] if matching else _place_from_settings(named)
     _, entity, project = configured_place()
-    missing = {"project": others.project or project, "entity": others.entity or entity, "host": others.host}
-    return replace(named, **{**missing, **_set_fields(_place_fields(named))})
+    missing = {"project": source.project or project, "entity": source.entity or entity, "host": source.host}
+    return replace(named, **{**missing, **_drop_unset(_place_fields(named))})
 
 
 def _place_from_settings(named: Reference) -> Reference:
@@ -97,9 +108,9 @@ def _place_from_settings(named: Reference) -> Reference:
     return Reference(id=named.id, kind=named.kind, **{name: settings.get(name) for name in PLACE_FIELDS})
 
 
-def _place_fields(one: object) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in PLACE_FIELDS}
+def _place_fields(record: object) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in PLACE_FIELDS}
 
 
-def _set_fields(given: Mapping[str, str | None]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+def _drop_unset(fields: Mapping[str, str | None]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

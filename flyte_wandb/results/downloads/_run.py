@@ -1,4 +1,4 @@
-"""One run into one folder: what there is, in which form, and in which order."""
+"""One run into one folder: which files it gets, in which form, and in which order."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ SYSTEM_METRICS: Final = "system_metrics.jsonl"
 FILES: Final = "files"
 
 _LIST: Final = "the list of its files"
-_ROWS_SEEN: Final = 1000
-_MOST_TOLD: Final = 5
+_ROWS_PER_REPORT: Final = 1000
+"""Rows between two reports of progress, each of which takes a lock."""
+
+_MOST_NAMED: Final = 5
+"""Failures that an error names: where a server is down, all files have one and the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class FetchedRun:
         folder: Where it is.
         files: How many files the run has.
         size: Their bytes.
-        rows: Rows of history, or None where none was wanted.
+        rows: Rows of history, or None where the history was not fetched.
         skipped: Files that were complete from an earlier call.
     """
 
@@ -60,10 +63,10 @@ class DownloadContext:
     """What all runs of a download share.
 
     Attributes:
-        workers: Do all that asks a server.
+        workers: Threads for all calls that ask a server.
         transfers: Connections for files.
         stop: Ends the download.
-        watch: Is told how far it is.
+        watch: Shows how far it is.
     """
 
     workers: Workers
@@ -72,13 +75,15 @@ class DownloadContext:
     watch: Watch
 
 
-def fetch_run(run: RemoteRun, root: Path, tools: DownloadContext, *, history: bool) -> FetchedRun:
-    """Fetch a run into a folder; what is complete there is left as it is. ``run.json`` is there when all else is.
+def fetch_run(run: RemoteRun, root: Path, context: DownloadContext, *, history: bool) -> FetchedRun:
+    """Fetch a run into a folder. Files that are complete there are left as they are.
+
+    ``run.json`` is written last, so a folder that has it is complete.
 
     Args:
         run: The run.
         root: The folder.
-        tools: What the download works with.
+        context: What all runs of the download share.
         history: Whether to fetch the history and the system metrics.
 
     Raises:
@@ -87,38 +92,41 @@ def fetch_run(run: RemoteRun, root: Path, tools: DownloadContext, *, history: bo
     """
     with Folder(root).claim() as folder:
         folder.remove(RUN)
-        return _RunDownload(run, folder, tools).fetch_all(history)
+        return _RunDownload(run, folder, context).fetch_all(history)
 
 
 class _RunDownload:
-    """The fetching of one run into a folder that is claimed."""
+    """The download of one run into a folder that is claimed."""
 
-    def __init__(self, run: RemoteRun, folder: Folder, tools: DownloadContext) -> None:
-        self._run, self._folder, self._tools = run, folder, tools
+    def __init__(self, run: RemoteRun, folder: Folder, context: DownloadContext) -> None:
+        self._run, self._folder = run, folder
+        self._workers, self._transfers = context.workers, context.transfers
+        self._stop, self._watch = context.stop, context.watch
         self._journal = Journal(folder)
 
     def fetch_all(self, history: bool) -> FetchedRun:
-        asked = self._submit_streams() if history else {}
-        listed = self._tools.workers.submit(self._run.files)
-        (found,) = self._tools.workers.results([listed])
-        files = [] if isinstance(found, Exception) else list({file.name: file for file in found}.values())
-        paths = assign_local_paths(file.name for file in files)
-        missing = [
-            file for file in files if not self._journal.has(_path_below_files(paths[file.name]), _file_stamp(file))
-        ]
-        self._tools.watch.expect(len(missing), sum(file.size or 0 for file in missing))
-        asked |= {
-            _LIST: listed,
-            **{_path_below_files(file.name): self._submit_file(file, paths[file.name]) for file in missing},
-        }
-        self._raise_failures(dict(zip(asked, self._tools.workers.results(asked.values()), strict=True)))
-        rows = asked[HISTORY].result() if history else None
-        self._write_documents(paths, rows)
+        # The streams first: they take longest, and run beside the list and the files.
+        futures = self._submit_streams() if history else {}
+        futures[_LIST] = self._workers.submit(self._run.files)
+        (listing,) = self._workers.results([futures[_LIST]])
+        # The list comes in pages, and may have a file twice while the run is still writing.
+        files = [] if isinstance(listing, Exception) else list({file.name: file for file in listing}.values())
+        below_files = assign_local_paths(file.name for file in files)
+        paths = {name: f"{FILES}/{path}" for name, path in below_files.items()}
+        missing = [file for file in files if not self._journal.has(paths[file.name], _file_stamp(file))]
+        self._watch.expect(len(missing), sum(file.size or 0 for file in missing))
+        for file in missing:
+            call = partial(self._fetch_missing_file, file, paths[file.name])
+            futures[f"{FILES}/{file.name}"] = self._workers.submit(call)
+        # All of them are waited for before one is raised, so that another call has as little as possible to do.
+        self._raise_failures(dict(zip(futures, self._workers.results(futures.values()), strict=True)))
+        rows = futures[HISTORY].result() if history else None
+        self._write_documents(below_files, rows)
         return FetchedRun(
             run_id=self._run.id,
             folder=self._folder.root,
             files=len(files),
-            size=sum(self._journal.size(_path_below_files(path)) for path in paths.values()),
+            size=sum(self._journal.size(path) for path in paths.values()),
             rows=rows,
             skipped=len(files) - len(missing),
         )
@@ -126,89 +134,84 @@ class _RunDownload:
     def _submit_streams(self) -> dict[str, Future[Any]]:
         sources = {HISTORY: self._run.rows, SYSTEM_METRICS: self._run.system_metrics}
         return {
-            path: self._tools.workers.submit(partial(self._write_stream, path, source))
-            for path, source in sources.items()
+            path: self._workers.submit(partial(self._write_stream, path, source)) for path, source in sources.items()
         }
 
     def _write_stream(self, path: str, source: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
-        """Write rows as they come, and return how many there are. Of a run that has ended, once is enough."""
+        """Write rows as they arrive, and return how many there are. Rows of a run that has ended are fetched once."""
         stamp = self._run.stamp
         if self._run.ended and self._journal.has(path, stamp):
             return self._journal.rows(path)
         with self._folder.stage_file() as (file, staged):
             count = 0
             for count, row in enumerate(source(), start=1):
-                self._tools.stop.check()
+                self._stop.check()
                 file.write(_json.format_row(row))
-                if count % _ROWS_SEEN == 0:
-                    self._tools.watch.rows(_ROWS_SEEN)
-            self._tools.watch.rows(count % _ROWS_SEEN)
+                if count % _ROWS_PER_REPORT == 0:
+                    self._watch.rows(_ROWS_PER_REPORT)
+            self._watch.rows(count % _ROWS_PER_REPORT)
+            # Readers expect a history, if an empty one; a short run has no system metrics.
             if count or path == HISTORY:
                 self._folder.place_file(file, staged, path)
                 self._journal.note(path, stamp, count)
         return count
-
-    def _submit_file(self, file: RemoteFile, path: str) -> Future[None]:
-        return self._tools.workers.submit(partial(self._fetch_missing_file, file, _path_below_files(path)))
 
     def _fetch_missing_file(self, file: RemoteFile, path: str) -> None:
         if self._is_complete(file, path):
             self._journal.note(path, _file_stamp(file))
         else:
             self._fetch_file(file, path)
-        self._tools.watch.done(1)
+        self._watch.done(1)
 
     def _is_complete(self, file: RemoteFile, path: str) -> bool:
-        """Whether the file is complete though the journal does not say so: the process was killed in between."""
+        """Whether the file is complete, although the journal does not list it: the process was killed in between."""
         if not file.md5 or self._folder.size(path) != file.size:
             return False
         return has_md5(file, self._folder.md5(path))
 
     def _fetch_file(self, file: RemoteFile, path: str) -> None:
-        transfers = self._tools.transfers
         with self._folder.stage_file() as (into, staged):
-            attempt = partial(transfers.receive_file, into=into, seen=self._tools.watch.received)
-            arrived = transfers.transfer_with_retries(attempt, file, self._refresh_file)
-            self._tools.stop.check()
+            attempt = partial(self._transfers.receive_file, into=into, seen=self._watch.received)
+            arrived = self._transfers.transfer_with_retries(attempt, file, self._refresh_file)
+            self._stop.check()
             self._folder.place_file(into, staged, path)
+        # The stamp of what arrived: the file may have changed since it was listed.
         self._journal.note(path, _file_stamp(arrived))
 
     def _refresh_file(self, file: RemoteFile) -> RemoteFile:
-        found = self._run.files([file.name])
-        if not found:
+        listing = self._run.files([file.name])
+        if not listing:
             raise TransferError("the run does not have it any more", temporary=False)
-        return found[0]
+        return listing[0]
 
     def _raise_failures(self, results: Mapping[str, Any]) -> None:
-        failures = {what: result for what, result in results.items() if isinstance(result, Exception)}
+        failures = {name: result for name, result in results.items() if isinstance(result, Exception)}
         if not failures:
             return
-        told = [f"{what}: {one_line(error)}" for what, error in failures.items()]
-        more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+        messages = [f"{name}: {one_line(error)}" for name, error in failures.items()]
+        more = f", and {len(messages) - _MOST_NAMED} more" if len(messages) > _MOST_NAMED else ""
         raise DownloadError(
             f"the run {self._run.id} ({self._run.url}) was not downloaded as a whole: "
-            f"{'; '.join(told[:_MOST_TOLD])}{more}; all else is in {self._folder.root}, and another call with this "
-            "folder fetches the rest"
+            f"{'; '.join(messages[:_MOST_NAMED])}{more}; all else is in {self._folder.root}, and another call with "
+            "this folder fetches the rest"
         ) from next(iter(failures.values()))
 
-    def _write_documents(self, paths: Mapping[str, str], rows: int | None) -> None:
-        renamed = {name: path for name, path in paths.items() if name != path}
+    def _write_documents(self, below_files: Mapping[str, str], rows: int | None) -> None:
+        renamed = {name: path for name, path in below_files.items() if name != path}
         for name, path in renamed.items():
             _LOG.warning("the file %r of the run %s is %s/%s here", name, self._run.id, FILES, path)
+        # A warning only: all rows that the server gives are here, and another call would get no more.
         lines = self._run.lines
         if rows is not None and lines is not None and rows < lines:
-            said = (
+            message = (
                 "the server counts %d rows of history of the run %s and gave %d; see its page whether some are missing"
             )
-            _LOG.warning(said, lines, self._run.id, rows)
-        facts = {**self._run.facts, "history_rows": rows, "files": len(paths), "renamed_files": renamed}
+            _LOG.warning(message, lines, self._run.id, rows)
+        facts = {**self._run.facts, "history_rows": rows, "files": len(below_files), "renamed_files": renamed}
+        # run.json last: its presence says that all else is there.
         for path, value in ((CONFIG, self._run.config), (SUMMARY, self._run.summary), (RUN, facts)):
-            self._tools.stop.check()
+            self._stop.check()
             self._folder.write(path, _json.format_document(value))
-
-
-def _path_below_files(path: str) -> str:
-    return f"{FILES}/{path}"
 
 
 def _file_stamp(file: RemoteFile) -> dict[str, Any]:

@@ -25,18 +25,18 @@ def download_wandb_run_dir(
     entity: str | None = None,
     host: str | None = None,
 ) -> str:
-    """Download all that W&B has of a run: what it is, config, summary, every row of its history, and every file.
+    """Download all that W&B has of a run: its facts, config, summary, every row of its history, and every file.
 
-    What is complete in the folder is left as it is, so a call that was cut off can be made again. Blocks; on an event
-    loop use `download_wandb_run_logs`, or `asyncio.to_thread`.
+    Files that are complete in the folder are left as they are, so you can repeat a call that was cut off. Blocks; on an
+    event loop use `download_wandb_run_logs`, or `asyncio.to_thread`.
 
     Args:
-        run_id: The run's id, ``entity/project/id``, or the address of its page. None is the run of this task, else that
-            of the task above.
+        run_id: The run's id, ``entity/project/id``, or the address of its page. None is the run of this task, else the
+            run of the task above.
         path: The folder to fill; a fresh temporary one that only its owner can read, where None.
         include_history: Whether to fetch the history and the system metrics.
-        project: The run's project. None leaves it, like the entity and the host, to the text, to the run at hand with
-            this id, to the settings in Flyte's context, and to W&B's own configuration.
+        project: The run's project. Where it is None, the first that has one counts: `run_id`, the run at hand with this
+            id, the settings in Flyte's context, and W&B's own configuration. So it is with the entity and the host.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
@@ -45,8 +45,8 @@ def download_wandb_run_dir(
         and ``files/``.
 
     Raises:
-        DownloadError: The run is unknown, offline or disabled, there is no key, or something could not be had; all else
-            has been fetched then.
+        DownloadError: The run is unknown, offline or disabled, there is no key, or something could not be fetched; then
+            all else has been fetched.
 
     Example::
 
@@ -72,17 +72,17 @@ def download_wandb_sweep_dirs(
     Args:
         sweep_id: The sweep's id, ``entity/project/id``, or the address of its page. None is the sweep of this task, or
             of one above.
-        base_path: The folder in which each run gets one, by its id; a fresh temporary one where None.
+        base_path: The folder in which each run gets a folder by its id; a fresh temporary one where None.
         include_history: See `download_wandb_run_dir`.
-        project: See `download_wandb_run_dir`; settings of `wandb_sweep_config` go over those of `wandb_config`.
+        project: See `download_wandb_run_dir`. Settings of `wandb_sweep_config` win over those of `wandb_config`.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
     Returns:
-        The folders, in the order in which the runs were made.
+        The folders, in the order in which the runs were created.
 
     Raises:
-        DownloadError: The sweep is unknown, there is no key, or something could not be had.
+        DownloadError: The sweep is unknown, there is no key, or something could not be fetched.
 
     Example::
 
@@ -97,7 +97,7 @@ def download_to_folder(reference: Reference, path: str | os.PathLike[str] | None
     """Download a run or a sweep, with a bar in a terminal. Blocks.
 
     Args:
-        reference: Which.
+        reference: The run or sweep.
         path: The folder, or None for a temporary one.
         history: Whether to fetch histories and system metrics.
 
@@ -107,6 +107,7 @@ def download_to_folder(reference: Reference, path: str | os.PathLike[str] | None
     folder = temporary_folder(reference.kind) if path is None else Path(path).absolute()
     _LOG.info("downloading %s to %s", reference, folder)
     with watch_progress(f"{reference.kind} {reference.id}") as watch:
-        fetched = run_download(Job(reference=reference, folder=folder, history=history), watch, Stop())
-    _LOG.info("downloaded %s: %d runs, %d files", reference, len(fetched), sum(one.files for one in fetched))
-    return fetched
+        # Nobody sets this stop but an exception here, such as Ctrl-C.
+        runs = run_download(Job(reference=reference, folder=folder, history=history), watch, Stop())
+    _LOG.info("downloaded %s: %d runs, %d files", reference, len(runs), sum(run.files for run in runs))
+    return runs

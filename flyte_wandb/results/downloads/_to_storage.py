@@ -1,4 +1,4 @@
-"""Downloads into Flyte's storage: steps that Flyte's UI shows, where there is a controller that records them."""
+"""Downloads into Flyte's storage. Each is a step in Flyte's UI, where Flyte has a controller that records steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ._resolve import resolve_reference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Landing:
-    """Where a download goes: to a local folder, and from there to Flyte's storage where that is elsewhere."""
+    """Where a download goes: to a local folder, and from there to Flyte's storage if that is remote."""
 
     local: Path
     remote: str | None = None
@@ -43,16 +43,16 @@ async def download_wandb_run_logs(
 ) -> Dir:
     """Download all that W&B has of a run into Flyte's storage, and leave the event loop free meanwhile.
 
-    Inside a task it is a step of its own in Flyte's UI, which a retry does not repeat. Cancelling it stops it.
+    Inside a task it is a step of its own in Flyte's UI, which a retry does not repeat. Cancel the coroutine to stop it.
 
     Args:
-        run_id: See `download_wandb_run_dir`, like the others.
+        run_id: See `download_wandb_run_dir`, also for the other arguments.
         project: The run's project.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
     Returns:
-        The folder, which a task can return, with the layout of `download_wandb_run_dir`.
+        The folder, as `download_wandb_run_dir` fills it. A task can return it.
 
     Raises:
         DownloadError: See `download_wandb_run_dir`.
@@ -76,13 +76,13 @@ async def download_wandb_sweep_logs(
     """Download all that W&B has of the runs of a sweep into Flyte's storage, as `download_wandb_run_logs` does.
 
     Args:
-        sweep_id: See `download_wandb_sweep_dirs`, like the others.
+        sweep_id: See `download_wandb_sweep_dirs`, also for the other arguments.
         project: The sweep's project.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
     Returns:
-        The folder, in which each run has one, by its id.
+        The folder. Each run has a folder in it, by its id.
 
     Raises:
         DownloadError: See `download_wandb_sweep_dirs`.
@@ -90,8 +90,8 @@ async def download_wandb_sweep_logs(
     return await _download_logs("sweep", sweep_id, project=project, entity=entity, host=host)
 
 
-async def _download_logs(kind: Kind, text: str | None, **given: str | None) -> Dir:
-    reference = await asyncio.to_thread(resolve_reference, text, kind, given)
+async def _download_logs(kind: Kind, text: str | None, **arguments: str | None) -> Dir:
+    reference = await asyncio.to_thread(resolve_reference, text, kind, arguments)
     return await download_to_storage_async(reference, attempt=0 if text else current_attempt())
 
 
@@ -99,52 +99,54 @@ def download_to_storage(reference: Reference, *, attempt: int) -> Dir:
     """Download a run or sweep into Flyte's storage, as a step of the running task. Blocks.
 
     Args:
-        reference: Which.
-        attempt: Number of the attempt where it is the action's own run, else 0. Flyte gives a retry what the same step
-            has returned before, and an own run has gone on since then.
+        reference: The run or sweep.
+        attempt: Number of the attempt if it is the action's own run, else 0. Flyte gives a retry what the same step has
+            returned before; with its attempt among the arguments, the step of an own run is another one each time.
 
     Raises:
-        DownloadError: Something could not be had.
+        DownloadError: Something could not be fetched.
     """
-    step, started = _note_calls(wandb_logs)
+    step, calls = _record_calls(wandb_logs)
     arguments = (reference.kind, reference.path, reference.host or "", attempt)
     try:
         return cast("Dir", flyte.trace(step)(*arguments))
     except Exception:
-        if started:
+        # Only what failed before the step began is Flyte's: it cannot trace where it has no controller (2.12.1).
+        if calls:
             raise
         return wandb_logs(*arguments)
 
 
 async def download_to_storage_async(reference: Reference, *, attempt: int) -> Dir:
     """Download a run or sweep as `download_to_storage` does, and leave the event loop free meanwhile."""
-    step, started = _note_calls(wandb_logs_async)
+    step, calls = _record_calls(wandb_logs_async)
     arguments = (reference.kind, reference.path, reference.host or "", attempt)
     try:
         return cast("Dir", await flyte.trace(step)(*arguments))
     except Exception:
-        if started:
+        if calls:
             raise
         return await wandb_logs_async(*arguments)
 
 
-def _note_calls(step: Callable[..., Any]) -> tuple[Callable[..., Any], list[bool]]:
-    """Have a function note that it is called. Where Flyte cannot trace, such as in a rank, it never is."""
-    started: list[bool] = []
+def _record_calls(step: Callable[..., Any]) -> tuple[Callable[..., Any], list[bool]]:
+    """Return a function that calls `step`, and a list that is empty until it was called."""
+    calls: list[bool] = []
 
     @functools.wraps(step)
-    def noted(*arguments: Any) -> Any:
-        started.append(True)
+    def recorded(*arguments: Any) -> Any:
+        calls.append(True)
         return step(*arguments)
 
     @functools.wraps(step)
-    async def noted_async(*arguments: Any) -> Any:
-        started.append(True)
+    async def recorded_async(*arguments: Any) -> Any:
+        calls.append(True)
         return await step(*arguments)
 
-    return (noted_async if inspect.iscoroutinefunction(step) else noted), started
+    return (recorded_async if inspect.iscoroutinefunction(step) else recorded), calls
 
 
+# No underscore, because Flyte's UI shows the name. Flyte knows a repeated step by its inputs: texts and a number.
 def wandb_logs(kind: str, path: str, host: str, attempt: int) -> Dir:
     """Download a run or the runs of a sweep: the step that Flyte's UI shows."""
     landing = _choose_landing(kind)
@@ -166,7 +168,7 @@ async def wandb_logs_async(kind: str, path: str, host: str, attempt: int) -> Dir
 
 
 def _choose_landing(kind: str) -> _Landing:
-    """Choose where a download goes: what is in local storage already need not be copied there."""
+    """Choose where a download goes. If Flyte's storage is local, it goes there at once and is not copied."""
     context = flyte.ctx()
     if not context:
         return _Landing(local=temporary_folder(kind))
@@ -175,26 +177,29 @@ def _choose_landing(kind: str) -> _Landing:
     if flyte.storage.is_remote(storage):
         return _Landing(local=temporary_folder(kind), remote=f"{storage.rstrip('/')}/{name}")
     local = Path(storage.removeprefix("file://")) / name
+    # For its owner alone, as `mkdtemp` has it: local storage is usually below /tmp.
     local.mkdir(mode=0o700, parents=True)
     return _Landing(local=local)
 
 
 def _build_job(kind: str, path: str, host: str, landing: _Landing) -> Job:
-    named = read_reference(path, "sweep" if kind == "sweep" else "run")
-    return Job(reference=replace(named, host=host or None), folder=landing.local)
+    reference = read_reference(path, "sweep" if kind == "sweep" else "run")
+    return Job(reference=replace(reference, host=host or None), folder=landing.local)
 
 
 def _fill_landing(job: Job, stop: Stop) -> None:
     try:
-        fetched = run_download(job, Silent(), stop)
+        runs = run_download(job, Silent(), stop)
     except BaseException:
+        # Nobody knows this folder, so no later call goes on with it.
         shutil.rmtree(job.folder, ignore_errors=True)
         raise
-    for run in fetched:
+    # Journal and lock are of no use in Flyte's storage, where nothing is changed any more.
+    for run in runs:
         shutil.rmtree(run.folder / OWN_FOLDER)
 
 
 def _remove_landing(landing: _Landing) -> None:
-    """Remove the local folder, where it is none of Flyte's storage."""
+    """Remove the local folder, unless it is in Flyte's storage."""
     if landing.remote:
         shutil.rmtree(landing.local, ignore_errors=True)
