@@ -1,14 +1,29 @@
-"""Measured values: alternating what is compared, and saying middle and spread."""
+"""Measured values: their unit, middle and spread."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final
 
-T = TypeVar("T")
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What people read a value in: its name, and how many of it are one unit of the value."""
+
+    name: str
+    scale: float = 1.0
+
+    def write(self, value: float) -> str:
+        """Write a value with three digits or all before the point, and the unit."""
+        return f"{rounded(value * self.scale)} {self.name}".rstrip()
+
+
+MS: Final = Unit("ms", 1e3)
+UNITS: Final = {unit.name: unit for unit in (MS, Unit("us", 1e6), *map(Unit, ("s", "KiB", "MiB", "threads", "")))}
+"""Times are measured in seconds, memory in what it is shown in."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +31,7 @@ class Samples:
     """What one thing took, once per repetition, and the unit in which people read it."""
 
     values: Sequence[float]
-    unit: str = "ms"
-    scale: float = 1e3
+    unit: Unit = MS
 
     @property
     def median(self) -> float:
@@ -40,30 +54,12 @@ class Samples:
         return ordered[max(low, 0)], ordered[min(len(ordered) - 1 - low, len(ordered) - 1)]
 
     def __str__(self) -> str:
-        return f"{rounded(self.median * self.scale)} {self.unit} (IQR {rounded(self.iqr * self.scale)})"
+        return f"{self.unit.write(self.median)} (IQR {rounded(self.iqr * self.unit.scale)})"
 
-
-def differences(ours: Samples, baseline: Samples) -> Samples:
-    """Return what ours took longer, pair by pair: what disturbs the machine for long disturbs both of a pair."""
-    pairs = zip(ours.values, baseline.values, strict=True)
-    return Samples([one - other for one, other in pairs], ours.unit, ours.scale)
-
-
-def alternated(rounds: int, arms: Sequence[Callable[[], T]], tick: Callable[[], None]) -> list[list[T]]:
-    """Call every arm once per round, another one first in each, and return the results of each arm."""
-    results: list[list[T]] = [[] for _ in arms]
-    for turn in range(rounds):
-        for place in range(len(arms)):
-            arm = (turn + place) % len(arms)
-            results[arm].append(arms[arm]())
-        tick()
-    return results
-
-
-def between(samples: Samples) -> str:
-    """Say the median and its 95 % confidence interval."""
-    middle, low, high = (rounded(value * samples.scale) for value in (samples.median, *samples.confidence))
-    return f"{middle} {samples.unit} (95 %: {low} to {high})"
+    def minus(self, baseline: Samples) -> Samples:
+        """Return what these took longer, pair by pair: what disturbs the machine for long disturbs both of a pair."""
+        pairs = zip(self.values, baseline.values, strict=True)
+        return Samples([one - other for one, other in pairs], self.unit)
 
 
 def rounded(value: float) -> str:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
+
+# A script's own folder is on the path, its repository is not.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from benchmarks._command import run_table
+from benchmarks._experiments import grow
+from benchmarks._fit import judge_growth
+
+COLUMNS: Final = ("what", "cost of the largest", "of the smallest", "exponent", "expected", "n", "ok?")
 
 if __name__ == "__main__":
-    # A script's own folder is on the path, its repository is not.
-    sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-    from benchmarks._growth_main import main
-
-    sys.exit(main())
+    sys.exit(run_table("growth", "growth.py", __doc__, grow, judge_growth, COLUMNS))

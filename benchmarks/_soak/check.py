@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from .kept import Kept, beside
+from .kept import Kept, read_beside
 from .ledger import Ledger, Visit
 from .nodes import Node, Tree
 
@@ -26,8 +26,8 @@ class Check:
     """
 
     def __init__(self, ledger: Ledger, online: Mapping[str, Kept], offline: Mapping[str, Kept], folder: Path) -> None:
-        self.kept = {**offline, **online}
-        self._ledger, self._online, self._offline, self._folder = ledger, online, offline, folder
+        self.ledger, self.kept = ledger, {**offline, **online}
+        self._online, self._offline, self._folder = online, offline, folder
         self._trees = {node.number: tree for tree in ledger.trees for node in tree.root.family()}
         self._above = {child.number: node for node in ledger.nodes.values() for child in node.children}
 
@@ -36,17 +36,17 @@ class Check:
         """With which exit code each opening of a run has to end, by run and in order."""
         attempts: Counter[int] = Counter()
         found: dict[str, list[int]] = defaultdict(list)
-        for told in self._ledger.started:
+        for told in self.ledger.started:
             if told.owner:
                 attempts[told.node] += 1
-                found[told.run_id].append(_exit_code(self._ledger.nodes[told.node], attempts[told.node]))
+                found[told.run_id].append(_exit_code(self.ledger.nodes[told.node], attempts[told.node]))
         return dict(found)
 
     @cached_property
     def owners(self) -> dict[str, set[int]]:
         """Which tasks opened each run."""
         found: dict[str, set[int]] = defaultdict(set)
-        for told in self._ledger.started:
+        for told in self.ledger.started:
             if told.owner:
                 found[told.run_id].add(told.node)
         return dict(found)
@@ -55,7 +55,7 @@ class Check:
     def logged(self) -> dict[str, dict[str, float]]:
         """What was logged to each run, and when."""
         found: dict[str, dict[str, float]] = defaultdict(dict)
-        for visit in self._ledger.visits:
+        for visit in self.ledger.visits:
             if visit.run_id:
                 found[visit.run_id] |= visit.rows
         return dict(found)
@@ -63,8 +63,8 @@ class Check:
     @cached_property
     def bereaved(self) -> set[str]:
         """The runs that were open when W&B's service was killed."""
-        lives = [(call.node.number, call.began, call.ended) for call in self._ledger.calls]
-        hit = {number for number, began, ended in lives if any(began <= kill <= ended for kill in self._ledger.kills)}
+        lives = [(call.node.number, call.began, call.ended) for call in self.ledger.calls]
+        hit = {number for number, began, ended in lives if any(began <= kill <= ended for kill in self.ledger.kills)}
         return {run_id for run_id, owners in self.owners.items() if owners & hit}
 
     def lost_runs(self) -> Iterator[str]:
@@ -82,7 +82,7 @@ class Check:
 
     def wrong_runs(self) -> Iterator[str]:
         """Say which tasks had another run than theirs, and which runs are in the wrong place or another tree's."""
-        for visit in self._ledger.visits:
+        for visit in self.ledger.visits:
             if fault := self._wrong_run(visit):
                 yield f"node {visit.node.number} has the run {visit.run_id}: {fault}"
         for run_id, owners in self.owners.items():
@@ -108,9 +108,9 @@ class Check:
         """Return how long before W&B's service was killed each row was logged that is neither on the server nor on the
         disk; less than 0 for one that was logged afterwards."""
         return [
-            min(self._ledger.kills, key=lambda kill: abs(kill - self.logged[run_id][row])) - self.logged[run_id][row]
+            min(self.ledger.kills, key=lambda kill: abs(kill - self.logged[run_id][row])) - self.logged[run_id][row]
             for run_id in self.bereaved & self.logged.keys()
-            for row in self._missing(run_id, self.logged[run_id]).keys() - set(beside(self._folder, run_id))
+            for row in self._missing(run_id, self.logged[run_id]).keys() - set(read_beside(self._folder, run_id))
         ]
 
     def wrong_ends(self) -> Iterator[str]:
@@ -124,18 +124,18 @@ class Check:
 
     def wrong_outcomes(self) -> Iterator[str]:
         """Say which tasks ended in Flyte otherwise than their functions, and which were called or reached too often."""
-        for call in self._ledger.calls:
+        for call in self.ledger.calls:
             due = self._outcome(call.node)
             if call.outcome != due:
                 yield f"node {call.node.number} ended with {call.outcome!r}, not {due!r}"
-        calls, visits = (Counter(one.node.number for one in ones) for ones in (self._ledger.calls, self._ledger.visits))
-        for number, node in self._ledger.nodes.items():
+        calls, visits = (Counter(one.node.number for one in ones) for ones in (self.ledger.calls, self.ledger.visits))
+        for number, node in self.ledger.nodes.items():
             if calls[number] != 1 or visits[number] not in self._visits(node):
                 yield f"node {number} ({node.fate}) was called {calls[number]} x and reached {visits[number]} x"
 
     def wrong_observers(self) -> Iterator[str]:
         """Say of which runs observers were told the start or the end only."""
-        started, finished = (Counter(told) for told in (self._ledger.started, self._ledger.finished))
+        started, finished = (Counter(told) for told in (self.ledger.started, self.ledger.finished))
         for told in (started - finished) | (finished - started):
             yield f"observers heard of {told} {started[told]} x at its start, {finished[told]} x at its end"
 

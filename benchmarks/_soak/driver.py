@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,73 +16,60 @@ import wandb
 
 from flyte_wandb import use_plugin
 from flyte_wandb.runs._registry import OPEN_RUNS
-from flyte_wandb.wandb_client._configuration import end_client
+from tests.services import services
 
+from .._double import start_double
 from .._local import local_runner
-from . import kept, vitals
+from .._vitals import memory
 from .check import Check
-from .double import double
-from .ledger import LEDGER, Ledger, Observer, Tags
+from .kept import read_offline, read_online
+from .ledger import LEDGER, Observer, Tags
 from .nodes import Tree
 from .tasks import env, grow
 
 _LOOKS: Final = 40
 _TREE_SECONDS: Final = 180
+_RETRIES: Final = ("FILE_STREAM", "FILE_TRANSFER", "GRAPHQL")
 _QUICK: Final[Mapping[str, str]] = {
     "WANDB_MODE": "online",
-    "WANDB__FILE_STREAM_RETRY_WAIT_MIN_SECONDS": "0.1",
-    "WANDB__FILE_STREAM_RETRY_WAIT_MAX_SECONDS": "1",
-    "WANDB__FILE_TRANSFER_RETRY_WAIT_MIN_SECONDS": "0.1",
-    "WANDB__FILE_TRANSFER_RETRY_WAIT_MAX_SECONDS": "1",
-    "WANDB__GRAPHQL_RETRY_WAIT_MIN_SECONDS": "0.1",
-    "WANDB__GRAPHQL_RETRY_WAIT_MAX_SECONDS": "1",
+    **{f"WANDB__{name}_RETRY_WAIT_MIN_SECONDS": "0.1" for name in _RETRIES},
+    **{f"WANDB__{name}_RETRY_WAIT_MAX_SECONDS": "1" for name in _RETRIES},
     "WANDB__DISABLE_META": "true",
     "WANDB__SAVE_REQUIREMENTS": "false",
 }
 """W&B's client waits seconds before it asks again, and looks at the machine first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What one soak leaves.
-
-    Attributes:
-        ledger: What happened.
-        check: The same, against what is kept.
-        looks: The process over time.
-        left: What the process has not given back at its end, in words.
-    """
-
-    ledger: Ledger
-    check: Check
-    looks: list[vitals.Vitals]
-    left: list[str]
+Vitals = dict[str, float]
+"""What the process takes from its machine, by the names of the rows; memory in MiB."""
 
 
-def soaked(trees: list[Tree], folder: Path, tick: Callable[[], None]) -> Result:
+def soak(trees: list[Tree], folder: Path, step: Callable[[], None]) -> tuple[Check, list[Vitals], list[str]]:
     """Run the trees. Once per process, with W&B's client and Flyte in `folder`.
 
     Args:
         trees: What to run.
         folder: An empty folder.
-        tick: Called after each tree.
+        step: Called after each tree.
+
+    Returns:
+        What happened against what is kept, the process over time, and in words what it has not given back at its end.
     """
     # Hundreds of failing tasks and plugins are told of; what came of them is in the ledger.
     logging.disable(logging.CRITICAL)
     LEDGER.expect(trees)
-    with double() as server:
-        os.environ.update(server.get_environ() | _QUICK)
+    with start_double() as ask:
+        os.environ.update(ask("environ") | _QUICK)
         before = dict(os.environ)
         with use_plugin(Observer()):
-            looks = _run_all(trees, folder, server, tick)
-        end_client()
-        left = [*_left(before), *(f"the double does not know {name}" for name in server.get_unknown_operations())]
-        check = Check(LEDGER, kept.online(server.get_runs()), kept.offline(folder), folder)
-    return Result(ledger=LEDGER, check=check, looks=looks, left=left)
+            looks = _run_trees(trees, folder, ask, step)
+        wandb.teardown()
+        left = [*_left(before, folder), *(f"the double does not know {name}" for name in ask("unknown_operations"))]
+        return Check(LEDGER, read_online(ask("runs")), read_offline(folder), folder), looks, left
 
 
-def _run_all(trees: list[Tree], folder: Path, server: Any, tick: Callable[[], None]) -> list[vitals.Vitals]:
-    looks: list[vitals.Vitals] = []
+def _run_trees(trees: list[Tree], folder: Path, ask: Any, step: Callable[[], None]) -> list[Vitals]:
+    looks: list[Vitals] = []
     every = max(1, len(LEDGER.nodes) // _LOOKS)
 
     # All in one run of Flyte, which keeps a thread and three descriptors for every run that has a sync task.
@@ -90,11 +78,11 @@ def _run_all(trees: list[Tree], folder: Path, server: Any, tick: Callable[[], No
         for tree in trees:
             # A task that hangs for ever is a fault, too: the process says where, and ends.
             faulthandler.dump_traceback_later(_TREE_SECONDS, exit=True)
-            with _weather(tree, server), _plugin(tree):
+            with _weather(tree, ask), use_plugin(Tags(tree)) if tree.weather.plugin else nullcontext():
                 await grow(tree)
             if len(LEDGER.calls) >= every * (len(looks) + 1):
-                looks.append(vitals.look())
-            tick()
+                looks.append(_look(folder))
+            step()
         return len(trees)
 
     local_runner(folder)(grow_all)
@@ -102,26 +90,33 @@ def _run_all(trees: list[Tree], folder: Path, server: Any, tick: Callable[[], No
     return looks
 
 
+def _look(folder: Path) -> Vitals:
+    """Look at this process, after its garbage is collected."""
+    gc.collect()
+    return {
+        "memory": memory("VmRSS"),
+        "file descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
+        "W&B's service processes": len([*services(folder)]),
+    }
+
+
 @contextmanager
-def _weather(tree: Tree, server: Any) -> Iterator[None]:
+def _weather(tree: Tree, ask: Any) -> Iterator[None]:
     for fault in tree.weather.faults:
-        server.fault(**fault)
+        ask("fault", **fault)
     if tree.weather.slow:
-        server.slow("*", tree.weather.slow)
+        ask("slow", "*", tree.weather.slow)
     if tree.weather.refused:
-        server.refuse("W&B opens no run today")
+        ask("refuse", "W&B opens no run today")
     try:
         yield
     finally:
-        server.heal()
-        server.accept()
+        ask("heal")
+        ask("accept")
 
 
-def _plugin(tree: Tree) -> Any:
-    return use_plugin(Tags(tree)) if tree.weather.plugin else nullcontext()
-
-
-def _left(before: Mapping[str, str]) -> Iterator[str]:
+def _left(before: Mapping[str, str], folder: Path) -> Iterator[str]:
     """Say what the process has not given back."""
     if OPEN_RUNS:
         yield f"{len(OPEN_RUNS)} runs are open"
@@ -130,5 +125,5 @@ def _left(before: Mapping[str, str]) -> Iterator[str]:
     for name in before.keys() | os.environ.keys():
         if before.get(name) != os.environ.get(name):
             yield f"the variable {name} is {os.environ.get(name)!r}, not {before.get(name)!r}"
-    for service in vitals.services():
+    for service in services(folder):
         yield f"the service process {service} is left behind"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,57 +27,38 @@ class Kept:
     """
 
     mode: str
-    rows: list[str]
-    exits: list[int | None]
-    projects: set[str]
-    trees: set[int]
+    rows: list[str] = field(default_factory=list)
+    exits: list[int | None] = field(default_factory=list)
+    projects: set[str] = field(default_factory=set)
+    trees: set[int] = field(default_factory=set)
     restarted: int = 0
 
+    def add(self, record: Any) -> None:
+        """Add what a record of the server or one offline log says."""
+        self.rows.extend(record.logged("row"))
+        self.exits.append(record.exit_code)
+        self.projects.add(record.project)
+        self.trees.update({record.config["tree"]} if "tree" in record.config else ())
+        self.trees.update(int(tag.removeprefix(_TAG)) for tag in record.tags if tag.startswith(_TAG))
 
-def online(records: Iterable[RunRecord]) -> dict[str, Kept]:
+
+def read_online(records: Iterable[RunRecord]) -> dict[str, Kept]:
     """Return the runs of the server, by id."""
-    return {record.id: _of_record(record) for record in records}
-
-
-def offline(folder: Path) -> dict[str, Kept]:
-    """Return the runs of all offline logs below a folder, by id."""
-    found: dict[str, Kept] = {}
-    for path in folder.glob("**/offline-run-*/run-*.wandb"):
-        kept, log = found.setdefault(_run_id(path), _nothing()), read(path)
-        kept.rows.extend(log.logged("row"))
-        kept.exits.append(log.exit_code)
-        kept.projects.add(log.project)
-        kept.trees.update(_trees(log.config, log.tags))
+    found = {}
+    for record in records:
+        found[record.id] = Kept(mode="online", restarted=record.restarted)
+        found[record.id].add(record)
     return found
 
 
-def beside(folder: Path, run_id: str) -> list[str]:
+def read_offline(folder: Path) -> dict[str, Kept]:
+    """Return the runs of all offline logs below a folder, by id."""
+    found: dict[str, Kept] = {}
+    for path in folder.glob("**/offline-run-*/run-*.wandb"):
+        found.setdefault(path.stem.removeprefix("run-"), Kept(mode="offline")).add(read(path))
+    return found
+
+
+def read_beside(folder: Path, run_id: str) -> list[str]:
     """Return the rows of a run in the logs that W&B's client keeps of online runs."""
     return [row for path in folder.glob(f"**/run-*-{run_id}/run-{run_id}.wandb") for row in read(path).logged("row")]
-
-
-def _of_record(record: RunRecord) -> Kept:
-    return Kept(
-        mode="online",
-        rows=record.logged("row"),
-        exits=[record.exit_code],
-        projects={record.project},
-        trees=set(_trees(record.config, record.tags)),
-        restarted=record.restarted,
-    )
-
-
-def _nothing() -> Kept:
-    return Kept(mode="offline", rows=[], exits=[], projects=set(), trees=set())
-
-
-def _run_id(path: Path) -> str:
-    return path.stem.removeprefix("run-")
-
-
-def _trees(config: dict[str, Any], tags: Iterable[str]) -> Iterator[int]:
-    if "tree" in config:
-        yield config["tree"]
-    for tag in tags:
-        if tag.startswith(_TAG):
-            yield int(tag.removeprefix(_TAG))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +38,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Notice:
     """What an observer was told of a run."""
 
     node: int
@@ -49,15 +47,15 @@ class Told:
 
 
 class Ledger:
-    """Everything that happened. Appending is all that threads do to it."""
+    """Everything that happened, and when W&B's service was killed. Appending is all that threads do to it."""
 
     def __init__(self) -> None:
         self.trees: list[Tree] = []
         self.nodes: dict[int, Node] = {}
         self.visits: list[Visit] = []
         self.calls: list[Call] = []
-        self.started: list[Told] = []
-        self.finished: list[Told] = []
+        self.started: list[Notice] = []
+        self.finished: list[Notice] = []
         self.kills: list[float] = []
 
     def expect(self, trees: list[Tree]) -> None:
@@ -72,10 +70,6 @@ class Ledger:
         self.visits.append(visit)
         return visit
 
-    def kill(self) -> None:
-        """Note that W&B's service is killed now."""
-        self.kills.append(time.monotonic())
-
 
 LEDGER = Ledger()
 """The ledger of this process."""
@@ -84,28 +78,20 @@ LEDGER = Ledger()
 class Observer:
     """Tells the ledger of runs, and fails at every third."""
 
-    def __init__(self) -> None:
-        self._told: Counter[str] = Counter()
-
     @hookimpl
     def run_started(self, request: Request, plan: Plan, run: Any) -> None:
-        LEDGER.started.append(_told(request, plan, run))
-        self._fail_sometimes("run_started")
+        _note(LEDGER.started, request, plan, run)
 
     @hookimpl
     def run_finished(self, request: Request, plan: Plan, run: Any) -> None:
-        LEDGER.finished.append(_told(request, plan, run))
-        self._fail_sometimes("run_finished")
-
-    def _fail_sometimes(self, hook: str) -> None:
-        self._told[hook] += 1
-        if self._told[hook] % 3 == 0:
-            raise RuntimeError("an observer that fails")
+        _note(LEDGER.finished, request, plan, run)
 
 
-def _told(request: Request, plan: Plan, run: Any) -> Told:
+def _note(notices: list[Notice], request: Request, plan: Plan, run: Any) -> None:
     assert request.settings.config is not None
-    return Told(node=request.settings.config["node"], run_id=run.id, owner=plan.role.owns)
+    notices.append(Notice(node=request.settings.config["node"], run_id=run.id, owner=plan.role.owns))
+    if len(notices) % 3 == 0:
+        raise RuntimeError("an observer that fails")
 
 
 class Tags:

@@ -88,7 +88,7 @@ class Tree:
         return {"raise": "none", "ignore": "none", "offline": "offline"}[self.settings["on_error"]]
 
 
-def drawn(random: Random, tasks: int) -> list[Tree]:
+def draw_trees(random: Random, tasks: int) -> list[Tree]:
     """Draw trees that have `tasks` tasks together."""
     numbers = itertools.count()
     trees: list[Tree] = []

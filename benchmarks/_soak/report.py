@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from .._rows import Row
-from .driver import Result
-from .vitals import Vitals
+from .check import Check
+from .driver import Vitals
 
-MEMORY_TOLERANCE = 8.0
-"""MiB by which the last quarter's median may be above that of the second."""
+_TOLERANCES: Final = {"memory": 8.0, "file descriptors": 4, "threads": 4, "W&B's service processes": 0}
+"""By how much the last quarter's median may be above that of the second."""
 
-LOST_SECONDS = 3.0
+_LOST_SECONDS: Final = 3.0
 """What may be lost with W&B's service: a second, and two more on a busy machine."""
 
-ENOUGH = 400
+_ENOUGH: Final = 400
 """Tasks from which on growth and time are judged: earlier, pools of threads still fill."""
 
-TOLERANCE = 4
-"""File descriptors and threads, the same."""
 
-
-def rows_of(result: Result) -> tuple[list[Row], list[str]]:
-    """Return the rows, and every fault that they count."""
-    check = result.check
+def write_rows(check: Check, looks: list[Vitals], left: list[str]) -> tuple[list[Row], list[str]]:
+    """Return the rows of a soak, and every fault that they count."""
     faults: dict[str, list[str]] = {
         "runs lost, or not opened by a task": sorted(check.lost_runs()),
         "tasks with another run than theirs, runs in another place": sorted(check.wrong_runs()),
@@ -34,35 +32,42 @@ def rows_of(result: Result) -> tuple[list[Row], list[str]]:
         "runs with another exit code than their task": sorted(check.wrong_ends()),
         "tasks whose outcome in Flyte is not their own": sorted(check.wrong_outcomes()),
         "runs whose start or end an observer was not told": sorted(check.wrong_observers()),
-        "left in the process at its end (runs, variables, W&B's processes)": result.left,
+        "left in the process at its end (runs, variables, W&B's processes)": left,
     }
-    judged = [_none_row(what, found, len(check.kept)) for what, found in faults.items()]
-    measured = [_lost_row(check.lost_with_service()), *_flat(result.looks)]
-    if len(result.ledger.nodes) < ENOUGH:
-        measured = [replace(row, limit="-", ok=None) for row in measured]
-    return [*_told(result), *judged, *measured], [fault for found in faults.values() for fault in found]
-
-
-def _told(result: Result) -> list[Row]:
-    ledger, check = result.ledger, result.check
-    fates = Counter(node.fate for node in ledger.nodes.values())
-    modes = Counter(kept.mode for kept in check.kept.values())
-    weather = [tree.weather for tree in ledger.trees]
-    faults = sum(fault["times"] for one in weather for fault in one.faults)
-    logged = sum(map(len, check.logged.values()))
-    return [
-        _count_row("tasks", len(ledger.nodes), _listed(fates)),
-        _count_row("runs", len(check.kept), _listed(modes)),
-        _count_row(
-            "openings, those of joiners among them", len(ledger.started), f"{_openings(check.endings)} by owners"
-        ),
-        _count_row(
-            "faults of the server (429, 503, dropped)", faults, f"{sum(1 for one in weather if one.slow)} slow trees"
-        ),
-        _count_row("trees whose runs W&B refuses", sum(one.refused for one in weather)),
-        _count_row("W&B's service killed", len(ledger.kills), f"{len(check.bereaved)} runs open then"),
-        _count_row("rows logged", logged),
+    judged = [
+        Row(what=what, ours=str(len(found)), limit="0", repetitions=len(check.kept), ok=not found)
+        for what, found in faults.items()
     ]
+    measured = [_lost_row(check.lost_with_service()), *(_flat_row(what, looks) for what in _TOLERANCES)]
+    if len(check.ledger.nodes) < _ENOUGH:
+        measured = [replace(row, limit="-", ok=None) for row in measured]
+    return [*_count_rows(check), *judged, *measured], [fault for found in faults.values() for fault in found]
+
+
+def _count_rows(check: Check) -> list[Row]:
+    """Say how much happened."""
+    ledger = check.ledger
+    weather = [tree.weather for tree in ledger.trees]
+    counts: dict[str, tuple[int, str]] = {
+        "tasks": (len(ledger.nodes), _listed(node.fate for node in ledger.nodes.values())),
+        "runs": (len(check.kept), _listed(kept.mode for kept in check.kept.values())),
+        "openings, those of joiners among them": (
+            len(ledger.started),
+            f"{sum(map(len, check.endings.values()))} by owners",
+        ),
+        "faults of the server (429, 503, dropped)": (
+            sum(fault["times"] for one in weather for fault in one.faults),
+            f"{sum(1 for one in weather if one.slow)} slow trees",
+        ),
+        "trees whose runs W&B refuses": (sum(one.refused for one in weather), "-"),
+        "W&B's service killed": (len(ledger.kills), f"{len(check.bereaved)} runs open then"),
+        "rows logged": (sum(map(len, check.logged.values())), "-"),
+    }
+    return [Row(what=what, ours=f"{count:,}", result=result) for what, (count, result) in counts.items()]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items()))
 
 
 def _lost_row(seconds: list[float]) -> Row:
@@ -72,47 +77,22 @@ def _lost_row(seconds: list[float]) -> Row:
         what="rows lost with a killed service, the oldest of them",
         ours=str(len(seconds)),
         result=f"{oldest:.2f} s before; {after} after",
-        limit=f"{LOST_SECONDS:g} s",
+        limit=f"{_LOST_SECONDS:g} s",
         repetitions=len(seconds),
-        ok=oldest <= LOST_SECONDS,
+        ok=oldest <= _LOST_SECONDS,
     )
 
 
-def _openings(endings: dict[str, list[int]]) -> int:
-    return sum(map(len, endings.values()))
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-
-
-def _count_row(what: str, count: int, result: str = "-") -> Row:
-    return Row(what=what, ours=f"{count:,}", result=result, repetitions=1)
-
-
-def _none_row(what: str, found: list[str], repetitions: int) -> Row:
-    return Row(what=what, ours=str(len(found)), limit="0", repetitions=repetitions, ok=not found)
-
-
-def _flat(looks: list[Vitals]) -> list[Row]:
+def _flat_row(what: str, looks: list[Vitals]) -> Row:
     """Compare the last quarter of the looks with the second one; the first is the start-up."""
-    return [
-        _flat_row("memory", "MiB", [look.memory for look in looks], MEMORY_TOLERANCE),
-        _flat_row("file descriptors", "", [look.descriptors for look in looks], TOLERANCE),
-        _flat_row("threads", "", [look.threads for look in looks], TOLERANCE),
-        _flat_row("W&B's service processes", "", [look.services for look in looks], 0),
-    ]
-
-
-def _flat_row(what: str, unit: str, values: list[float], tolerance: float) -> Row:
-    quarter = max(1, len(values) // 4)
+    values, quarter, unit = [look[what] for look in looks], max(1, len(looks) // 4), " MiB" if what == "memory" else ""
     late, early = (statistics.median(part) for part in (values[-quarter:], values[quarter : 2 * quarter] or values))
     return Row(
         what=f"{what}: last quarter - second quarter",
-        ours=f"{late:.4g} {unit}".strip(),
-        baseline=f"{early:.4g} {unit}".strip(),
+        ours=f"{late:.4g}{unit}",
+        baseline=f"{early:.4g}{unit}",
         result=f"{late - early:+.3g}",
-        limit=f"{tolerance:+g}",
+        limit=f"{_TOLERANCES[what]:+g}",
         repetitions=len(values),
-        ok=late - early <= tolerance,
+        ok=late - early <= _TOLERANCES[what],
     )

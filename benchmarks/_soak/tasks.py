@@ -6,15 +6,16 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import flyte
 
 from flyte_wandb import get_wandb_run, wandb_config, wandb_init
+from tests.services import kill_services
 
-from . import vitals
 from .ledger import LEDGER, Call, Visit
 from .nodes import RUN_IDS, Node, Tree
 
@@ -27,64 +28,40 @@ class SoakError(Exception):
     """A task fails as it was drawn."""
 
 
-@wandb_init
-@env.task
 async def work(number: int) -> int:
     """Log rows, call children, and end as the node says."""
-    return await _worked(number)
-
-
-async def _worked(number: int) -> int:
-    node, visit = _visit(number)
-    await _log_async(node, visit, range(node.rows // 2))
+    visit = _visit(number)
+    node, half = visit.node, visit.node.rows // 2
+    await _log_async(visit, range(half))
     _kill(visit)
     await _call_all(node)
-    await _log_async(node, visit, range(node.rows // 2, node.rows))
+    await _log_async(visit, range(half, node.rows))
     if event := _reached.get(number):
         event.set()
         await asyncio.Event().wait()
-    return _ended(visit)
+    return _end(visit)
 
 
-@wandb_init
-@env.task
 def work_sync(number: int) -> int:
     """Do the same in a thread, without children."""
-    node, visit = _visit(number)
-    _log_sync(node, visit, range(node.rows // 2))
+    visit = _visit(number)
+    half = visit.node.rows // 2
+    _log_sync(visit, range(half))
     _kill(visit)
-    _log_sync(node, visit, range(node.rows // 2, node.rows))
-    return _ended(visit)
-
-
-@wandb_init
-@env.task(retries=_TWICE)
-async def flaky(number: int) -> int:
-    """Do what `work` does, with a second attempt."""
-    node, visit = _visit(number)
-    await _log_async(node, visit, range(node.rows // 2))
-    _kill(visit)
-    await _log_async(node, visit, range(node.rows // 2, node.rows))
-    return _ended(visit)
-
-
-@wandb_init
-@env.task(retries=_TWICE)
-def flaky_sync(number: int) -> int:
-    """Do what `work_sync` does, with a second attempt."""
-    node, visit = _visit(number)
-    _log_sync(node, visit, range(node.rows // 2))
-    _kill(visit)
-    _log_sync(node, visit, range(node.rows // 2, node.rows))
-    return _ended(visit)
+    _log_sync(visit, range(half, visit.node.rows))
+    return _end(visit)
 
 
 _TASKS: Final[dict[tuple[bool, bool], Any]] = {
-    (False, False): work,
-    (True, False): work_sync,
-    (False, True): flaky,
-    (True, True): flaky_sync,
+    (sync, recovers): wandb_init(env.task(retries=_TWICE if recovers else 0)(work_sync if sync else work))
+    for sync in (False, True)
+    for recovers in (False, True)
 }
+_CHOSEN: Final[dict[str, Any]] = {run_id: wandb_init(id=run_id)(env.task(work)) for run_id in RUN_IDS}
+
+
+def _task(node: Node) -> Any:
+    return _CHOSEN[node.run_id] if node.run_id else _TASKS[node.sync, node.fate == "recovers"]
 
 
 async def grow(tree: Tree) -> None:
@@ -93,26 +70,9 @@ async def grow(tree: Tree) -> None:
         await _call(tree.root)
 
 
-def _with_id(run_id: str) -> Any:
-    @wandb_init(id=run_id)
-    @env.task
-    async def chosen(number: int) -> int:
-        return await _worked(number)
-
-    return chosen
-
-
-_CHOSEN: Final = {run_id: _with_id(run_id) for run_id in RUN_IDS}
-
-
-def _task(node: Node) -> Any:
-    return _CHOSEN[node.run_id] if node.run_id else _TASKS[node.sync, node.fate == "recovers"]
-
-
-def _visit(number: int) -> tuple[Node, Visit]:
+def _visit(number: int) -> Visit:
     run = get_wandb_run()
-    visit = LEDGER.visit(number, run.id if run else None)
-    return visit.node, visit
+    return LEDGER.visit(number, run.id if run else None)
 
 
 def _log(visit: Visit, rows: range) -> None:
@@ -126,15 +86,15 @@ def _log(visit: Visit, rows: range) -> None:
         visit.rows[token] = began
 
 
-async def _log_async(node: Node, visit: Visit, rows: range) -> None:
-    if node.threaded:
+async def _log_async(visit: Visit, rows: range) -> None:
+    if visit.node.threaded:
         await asyncio.to_thread(_log, visit, rows)
     else:
         _log(visit, rows)
 
 
-def _log_sync(node: Node, visit: Visit, rows: range) -> None:
-    if not node.threaded:
+def _log_sync(visit: Visit, rows: range) -> None:
+    if not visit.node.threaded:
         return _log(visit, rows)
     thread = threading.Thread(target=contextvars.copy_context().run, args=(_log, visit, rows))
     thread.start()
@@ -143,11 +103,11 @@ def _log_sync(node: Node, visit: Visit, rows: range) -> None:
 
 def _kill(visit: Visit) -> None:
     if visit.node.kills and visit.attempt == 1:
-        LEDGER.kill()
-        vitals.kill_services()
+        LEDGER.kills.append(time.monotonic())
+        kill_services(Path.cwd())
 
 
-def _ended(visit: Visit) -> int:
+def _end(visit: Visit) -> int:
     node = visit.node
     if node.fate == "raises" or (node.fate == "recovers" and visit.attempt == 1):
         raise SoakError(f"node {node.number}")
@@ -157,66 +117,42 @@ def _ended(visit: Visit) -> int:
 async def _call_all(node: Node) -> None:
     bound = asyncio.Semaphore(node.at_once)
 
-    async def bounded(child: Node) -> None:
+    async def call(child: Node) -> None:
         async with bound:
             await _call(child)
 
-    await asyncio.gather(*map(bounded, node.children))
+    await asyncio.gather(*map(call, node.children))
 
 
 async def _call(node: Node) -> None:
     began = time.monotonic()
     with wandb_config(**node.settings):
-        outcome = await _outcome(node, _CALLERS.get(node.fate, _plainly)(node))
+        outcome = await _outcome(node)
     LEDGER.calls.append(Call(node=node, began=began, ended=time.monotonic(), outcome=outcome))
 
 
-async def _outcome(node: Node, result: Awaitable[int]) -> str:
+async def _outcome(node: Node) -> str:
+    """Call a task and say how it ended: as a fate, as "refused", or in other words where that is a fault."""
     try:
-        value = await result
+        value = await (_call_and_cancel(node) if node.fate.startswith("cancelled") else _task(node).aio(node.number))
     except asyncio.CancelledError:
         return "cancelled"
     except Exception as error:
-        return _named(node, error)
+        text = f"{type(error).__name__}: {error}"
+        if f"node {node.number}" in text:
+            return "raises"
+        return "refused" if "W&B did not open the run" in text else text
     return "returns" if value == node.number else f"returned {value}"
 
 
-def _named(node: Node, error: Exception) -> str:
-    text = f"{type(error).__name__}: {error}"
-    if f"node {node.number}" in text:
-        return "raises"
-    return "refused" if "W&B did not open the run" in text else text
-
-
-async def _plainly(node: Node) -> int:
-    return int(await _task(node).aio(node.number))
-
-
-async def _cancelled(node: Node) -> int:
+async def _call_and_cancel(node: Node) -> int:
+    """Cancel the call once it has reached its end, or early, or when it has ended by itself."""
     _reached[node.number] = asyncio.Event()
-    return await _cancelled_after(node, _reached[node.number].wait)
-
-
-async def _cancelled_early(node: Node) -> int:
-    _reached[node.number] = asyncio.Event()
-
-    async def patience() -> None:
-        await asyncio.sleep(node.patience)
-
-    return await _cancelled_after(node, patience)
-
-
-async def _cancelled_after(node: Node, sign: Callable[[], Awaitable[Any]]) -> int:
-    """Cancel the call once there is a sign, or when it has ended by itself."""
-    call, waiting = asyncio.ensure_future(_plainly(node)), asyncio.ensure_future(sign())
+    early = node.fate == "cancelled early"
+    sign: Awaitable[Any] = asyncio.sleep(node.patience) if early else _reached[node.number].wait()
+    call, waiting = asyncio.ensure_future(_task(node).aio(node.number)), asyncio.ensure_future(sign)
     await asyncio.wait({call, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     call.cancel()
     del _reached[node.number]
-    return await call
-
-
-_CALLERS: Final[dict[str, Callable[[Node], Awaitable[int]]]] = {
-    "cancelled": _cancelled,
-    "cancelled early": _cancelled_early,
-}
+    return int(await call)

@@ -7,24 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._samples import Samples
-from benchmarks.compare import _counted, _page, _timed
-from benchmarks.compare._arms import Arm
-from benchmarks.compare._counted import RIGHT, Counted, Question, counted, first_wrong, tally
-from benchmarks.compare._page import Page
-from benchmarks.compare._timed import Timed, ratio_text, spread
+from benchmarks import _pages
+from benchmarks._place import Arm
+from benchmarks._rows import Declaration
+from benchmarks.compare import counting, page
+from benchmarks.compare.arms import Arms
+from benchmarks.compare.counting import Question, count_cases
+from benchmarks.compare.page import RIGHT, Compared, compare_answers, compare_times, write_tables
 
-ARMS = (
-    Arm(distribution="one", package="one", python=Path("one"), path=Path("path")),
-    Arm(distribution="two", package="two", python=Path("two"), path=Path("path")),
+ARMS = Arms(
+    ours=Arm(package="ours", python=Path("ours"), path=Path("path")),
+    theirs=Arm(package="theirs", python=Path("theirs"), path=Path("path")),
 )
 
 
-def timed(theirs: list[float], ours: list[float]) -> Timed:
-    return Timed(what="a thing", theirs=Samples(theirs), ours=Samples(ours), why="there is a reason.", note="a note")
+def timed(theirs: list[float], ours: list[float], **said: str) -> Compared:
+    (row,) = compare_times(
+        [Declaration(what="a thing", value="thing.seconds", **said)], {"thing.seconds": (ours, theirs)}
+    )
+    return row
 
 
-@pytest.mark.parametrize("module", [_counted, _page, _timed], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [counting, page, _pages], ids=lambda module: module.__name__)
 def test_examples_hold(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted
@@ -33,11 +37,7 @@ def test_examples_hold(module: object) -> None:
 
 def test_a_row_says_median_range_and_ratio() -> None:
     row = timed([0.1, 0.2, 0.4], [0.04, 0.05, 0.06])
-    assert (spread(row.theirs), spread(row.ours), ratio_text(row)) == (
-        "200 ms [100-400]",
-        "50.0 ms [40.0-60.0]",
-        "0.25 x (within the spread)",
-    )
+    assert row.cells == ["a thing", "200 ms [100-400]", "50.0 ms [40.0-60.0]", "0.25 x (within the spread)", "3"]
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,23 @@ def test_a_row_says_median_range_and_ratio() -> None:
 )
 def test_worse_is_what_is_beyond_the_spread(ours: list[float], text: str, worse: bool) -> None:
     row = timed([0.1, 0.1, 0.1], ours)
-    assert (ratio_text(row), row.worse) == (text, worse)
+    assert (row.cells[3], row.worse) == (text, worse)
 
 
 def test_there_is_no_ratio_to_nothing() -> None:
-    row = timed([-0.1], [0.1])
-    assert (row.ratio, ratio_text(row)) == (None, "-")
+    assert [timed([value], [0.1]).cells[3] for value in (-0.1, 0.0)] == ["-", "-"]
+
+
+def test_a_note_names_the_links_of_both() -> None:
+    declaration = Declaration(what="links", value="task.seconds", note="theirs {links[1]:,.0f}, ours {links[0]:,.0f}")
+    measured = {"task.seconds": ([1.0], [1.0]), "task.links": ([9.0], [1000.0])}
+    assert compare_times([declaration], measured)[0].note == "theirs 1,000, ours 9"
 
 
 def ask(arm: Arm, folder: Path, case: str) -> str:
     if case == "crash":
         raise RuntimeError("Traceback:\n  File x\nValueError: no | more")
-    return RIGHT if arm.package == "two" or case == "a" else f"{case} of {arm.package}"
+    return RIGHT if arm.package == "ours" or case == "a" else f"{case} of {arm.package}"
 
 
 QUESTION = Question(what="letters", cases=("a", "b", "crash"), ask=ask, why="letters are hard.")
@@ -70,26 +75,20 @@ QUESTION = Question(what="letters", cases=("a", "b", "crash"), ask=ask, why="let
 
 def test_a_case_that_crashes_is_wrong_and_stops_nothing() -> None:
     ticks: list[None] = []
-    (row,) = counted([QUESTION], ARMS, Path(), lambda: ticks.append(None))
-    assert (row.theirs, row.ours) == (
-        {"a": RIGHT, "b": "b of one", "crash": "ValueError: no | more"},
-        {"a": RIGHT, "b": RIGHT, "crash": "ValueError: no | more"},
-    )
-    assert (tally(row.theirs), tally(row.ours), first_wrong(row.theirs)) == ("1 of 3", "2 of 3", "b: b of one")
+    (row,) = count_cases([QUESTION], ARMS, Path(), lambda: ticks.append(None))
+    assert row.cells == ["letters", "1 of 3", "2 of 3", "b: b of theirs", "crash: ValueError: no / more"]
     assert len(ticks) == 6
 
 
 def test_few_cases_are_the_first_ones() -> None:
-    assert (QUESTION.first(2).cases, QUESTION.first(None).cases) == (("a", "b"), QUESTION.cases)
-
-
-def page(*rows: Timed, found: Counted, failed: tuple[str, ...] = ()) -> list[str]:
-    return str(Page(title="Title", about=["about"], timed=rows, counted=[found], failed=failed)).splitlines()
+    (row,) = count_cases([QUESTION], ARMS, Path(), lambda: None, 2)
+    assert row.cells[1:3] == ["1 of 2", "2 of 2"]
 
 
 def test_the_page_has_both_tables_and_says_why_where_ours_is_worse() -> None:
-    found = Counted(question=QUESTION, theirs={"a": RIGHT}, ours={"a": "it | is\nred"})
-    lines = page(timed([0.1], [0.2]), found=found, failed=("imports: no",))
+    slow = timed([0.1], [0.2], why="there is a reason.", note="a note")
+    wrong = compare_answers("letters", {"a": "it | is\nred"}, {"a": RIGHT}, "letters are hard.")
+    lines = write_tables([slow], ["imports: no"], [wrong]).splitlines()
     assert "| a thing | 100 ms [100-100] | 200 ms [200-200] | 2.00 x | 1 |" in lines
     assert "| letters | 1 of 1 | 0 of 1 | - | a: it / is red |" in lines
     assert "- a thing: there is a reason." in lines
@@ -101,5 +100,6 @@ def test_the_page_has_both_tables_and_says_why_where_ours_is_worse() -> None:
 
 
 def test_the_page_gives_no_reason_where_ours_is_not_worse() -> None:
-    lines = page(timed([0.2], [0.1]), found=Counted(question=QUESTION, theirs={"a": RIGHT}, ours={"a": RIGHT}))
-    assert not [line for line in lines if "reason" in line or "hard" in line]
+    fast = timed([0.2], [0.1], why="there is a reason.")
+    right = compare_answers("letters", {"a": RIGHT}, {"a": RIGHT}, "letters are hard.")
+    assert not [line for line in write_tables([fast], [], [right]).splitlines() if "reason" in line or "hard" in line]

@@ -1,0 +1,77 @@
+"""The W&B server double in a process of its own, so that what it keeps is no part of the process that is measured."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.managers import BaseManager
+from typing import Any
+
+from flyte_wandb.testing import WandbServer
+
+
+class Double(WandbServer):
+    """The double, as another process uses it: in the place of attributes and methods it asks for them by name."""
+
+    @classmethod
+    def started(cls) -> Double:
+        """Return one that listens."""
+        server = cls()
+        server.start()
+        return server
+
+    def ask(self, name: str, *arguments: Any, **named: Any) -> Any:
+        """Return an attribute of the double, or what a method of it returns."""
+        value = getattr(self, name)
+        return value(*arguments, **named) if callable(value) else value
+
+    def put_history(self, rows: int) -> str:
+        """Put a run with so many rows there, which are made here, and return its id."""
+        run_id = f"rows-{rows}"
+        self.put_run(run_id, project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))
+        return run_id
+
+    def put_files(self, count: int) -> str:
+        """Put a run with so many files there, and return its id."""
+        self.put_run("files", project="p", files={f"{number}.bin": os.urandom(10_000) for number in range(count)})
+        return "files"
+
+    def put_trials(self, count: int, **files: bytes) -> str:
+        """Put a sweep of so many runs with these files there, and return its id."""
+        sweep = self.put_sweep({"method": "grid", "parameters": {"x": {"values": [1]}}}, project="p")
+        for number in range(count):
+            history = [{"loss": 0.5}] * 10
+            self.put_run(f"{sweep}-{number}", project="p", sweep=sweep, history=history, files=files)
+        return sweep
+
+
+class _Manager(BaseManager):
+    pass
+
+
+_Manager.register("double", Double.started, exposed=("ask",))
+
+
+def _end_with_parent() -> None:
+    """End the double also where the soak is killed, or hangs and ends itself."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def start_double() -> Iterator[Any]:
+    """Give `Double.ask` of one that runs."""
+    manager = _Manager(ctx=get_context("spawn"))
+    manager.start(initializer=_end_with_parent)
+    with manager:
+        double = manager.double()  # type: ignore[attr-defined]
+        yield double.ask

@@ -1,0 +1,164 @@
+"""Counted: the cases of `cases.yaml`, each of which says what runs and what is to come of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped]
+
+from flyte_wandb.testing import RunRecord, WandbServer
+
+from .._place import TIMEOUT, Arm, open_place
+from .counting import Question, write_error
+from .page import RIGHT
+
+Case = Mapping[str, Any]
+_NAMES: Final = {"name": "display_name"}
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads ``!tuple [1, 2]``, which is no list."""
+
+
+_Loader.add_constructor("!tuple", lambda loader, node: tuple(loader.construct_sequence(node)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a case.
+
+    Attributes:
+        runs: The runs on the server.
+        value: What the program returned.
+        error: The first error, or "".
+        seconds: How long it took.
+        folder: Where it ran.
+        url: Address of the server.
+    """
+
+    runs: tuple[RunRecord, ...]
+    value: Any
+    error: str
+    seconds: float
+    folder: Path
+    url: str
+
+
+def read_questions() -> dict[str, list[Question]]:
+    """Return the questions of the file by the names of their groups."""
+    groups = yaml.load(Path(__file__).with_name("cases.yaml").read_text(), _Loader)
+    return {
+        group: [Question(what=what, cases=(*cases,), ask=partial(_ask, cases)) for what, cases in questions.items()]
+        for group, questions in groups.items()
+    }
+
+
+def _ask(cases: Mapping[str, Case], arm: Arm, folder: Path, name: str) -> str:
+    """Run a case and say what is not as it is to be."""
+    case = cases[name]
+    outcome = _run(case, arm, folder)
+    if outcome.error and not case.get("fails"):
+        return outcome.error
+    for key in filter(case.__contains__, CHECKS):
+        seen, wanted = CHECKS[key](outcome, case[key]), case[key]
+        if json.dumps(seen) != json.dumps(wanted):  # which sees lists in tuples, as the server does
+            return f"{key}: {seen} in the place of {wanted}"
+    return RIGHT
+
+
+def _run(case: Case, arm: Arm, folder: Path) -> Outcome:
+    """Run the program of a case in so many attempts, each in a place of its own."""
+    values, errors, started = [], [], time.monotonic()
+    with WandbServer() as server:
+        if "history" in case:
+            _put_run(server, case["history"])
+        for attempt in range(case.get("attempts", 1)):
+            environ = {"FLYTE_ATTEMPT_NUMBER": str(attempt), **case.get("environ", {})}
+            here = open_place(arm, folder, server.environ, **environ)
+            arguments = [
+                _write(argument).replace("URL", server.url) for argument in case.get("arguments") or [case["settings"]]
+            ]
+            # What starts containers waits for them, and ends those that hang.
+            timeout = TIMEOUT * (4 if case["program"].startswith("starts.") else 1)
+            try:
+                values.append(here.program(case["program"], *arguments, timeout=timeout))
+            except RuntimeError as error:
+                errors.append(write_error(error))
+    return Outcome(
+        runs=server.runs,
+        value=values[-1] if values else None,
+        error=errors[0] if errors else "",
+        seconds=time.monotonic() - started,
+        folder=here.folder,
+        url=server.url,
+    )
+
+
+def _write(argument: Any) -> str:
+    """Write an argument: settings as in Python, which tells a tuple from a list."""
+    return argument if isinstance(argument, str) else repr(argument)
+
+
+def _put_run(server: WandbServer, rows: int) -> None:
+    history = [{"loss": 1 / (1 + step)} for step in range(rows)]
+    server.put_run("r", project="p", history=history, files={"summary.json": b'"mine"'}, summary={"loss": 1})
+
+
+def write_writers(runs: Iterable[RunRecord], key: str) -> str:
+    """Say what was logged to each run under a key, without repetitions."""
+    return " | ".join(sorted(" ".join(sorted({str(value) for value in run.logged(key)})) for run in runs))
+
+
+def _see_state(outcome: Outcome, _: str) -> str | None:
+    """Return the state of the last rank's run."""
+    last = max(outcome.runs, key=lambda run: run.id, default=None)
+    return last.state if last else None
+
+
+def _see_settings(outcome: Outcome, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    (run,) = outcome.runs
+    found = {name: getattr(run, _NAMES.get(name, name)) for name in wanted}
+    if "config" in wanted:
+        found["config"] = {name: found["config"].get(name) for name in wanted["config"]}
+    return found
+
+
+def _see_link(outcome: Outcome, parts: list[str]) -> list[str] | str:
+    """Return the parts where the only link has them all."""
+    (link,) = outcome.value
+    missing = [part for part in parts if part.replace("URL", outcome.url) not in link]
+    return str(link).replace(outcome.url, "URL") if missing else parts
+
+
+def _see_rows(outcome: Outcome, _: int) -> int:
+    """Return the length of the longest history that was downloaded."""
+    texts = {path: path.read_text() for path in (outcome.folder / "out").rglob("*history*.json*")}
+    return max(len(text.splitlines() if path.suffix == ".jsonl" else json.loads(text)) for path, text in texts.items())
+
+
+def _see_file(outcome: Outcome, text: str) -> str:
+    files = [path for path in (outcome.folder / "out").rglob("*") if path.is_file()]
+    return text if any(path.read_bytes() == text.encode() for path in files) else "others only"
+
+
+CHECKS: Final[Mapping[str, Callable[[Outcome, Any], Any]]] = {
+    "runs": lambda outcome, _: len(outcome.runs),
+    "seconds": lambda outcome, most: max(most, round(outcome.seconds)),
+    "writers": lambda outcome, _: write_writers(outcome.runs, "who"),
+    "state": _see_state,
+    "projects": lambda outcome, _: sorted({run.project for run in outcome.runs}),
+    "rows": lambda outcome, _: [value for run in outcome.runs for value in run.logged("row")],
+    "settings": _see_settings,
+    "links": lambda outcome, _: len(outcome.value),
+    "link": _see_link,
+    "error": lambda outcome, text: text if text in outcome.value else outcome.value,
+    "downloaded_rows": _see_rows,
+    "downloaded_file": _see_file,
+}
+"""What a case can say that is to come of it, each with what returns that, or what there is in its place."""

@@ -1,0 +1,41 @@
+"""Decorating a large task, and rendering its links."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import flyte
+
+from .adapter import wandb_init
+
+
+def work() -> None:
+    """Do nothing."""
+
+
+def decorate(task: Any) -> tuple[float, Any]:
+    """Give a task all the links that it can get: the seconds that this takes, and the decorated task."""
+    started = time.perf_counter()
+    decorated = wandb_init(run_mode="new", rank_scope="worker")(task)
+    return time.perf_counter() - started, decorated
+
+
+def render_links() -> dict[str, float]:
+    """Decorate a task of 1,000 nodes with 8 ranks each, and render its links, beyond what Flyte renders without any."""
+    from flyteplugins.pytorch import Elastic
+
+    env = flyte.TaskEnvironment(name="large", plugin_config=Elastic(nnodes=1000, nproc_per_node=8))
+    _render(env.task(work))  # what Flyte itself loads at the first
+    decorating, decorated = decorate(env.task(work))
+    bare, _ = _render(env.task(work))
+    whole, links = _render(decorated)
+    return {"decorating": decorating, "rendering": max(whole - bare, 0.0), "links": links}
+
+
+def _render(task: Any) -> tuple[float, int]:
+    from tests.links.rendering import log_links
+
+    started = time.perf_counter()
+    links = log_links(task, {"wandb_project": "p", "wandb_entity": "team"})
+    return time.perf_counter() - started, len(links)
