@@ -7,14 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ._experiments import Experiment
 from ._pages import fill_page, publish, write_table
 from ._rows import COLUMNS, Declaration, Row, read_groups
 from ._session import Session, open_session
-
-QUICK: Final = " (QUICK: too few repetitions to decide anything)"
 
 
 def make_parser(script: str, about: str | None) -> argparse.ArgumentParser:
@@ -35,7 +33,7 @@ def parse_groups(parser: argparse.ArgumentParser, groups: Iterable[str]) -> argp
     if unknown := sorted(wanted - {*names}):
         parser.error(f"no such group of rows: {', '.join(unknown)}; there are {', '.join(names)}")
     arguments.only = [group for group in names if group in wanted]
-    arguments.title = QUICK if arguments.quick else ""
+    arguments.title = " (QUICK: too few repetitions to decide anything)" if arguments.quick else ""
     return arguments
 
 
@@ -47,25 +45,19 @@ def run_table(
     judge: Callable[[Declaration, Mapping[str, Any]], Row],
     columns: Sequence[str] = COLUMNS,
 ) -> int:
-    """Measure the rows of a table, publish its page, and return the exit code: 1 where a limit is missed.
+    """Measure the rows of a table, publish the page of the same name, and return the exit code.
 
-    Args:
-        page: The table in `rows.yaml`, and the name of its page.
-        script: The script's path.
-        about: What it does.
-        measure: Runs an experiment.
-        judge: Makes a row of what was measured.
-        columns: The columns of the table.
+    `measure` runs an experiment, and `judge` makes a row of what was measured.
     """
     started, groups = time.perf_counter(), read_groups(page)
     arguments = parse_groups(make_parser(script, about), groups)
     rows: list[Row] = []
     measured: dict[str, Any] = {}
     with open_session(quick=arguments.quick) as session:
-        for group in map(groups.__getitem__, arguments.only):
-            for name, experiment in group.experiments.items():
+        for experiments, declarations in map(groups.__getitem__, arguments.only):
+            for name, experiment in experiments.items():
                 measured |= measure(session, name, experiment)
-            rows += [judge(row, measured) for row in group.rows]
+            rows += [judge(row, measured) for row in declarations]
     table = write_table(columns, (row.cells for row in rows))
     publish(fill_page(page, started=started, title=arguments.title, table=table), arguments.markdown)
     return exit_code(rows)

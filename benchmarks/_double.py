@@ -16,13 +16,6 @@ from flyte_wandb.testing import WandbServer
 class Double(WandbServer):
     """The double, as another process uses it: in the place of attributes and methods it asks for them by name."""
 
-    @classmethod
-    def started(cls) -> Double:
-        """Return one that listens."""
-        server = cls()
-        server.start()
-        return server
-
     def ask(self, name: str, *arguments: Any, **named: Any) -> Any:
         """Return an attribute of the double, or what a method of it returns."""
         value = getattr(self, name)
@@ -30,21 +23,20 @@ class Double(WandbServer):
 
     def put_history(self, rows: int) -> str:
         """Put a run with so many rows there, which are made here, and return its id."""
-        run_id = f"rows-{rows}"
-        self.put_run(run_id, project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))
-        return run_id
+        self.put_run(f"rows-{rows}", project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))
+        return f"rows-{rows}"
 
     def put_files(self, count: int) -> str:
         """Put a run with so many files there, and return its id."""
         self.put_run("files", project="p", files={f"{number}.bin": os.urandom(10_000) for number in range(count)})
         return "files"
 
-    def put_trials(self, count: int, **files: bytes) -> str:
-        """Put a sweep of so many runs with these files there, and return its id."""
+    def put_trials(self, count: int, size: int = 0) -> str:
+        """Put a sweep of so many runs there, each with a file of so many bytes, and return its id."""
         sweep = self.put_sweep({"method": "grid", "parameters": {"x": {"values": [1]}}}, project="p")
+        content: dict[str, Any] = {"history": [{"loss": 0.5}] * 10, "files": {"a.txt": b"a" * size} if size else {}}
         for number in range(count):
-            history = [{"loss": 0.5}] * 10
-            self.put_run(f"{sweep}-{number}", project="p", sweep=sweep, history=history, files=files)
+            self.put_run(f"{sweep}-{number}", project="p", sweep=sweep, **content)
         return sweep
 
 
@@ -52,7 +44,7 @@ class _Manager(BaseManager):
     pass
 
 
-_Manager.register("double", Double.started, exposed=("ask",))
+_Manager.register("double", Double, exposed=("ask",))
 
 
 def _end_with_parent() -> None:
@@ -73,5 +65,6 @@ def start_double() -> Iterator[Any]:
     manager = _Manager(ctx=get_context("spawn"))
     manager.start(initializer=_end_with_parent)
     with manager:
-        double = manager.double()  # type: ignore[attr-defined]
-        yield double.ask
+        ask = manager.double().ask  # type: ignore[attr-defined]
+        ask("start")
+        yield ask

@@ -1,4 +1,4 @@
-"""What `rows.yaml` declares under `programs`: programs whose readings are the rows, run by turns.
+"""What `rows.yaml` declares under `programs`: programs whose readings are the rows, run by turns or over sizes.
 
 A reading is a value by its name. A program returns one reading of every kind, or a list of them; `import.peak` is that
 which the program of the experiment `import` calls `peak`.
@@ -6,12 +6,13 @@ which the program of the experiment `import` calls `peak`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from ._place import HERE, Arm, open_place
+from ._processes import HERE, Arm, make_folder, measure_program, run_program
 from ._session import Session
 
 Readings = Sequence[Mapping[str, Any]]
@@ -23,30 +24,21 @@ Measured = dict[str, tuple[list[Any], list[Any]]]
 class Experiment:
     """A program that is run several times.
 
-    Attributes:
-        run: The program, such as ``crowd.measure``.
-        ours: Its arguments. Of a list the first is meant, or the second where few repetitions are wanted. A mapping
-            stands for what it makes first: with ``{put_history: 1000}`` the double puts a run of so many rows there,
-            whose id is the argument, and with ``{reports.write_log: 1000}`` a program's result is. PACKAGE is the arm's
-            package, and SIZE the size where there are sizes.
-        baseline: The arguments of what it is compared with, where that is another call.
-        times: How often it is run, and how often where few repetitions are wanted.
-        warm_up: How often before that.
-        double: Whether it speaks to a W&B server double.
-        slow: Seconds that every answer of the double takes longer.
-        sizes: The sizes for which it is run, in a table of growth.
-        of: What the sizes count.
+    Of an argument that is a list the first is meant, or the second where few repetitions are wanted. A mapping stands
+    for what it makes first: with ``{put_history: 1000}`` the double puts a run of so many rows there, whose id is the
+    argument, and with ``{results.write_log: 1000}`` a program's result is. PACKAGE is the arm's package, and SIZE the
+    size where there are sizes.
     """
 
-    run: str
-    ours: tuple[Any, ...] = ()
-    baseline: tuple[Any, ...] | None = None
-    times: tuple[int, int] = (1, 1)
-    warm_up: int = 0
-    double: bool = False
-    slow: float = 0.0
-    sizes: tuple[int, ...] = ()
-    of: str = ""
+    run: str  # the program, such as ``crowd.measure``
+    ours: Sequence[Any] = ()  # its arguments
+    baseline: Sequence[Any] | None = None  # those of what it is compared with, where that is another call
+    times: Sequence[int] = (1, 1)  # how often it is run, and how often where few repetitions are wanted
+    warm_up: int = 0  # how often before that
+    double: bool = False  # whether it speaks to a W&B server double
+    slow: float = 0.0  # seconds that every answer of the double takes longer
+    sizes: Sequence[int] = ()  # for which it is run, in a table of growth
+    of: str = ""  # what the sizes count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +52,7 @@ class Series:
 
 
 def compare(session: Session, name: str, experiment: Experiment, *arms: Arm) -> Measured:
-    """Run the program for both arms by turns, another one first in each round.
-
-    Args:
-        session: Where.
-        name: Name of the experiment.
-        experiment: What.
-        arms: Ours and the baseline; this environment is both where none is given.
-    """
+    """Run the program in both arms by turns, another one first in each round; without arms, here for both calls."""
     with _serve(experiment) as ask:
         calls = [_prepare(session, experiment, ask, arm, experiment.ours) for arm in arms or (HERE,)]
         if experiment.baseline is not None:
@@ -85,20 +70,17 @@ def compare(session: Session, name: str, experiment: Experiment, *arms: Arm) -> 
 
 
 def grow(session: Session, name: str, experiment: Experiment) -> dict[str, Series]:
-    """Run the program for each size, so that it measures several times."""
-    step, least, counts = session.bar(name, len(experiment.sizes)), [], []
+    """Run the program for each size."""
+    step, found = session.bar(name, len(experiment.sizes)), []
     with _serve(experiment) as ask:
         for size in experiment.sizes:
             call = _prepare(session, experiment, ask, HERE, experiment.ours, size)
-            found = name_readings(name, [reading for _ in range(experiment.times[0]) for reading in call()])
-            least.append({value: min(costs) for value, (costs, _) in found.items()})
-            counts = [len(costs) for costs, _ in found.values()]
+            found.append([reading for _ in range(experiment.times[session.quick]) for reading in call()])
             step()
+    common: dict[str, Any] = {"of": experiment.of, "sizes": experiment.sizes, "repetitions": len(found[0])}
     return {
-        value: Series(
-            of=experiment.of, sizes=experiment.sizes, values=[one[value] for one in least], repetitions=counts[0]
-        )
-        for value in least[0]
+        f"{name}.{key}": Series(values=[min(one[key] for one in readings) for readings in found], **common)
+        for key in found[0][0]
     }
 
 
@@ -119,20 +101,22 @@ def _serve(experiment: Experiment) -> Any:
 
 def _prepare(
     session: Session, experiment: Experiment, ask: Any, arm: Arm, arguments: Sequence[Any], size: int = 0
-) -> Any:
-    """Make what the program needs first, and return what runs it once in a place of its own."""
+) -> Callable[[], list[dict[str, Any]]]:
+    """Make what the program needs first, and return what runs it once."""
 
     def make(argument: Any) -> Any:
         if isinstance(argument, list):
             return argument[session.quick]
-        if isinstance(argument, dict):
-            ((target, given),) = argument.items()
-            values = [make(one) for one in (given if isinstance(given, list) else [given])]
-            return open_place(arm, session.folder).program(target, *values) if "." in target else ask(target, *values)
-        return size if argument == "SIZE" else str(argument).replace("PACKAGE", arm.package)
+        if not isinstance(argument, dict):
+            return size if argument == "SIZE" else str(argument).replace("PACKAGE", arm.package)
+        ((target, given),) = argument.items()
+        values = [make(one) for one in (given if isinstance(given, list) else [given])]
+        if "." in target:
+            return run_program(arm, make_folder(session.folder), target, *values, timeout=1_000)
+        return ask(target, *map(int, values))
 
     made = [make(argument) for argument in arguments]
     if experiment.slow:
         ask("slow", "*", experiment.slow)
-    environ = ask("environ") if ask else None
-    return lambda: open_place(arm, session.folder, environ).measure(experiment.run, *made)
+    server = ask("environ") if ask else None
+    return partial(measure_program, arm, session.folder, experiment.run, *made, server=server)

@@ -18,13 +18,9 @@ _PACKAGES: Final = ("flyte-wandb", "flyte", "wandb", "pluggy")
 
 
 def fill_page(name: str, *, started: float, packages: str = "", **parts: str) -> str:
-    """Return a page of `pages`.
+    """Return a page of `pages`, whose measurement began at `started` (seconds of `time.perf_counter`).
 
-    Args:
-        name: Its name.
-        started: When the measurement began, in seconds of `time.perf_counter`.
-        packages: Names and versions of what was measured; those of this environment where not given.
-        parts: What stands in its other places.
+    Packages are names and versions of what was measured; where not given, those of this environment.
     """
     minutes = f"{(time.perf_counter() - started) / 60:.1f} minutes"
     versions = packages or ", ".join(f"{package} {version(package)}" for package in _PACKAGES)

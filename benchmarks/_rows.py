@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
-from ._experiments import Experiment
-from ._samples import MS, UNITS, Samples, Unit
+from ._experiments import Experiment, Series
+from ._samples import MS, UNITS, Samples, Unit, fit_power, rounded
 
-DECLARATIONS: Final = Path(__file__).with_name("rows.yaml")
 COLUMNS: Final = ("what", "ours", "baseline", "result", "limit", "n", "ok?")
+GROWTH_COLUMNS: Final = ("what", "cost of the largest", "of the smallest", "exponent", "expected", "n", "ok?")
+_EXPECTED: Final = {"constant": ("constant", 0.1), "linear": ("linear or less", 1.15)}
+"""What is said of an expected growth, and the exponent that it may have."""
 _VERDICTS: Final = {True: "yes", False: "NO", None: "-"}
 
 
@@ -40,47 +42,29 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """A row as `rows.yaml` declares it.
+    """A row as `rows.yaml` declares it."""
 
-    Attributes:
-        what: The row's first cell.
-        value: Which reading it shows, such as ``import.peak``.
-        baseline: Which one it is compared with; none is the same one of the experiment's other arm.
-        unit: The unit in which it is shown; limits are in it, too.
-        judge: What the limit is for: "ratio", "difference", "ceiling", "lacks" or "growth".
-        limit: The limit, None where there is none.
-        why: Why ours may be worse than the baseline.
-        note: What holds for both.
-    """
-
-    what: str
-    value: str
-    baseline: str = ""
-    unit: Unit = MS
-    judge: str = ""
+    what: str  # the row's first cell
+    value: str  # which reading it shows, such as ``import.peak``
+    baseline: str = ""  # which one it is compared with; else the same one of the experiment's other arm
+    unit: Unit = MS  # in which it is shown; limits are in it, too
+    judge: str = ""  # what the limit is for: "ratio", "difference", "ceiling", "lacks" or "growth"
     limit: Any = None
-    why: str = ""
-    note: str = ""
+    why: str = ""  # why ours may be worse than the baseline
+    note: str = ""  # what holds for both
 
 
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Some rows, and the experiments that they show."""
-
-    experiments: dict[str, Experiment]
-    rows: list[Declaration]
+Group = tuple[dict[str, Experiment], list[Declaration]]
+"""Experiments by their names, and the rows that show them."""
 
 
 def read_groups(table: str) -> dict[str, Group]:
     """Return the groups of a table of `rows.yaml` by their names."""
-    groups = yaml.safe_load(DECLARATIONS.read_text())[table]
-    return {
-        name: Group(
-            experiments={each: Experiment(**said) for each, said in group["programs"].items()},
-            rows=[_declaration(what, dict(said)) for what, said in group["rows"].items()],
-        )
-        for name, group in groups.items()
-    }
+    groups: dict[str, Group] = {}
+    for name, group in yaml.safe_load(Path(__file__).with_name("rows.yaml").read_text())[table].items():
+        experiments = {each: Experiment(**said) for each, said in group["programs"].items()}
+        groups[name] = experiments, [_declaration(what, dict(said)) for what, said in group["rows"].items()]
+    return groups
 
 
 def _declaration(what: str, said: dict[str, Any]) -> Declaration:
@@ -94,44 +78,32 @@ def judge(declaration: Declaration, measured: Mapping[str, tuple[list[Any], list
     ours, baseline = measured[declaration.value]
     if declaration.judge == "lacks":
         return _lacks(declaration, ours, baseline)
-    if declaration.baseline:
-        baseline, _ = measured[declaration.baseline]
-    samples, other = Samples(ours, declaration.unit), Samples(baseline, declaration.unit)
-    result, limit, ok = _JUDGES[declaration.judge](samples, other, declaration.limit or 0.0)
+    samples = Samples(ours, declaration.unit)
+    other = Samples(measured[declaration.baseline][0] if declaration.baseline else baseline, declaration.unit)
+    value, result = _judged(declaration, samples, other)
+    limit, unit = declaration.limit, "x" if declaration.judge == "ratio" else declaration.unit.name
     return Row(
         what=declaration.what,
         ours=str(samples),
         baseline="-" if declaration.judge == "ceiling" else str(other),
         result=result,
-        limit=limit if declaration.limit else "-",
+        limit=f"{limit:.2f} x" if limit and unit == "x" else f"{limit:g} {unit}" if limit else "-",
         repetitions=len(ours),
-        ok=ok if declaration.limit else None,
+        ok=value <= limit if limit else None,
     )
 
 
-def _ratio(ours: Samples, baseline: Samples, limit: float) -> tuple[str, str, bool]:
-    ratio = ours.median / baseline.median
-    return f"{ratio:.2f} x", f"{limit:.2f} x", ratio <= limit
-
-
-def _difference(ours: Samples, baseline: Samples, limit: float) -> tuple[str, str, bool]:
-    """Judge the median difference between the two of a pair."""
-    difference, unit = ours.minus(baseline), ours.unit
-    middle, low, high = (unit.write(value) for value in (difference.median, *difference.confidence))
-    interval = f"95 %: {low.removesuffix(unit.name).strip()} to {high.removesuffix(unit.name).strip()}"
-    return f"{middle} ({interval})", f"{limit:g} {unit.name}", difference.median * unit.scale <= limit
-
-
-def _ceiling(ours: Samples, baseline: Samples, limit: float) -> tuple[str, str, bool]:
-    median = ours.median * ours.unit.scale
-    return f"{median / limit:.0%} of the limit", f"{limit:g} {ours.unit.name}", median <= limit
-
-
-_JUDGES: Final[Mapping[str, Callable[[Samples, Samples, float], tuple[str, str, bool]]]] = {
-    "ratio": _ratio,
-    "difference": _difference,
-    "ceiling": _ceiling,
-}
+def _judged(declaration: Declaration, ours: Samples, baseline: Samples) -> tuple[float, str]:
+    """Return what is compared with the limit, in its unit, and the text that says it."""
+    if declaration.judge == "ratio":
+        ratio = ours.median / baseline.median
+        return ratio, f"{ratio:.2f} x"
+    scale = declaration.unit.scale
+    if declaration.judge == "ceiling":
+        return ours.median * scale, f"{ours.median * scale / declaration.limit:.0%} of the limit"
+    more = ours.minus(baseline)  # pair by pair
+    low, high = (rounded(value * scale) for value in more.confidence)
+    return more.median * scale, f"{declaration.unit.write(more.median)} (95 %: {low} to {high})"
 
 
 def _lacks(declaration: Declaration, ours: Sequence[list[str]], baseline: Sequence[list[str]]) -> Row:
@@ -146,4 +118,19 @@ def _lacks(declaration: Declaration, ours: Sequence[list[str]], baseline: Sequen
         limit=f"no {', '.join(declaration.limit)}, plugin",
         repetitions=len(ours),
         ok=not packages & {*declaration.limit, *plugins},
+    )
+
+
+def judge_growth(declaration: Declaration, costs: Mapping[str, Series]) -> Row:
+    """Return the row of a cost, judged by the exponent that is expected."""
+    series, write, (limit, most) = costs[declaration.value], declaration.unit.write, _EXPECTED[declaration.limit]
+    fit, sizes = fit_power(series.sizes, series.values), series.sizes
+    return Row(
+        what=f"{declaration.what}: {len(sizes)} sizes, {sizes[0]:,} to {sizes[-1]:,} {series.of}",
+        ours=write(series.values[-1]),
+        baseline=write(series.values[0]),
+        result=str(fit),
+        limit=limit,
+        repetitions=series.repetitions,
+        ok=fit.exponent <= most,
     )

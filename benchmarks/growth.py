@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 # A script's own folder is on the path, its repository is not.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._command import run_table
 from benchmarks._experiments import grow
-from benchmarks._fit import judge_growth
-
-COLUMNS: Final = ("what", "cost of the largest", "of the smallest", "exponent", "expected", "n", "ok?")
+from benchmarks._rows import GROWTH_COLUMNS, judge_growth
 
 if __name__ == "__main__":
-    sys.exit(run_table("growth", "growth.py", __doc__, grow, judge_growth, COLUMNS))
+    sys.exit(run_table("growth", "growth.py", __doc__, grow, judge_growth, GROWTH_COLUMNS))

@@ -14,18 +14,17 @@ from typing import Any, Final
 
 import wandb
 
-from flyte_wandb import use_plugin
+from flyte_wandb import use_plugin, wandb_config
 from flyte_wandb.runs._registry import OPEN_RUNS
 from tests.services import services
 
 from .._double import start_double
 from .._local import local_runner
 from .._vitals import memory
-from .check import Check
-from .kept import read_offline, read_online
+from .check import Check, read_offline, read_online
 from .ledger import LEDGER, Observer, Tags
 from .nodes import Tree
-from .tasks import env, grow
+from .tasks import call_node, env
 
 _LOOKS: Final = 40
 _TREE_SECONDS: Final = 180
@@ -40,17 +39,8 @@ _QUICK: Final[Mapping[str, str]] = {
 """W&B's client waits seconds before it asks again, and looks at the machine first."""
 
 
-Vitals = dict[str, float]
-"""What the process takes from its machine, by the names of the rows; memory in MiB."""
-
-
-def soak(trees: list[Tree], folder: Path, step: Callable[[], None]) -> tuple[Check, list[Vitals], list[str]]:
-    """Run the trees. Once per process, with W&B's client and Flyte in `folder`.
-
-    Args:
-        trees: What to run.
-        folder: An empty folder.
-        step: Called after each tree.
+def soak(trees: list[Tree], folder: Path, step: Callable[[], None]) -> tuple[Check, list[dict[str, float]], list[str]]:
+    """Run the trees, once per process, with W&B's client and Flyte in an empty folder; `step` is called after each.
 
     Returns:
         What happened against what is kept, the process over time, and in words what it has not given back at its end.
@@ -68,8 +58,8 @@ def soak(trees: list[Tree], folder: Path, step: Callable[[], None]) -> tuple[Che
         return Check(LEDGER, read_online(ask("runs")), read_offline(folder), folder), looks, left
 
 
-def _run_trees(trees: list[Tree], folder: Path, ask: Any, step: Callable[[], None]) -> list[Vitals]:
-    looks: list[Vitals] = []
+def _run_trees(trees: list[Tree], folder: Path, ask: Any, step: Callable[[], None]) -> list[dict[str, float]]:
+    looks: list[dict[str, float]] = []
     every = max(1, len(LEDGER.nodes) // _LOOKS)
 
     # All in one run of Flyte, which keeps a thread and three descriptors for every run that has a sync task.
@@ -78,8 +68,9 @@ def _run_trees(trees: list[Tree], folder: Path, ask: Any, step: Callable[[], Non
         for tree in trees:
             # A task that hangs for ever is a fault, too: the process says where, and ends.
             faulthandler.dump_traceback_later(_TREE_SECONDS, exit=True)
-            with _weather(tree, ask), use_plugin(Tags(tree)) if tree.weather.plugin else nullcontext():
-                await grow(tree)
+            plugin = use_plugin(Tags(tree)) if tree.weather.plugin else nullcontext()
+            with _weather(tree, ask), plugin, wandb_config(**tree.settings):
+                await call_node(tree.root)
             if len(LEDGER.calls) >= every * (len(looks) + 1):
                 looks.append(_look(folder))
             step()
@@ -90,8 +81,8 @@ def _run_trees(trees: list[Tree], folder: Path, ask: Any, step: Callable[[], Non
     return looks
 
 
-def _look(folder: Path) -> Vitals:
-    """Look at this process, after its garbage is collected."""
+def _look(folder: Path) -> dict[str, float]:
+    """Return what this process takes, after its garbage is collected, by the names of the rows; memory in MiB."""
     gc.collect()
     return {
         "memory": memory("VmRSS"),

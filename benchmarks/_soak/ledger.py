@@ -12,19 +12,12 @@ from .nodes import Node, Tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One attempt of a task whose function was reached.
-
-    Attributes:
-        node: The task.
-        attempt: Which one, from 1.
-        run_id: Its run as it was told, or None.
-        rows: What it logs, and when (seconds of the monotonic clock).
-    """
+    """One attempt of a task whose function was reached."""
 
     node: Node
-    attempt: int
-    run_id: str | None
-    rows: dict[str, float] = field(default_factory=dict)
+    attempt: int  # from 1
+    run_id: str | None  # as it was told
+    rows: dict[str, float] = field(default_factory=dict)  # what it logs, and when (seconds of the monotonic clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +56,10 @@ class Ledger:
         self.trees = trees
         self.nodes = {node.number: node for tree in trees for node in tree.root.family()}
 
-    def visit(self, number: int, run_id: str | None) -> Visit:
-        """Note that the function of a task is reached."""
+    def visit(self, number: int, run: Any) -> Visit:
+        """Note that the function of a task is reached, with its run or None."""
         attempt = 1 + sum(visit.node.number == number for visit in self.visits)
-        visit = Visit(node=self.nodes[number], attempt=attempt, run_id=run_id)
+        visit = Visit(node=self.nodes[number], attempt=attempt, run_id=run.id if run else None)
         self.visits.append(visit)
         return visit
 

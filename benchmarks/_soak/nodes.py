@@ -18,34 +18,20 @@ RUN_IDS: Final = tuple(f"{mode}-{project}-{n}" for mode in _MODES for project in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One tracked task.
+    """One tracked task."""
 
-    Attributes:
-        number: Its number among all.
-        sync: Whether its function is sync.
-        settings: What `wandb_config` says for it.
-        run_id: The id that its decorator says, or None.
-        rows: How many rows it logs, a half of them after its children.
-        threaded: Whether other threads log them.
-        fate: How it ends: "returns", "raises", "recovers" (at its second attempt), "cancelled", or "cancelled early",
-            perhaps before its run is open.
-        patience: Seconds until it is cancelled early.
-        kills: Whether it kills W&B's service.
-        children: The tasks that it calls.
-        at_once: How many of them at a time.
-    """
-
-    number: int
-    settings: dict[str, Any]
-    run_id: str | None = None
-    sync: bool = False
-    rows: int = 0
-    threaded: bool = False
-    fate: str = "returns"
-    patience: float = 0.0
-    kills: bool = False
-    children: tuple[Node, ...] = ()
-    at_once: int = 1
+    number: int  # among all
+    settings: dict[str, Any]  # what `wandb_config` says for it
+    run_id: str | None = None  # the id that its decorator says
+    sync: bool = False  # whether its function is
+    rows: int = 0  # how many it logs, a half of them after its children
+    threaded: bool = False  # whether other threads log them
+    fate: str = "returns"  # or "raises", "recovers" at its second attempt, "cancelled", or "cancelled early", perhaps
+    # before its run is open
+    patience: float = 0.0  # seconds until it is cancelled early
+    kills: bool = False  # whether it kills W&B's service
+    children: tuple[Node, ...] = ()  # the tasks that it calls
+    at_once: int = 1  # how many of them at a time
 
     def family(self) -> Iterator[Node]:
         """Give this node and all below."""
@@ -56,19 +42,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """What happens meanwhile.
+    """What happens meanwhile."""
 
-    Attributes:
-        faults: Arguments of `WandbServer.fault`.
-        slow: Seconds that every answer takes longer.
-        refused: Whether W&B opens no run.
-        plugin: "tags", "raises" or None: what a plugin does that is there for this tree only.
-    """
-
-    faults: tuple[dict[str, Any], ...] = ()
-    slow: float = 0.0
-    refused: bool = False
-    plugin: str | None = None
+    faults: tuple[dict[str, Any], ...] = ()  # arguments of `WandbServer.fault`
+    slow: float = 0.0  # seconds that every answer takes longer
+    refused: bool = False  # whether W&B opens no run
+    plugin: str | None = None  # what one does that is there for this tree only: "tags" or "raises"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +86,13 @@ def _tree(random: Random, number: int, numbers: Iterator[int], left: int) -> Tre
         "mode": "online" if weather.refused or random.random() < 0.6 else "offline",
         "on_error": random.choice(("raise", "offline", "ignore")) if weather.refused else "raise",
     }
-    draw = _Nodes(random, numbers, left, _ids(random, settings), refused=weather.refused)
+    place = f"{settings['mode']}-{settings['project']}"
+    # Each id that users have chosen is used again by other trees, which then continue the run.
+    ids = random.sample([run_id for run_id in RUN_IDS if run_id.startswith(place)], _IDS)
+    draw = _Nodes(random, numbers, left, ids, refused=weather.refused)
     alone = weather.refused and settings["on_error"] == "raise"
     root = draw.node(depth=2 if alone else 0, config={"tree": number}, joins=False)
     return Tree(number=number, root=root, settings=settings, weather=weather)
-
-
-def _ids(random: Random, settings: dict[str, Any]) -> list[str]:
-    """Return ids that users have chosen: each is used again by other trees, which then continue the run."""
-    place = f"{settings['mode']}-{settings['project']}"
-    return random.sample([run_id for run_id in RUN_IDS if run_id.startswith(place)], _IDS)
 
 
 def _weather(random: Random) -> Weather:

@@ -10,7 +10,6 @@ from typing import Final
 
 from .._rows import Row
 from .check import Check
-from .driver import Vitals
 
 _TOLERANCES: Final = {"memory": 8.0, "file descriptors": 4, "threads": 4, "W&B's service processes": 0}
 """By how much the last quarter's median may be above that of the second."""
@@ -22,18 +21,9 @@ _ENOUGH: Final = 400
 """Tasks from which on growth and time are judged: earlier, pools of threads still fill."""
 
 
-def write_rows(check: Check, looks: list[Vitals], left: list[str]) -> tuple[list[Row], list[str]]:
+def write_rows(check: Check, looks: list[dict[str, float]], left: list[str]) -> tuple[list[Row], list[str]]:
     """Return the rows of a soak, and every fault that they count."""
-    faults: dict[str, list[str]] = {
-        "runs lost, or not opened by a task": sorted(check.lost_runs()),
-        "tasks with another run than theirs, runs in another place": sorted(check.wrong_runs()),
-        "runs with rows of others, or overwritten": sorted(check.wrong_rows()),
-        "runs that lost rows while W&B's service lived": sorted(check.lost_rows()),
-        "runs with another exit code than their task": sorted(check.wrong_ends()),
-        "tasks whose outcome in Flyte is not their own": sorted(check.wrong_outcomes()),
-        "runs whose start or end an observer was not told": sorted(check.wrong_observers()),
-        "left in the process at its end (runs, variables, W&B's processes)": left,
-    }
+    faults = {**check.faults, "left in the process at its end (runs, variables, W&B's processes)": left}
     judged = [
         Row(what=what, ours=str(len(found)), limit="0", repetitions=len(check.kept), ok=not found)
         for what, found in faults.items()
@@ -46,19 +36,14 @@ def write_rows(check: Check, looks: list[Vitals], left: list[str]) -> tuple[list
 
 def _count_rows(check: Check) -> list[Row]:
     """Say how much happened."""
-    ledger = check.ledger
+    ledger, openings = check.ledger, sum(map(len, check.openings.values()))
     weather = [tree.weather for tree in ledger.trees]
+    faults = sum(fault["times"] for one in weather for fault in one.faults)
     counts: dict[str, tuple[int, str]] = {
         "tasks": (len(ledger.nodes), _listed(node.fate for node in ledger.nodes.values())),
         "runs": (len(check.kept), _listed(kept.mode for kept in check.kept.values())),
-        "openings, those of joiners among them": (
-            len(ledger.started),
-            f"{sum(map(len, check.endings.values()))} by owners",
-        ),
-        "faults of the server (429, 503, dropped)": (
-            sum(fault["times"] for one in weather for fault in one.faults),
-            f"{sum(1 for one in weather if one.slow)} slow trees",
-        ),
+        "openings, those of joiners among them": (len(ledger.started), f"{openings} by owners"),
+        "faults of the server (429, 503, dropped)": (faults, f"{sum(bool(one.slow) for one in weather)} slow trees"),
         "trees whose runs W&B refuses": (sum(one.refused for one in weather), "-"),
         "W&B's service killed": (len(ledger.kills), f"{len(check.bereaved)} runs open then"),
         "rows logged": (sum(map(len, check.logged.values())), "-"),
@@ -83,7 +68,7 @@ def _lost_row(seconds: list[float]) -> Row:
     )
 
 
-def _flat_row(what: str, looks: list[Vitals]) -> Row:
+def _flat_row(what: str, looks: list[dict[str, float]]) -> Row:
     """Compare the last quarter of the looks with the second one; the first is the start-up."""
     values, quarter, unit = [look[what] for look in looks], max(1, len(looks) // 4), " MiB" if what == "memory" else ""
     late, early = (statistics.median(part) for part in (values[-quarter:], values[quarter : 2 * quarter] or values))

@@ -17,7 +17,7 @@ from flyte_wandb import get_wandb_run, wandb_config, wandb_init
 from tests.services import kill_services
 
 from .ledger import LEDGER, Call, Visit
-from .nodes import RUN_IDS, Node, Tree
+from .nodes import RUN_IDS, Node
 
 env = flyte.TaskEnvironment(name="soak")
 _TWICE: Final = flyte.RetryStrategy(count=1, backoff=flyte.Backoff(base=timedelta(seconds=0.01), factor=1.0))
@@ -30,7 +30,7 @@ class SoakError(Exception):
 
 async def work(number: int) -> int:
     """Log rows, call children, and end as the node says."""
-    visit = _visit(number)
+    visit = LEDGER.visit(number, get_wandb_run())
     node, half = visit.node, visit.node.rows // 2
     await _log_async(visit, range(half))
     _kill(visit)
@@ -44,7 +44,7 @@ async def work(number: int) -> int:
 
 def work_sync(number: int) -> int:
     """Do the same in a thread, without children."""
-    visit = _visit(number)
+    visit = LEDGER.visit(number, get_wandb_run())
     half = visit.node.rows // 2
     _log_sync(visit, range(half))
     _kill(visit)
@@ -62,17 +62,6 @@ _CHOSEN: Final[dict[str, Any]] = {run_id: wandb_init(id=run_id)(env.task(work)) 
 
 def _task(node: Node) -> Any:
     return _CHOSEN[node.run_id] if node.run_id else _TASKS[node.sync, node.fate == "recovers"]
-
-
-async def grow(tree: Tree) -> None:
-    """Call the root of a tree, from a task that is not tracked itself."""
-    with wandb_config(**tree.settings):
-        await _call(tree.root)
-
-
-def _visit(number: int) -> Visit:
-    run = get_wandb_run()
-    return LEDGER.visit(number, run.id if run else None)
 
 
 def _log(visit: Visit, rows: range) -> None:
@@ -119,12 +108,13 @@ async def _call_all(node: Node) -> None:
 
     async def call(child: Node) -> None:
         async with bound:
-            await _call(child)
+            await call_node(child)
 
     await asyncio.gather(*map(call, node.children))
 
 
-async def _call(node: Node) -> None:
+async def call_node(node: Node) -> None:
+    """Call a task with its settings, and tell how it ended."""
     began = time.monotonic()
     with wandb_config(**node.settings):
         outcome = await _outcome(node)

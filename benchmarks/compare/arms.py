@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from shutil import rmtree
 from typing import Final, NamedTuple
 
-from .._place import ROOT, Arm
+from .._processes import ROOT, Arm
 
 EXISTING: Final = "flyteplugins-wandb==2.12.1"
 _VERSIONS: Final = ("flyteplugins-wandb", "flyte-wandb", "flyte", "wandb", "flyteplugins-pytorch", "torch", "pluggy")
+_LIST: Final = ("list", "--format", "json")
 _SHARED: Final = ("flyte==2.12.1", "wandb==0.31.0", "flyteplugins-pytorch==2.12.1", "torch==2.13.0")
 
 
@@ -30,26 +33,21 @@ def make_arms(folder: Path) -> Arms:
     folder.mkdir(parents=True, exist_ok=True)
     path, wheel, constraints = _link_programs(folder), _build_wheel(folder), folder / "constraints.txt"
     theirs = _make_environment(folder / "existing", [EXISTING, *_SHARED])
-    constraints.write_text("".join(f"{line}\n" for line in _list_packages(theirs) if "flyteplugins-wandb" not in line))
+    constraints.write_text(
+        "".join(f"{line}\n" for line in _pip(theirs, "freeze").splitlines() if "flyteplugins-wandb" not in line)
+    )
     ours = _make_environment(folder / "ours", [*_SHARED, str(wheel), "-c", str(constraints)])
     _pip(ours, "install", "--no-deps", "--force-reinstall", str(wheel))
     return Arms(
-        ours=Arm(package="flyte_wandb", python=ours, path=path),
-        theirs=Arm(package="flyteplugins.wandb", python=theirs, path=path),
+        ours=Arm("flyte_wandb", ours, path),
+        theirs=Arm("flyteplugins.wandb", theirs, path),
     )
 
 
 def list_versions(arms: Arms) -> str:
     """Write the versions of what is compared and of what both share."""
-    installed = dict(line.split("==", 1) for arm in arms for line in _list_packages(arm.python) if "==" in line)
-    # pip's freeze names our wheel by the file that it came from.
-    (wheel,) = (line for line in _list_packages(arms.ours.python) if line.startswith("flyte-wandb"))
-    installed["flyte-wandb"] = wheel.rpartition("flyte_wandb-")[2].partition("-")[0]
+    installed = {one["name"]: one["version"] for arm in arms for one in json.loads(_pip(arm.python, *_LIST))}
     return ", ".join(f"{name} {installed[name]}" for name in _VERSIONS)
-
-
-def _list_packages(python: Path) -> list[str]:
-    return _pip(python, "freeze").splitlines()
 
 
 def _link_programs(folder: Path) -> Path:
@@ -74,8 +72,7 @@ def _make_environment(folder: Path, requirements: list[str]) -> Path:
 
 
 def _build_wheel(folder: Path) -> Path:
-    for old in (folder / "wheel").glob("*.whl"):
-        old.unlink()
+    rmtree(folder / "wheel", ignore_errors=True)
     _pip(Path(sys.executable), "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder / "wheel"), str(ROOT))
     (wheel,) = (folder / "wheel").glob("*.whl")
     return wheel

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 
 from flyte_wandb.testing import RunRecord, WandbServer
 
-from .._place import TIMEOUT, Arm, open_place
+from .._processes import TIMEOUT, Arm, make_folder, run_program
 from .counting import Question, write_error
 from .page import RIGHT
 
@@ -22,37 +22,20 @@ Case = Mapping[str, Any]
 _NAMES: Final = {"name": "display_name"}
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Reads ``!tuple [1, 2]``, which is no list."""
-
-
-_Loader.add_constructor("!tuple", lambda loader, node: tuple(loader.construct_sequence(node)))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a case.
+    """What came of a case."""
 
-    Attributes:
-        runs: The runs on the server.
-        value: What the program returned.
-        error: The first error, or "".
-        seconds: How long it took.
-        folder: Where it ran.
-        url: Address of the server.
-    """
-
-    runs: tuple[RunRecord, ...]
-    value: Any
-    error: str
+    runs: tuple[RunRecord, ...]  # on the server
+    value: Any  # what the program returned
+    error: str  # the first one, or ""
     seconds: float
-    folder: Path
-    url: str
+    url: str  # of the server
 
 
 def read_questions() -> dict[str, list[Question]]:
     """Return the questions of the file by the names of their groups."""
-    groups = yaml.load(Path(__file__).with_name("cases.yaml").read_text(), _Loader)
+    groups = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text())
     return {
         group: [Question(what=what, cases=(*cases,), ask=partial(_ask, cases)) for what, cases in questions.items()]
         for group, questions in groups.items()
@@ -76,18 +59,16 @@ def _run(case: Case, arm: Arm, folder: Path) -> Outcome:
     """Run the program of a case in so many attempts, each in a place of its own."""
     values, errors, started = [], [], time.monotonic()
     with WandbServer() as server:
-        if "history" in case:
-            _put_run(server, case["history"])
+        if history := [{"loss": 1 / (1 + step)} for step in range(case.get("history", 0))]:
+            server.put_run("r", project="p", history=history, files={"summary.json": b'"mine"'}, summary={"loss": 1})
         for attempt in range(case.get("attempts", 1)):
-            environ = {"FLYTE_ATTEMPT_NUMBER": str(attempt), **case.get("environ", {})}
-            here = open_place(arm, folder, server.environ, **environ)
-            arguments = [
-                _write(argument).replace("URL", server.url) for argument in case.get("arguments") or [case["settings"]]
-            ]
+            own, environ = make_folder(folder), {"FLYTE_ATTEMPT_NUMBER": str(attempt), **case.get("environ", {})}
+            arguments = [str(one).replace("URL", server.url) for one in case.get("arguments") or [case["settings"]]]
             # What starts containers waits for them, and ends those that hang.
             timeout = TIMEOUT * (4 if case["program"].startswith("starts.") else 1)
+            options: dict[str, Any] = {"server": server.environ, "timeout": timeout, **environ}
             try:
-                values.append(here.program(case["program"], *arguments, timeout=timeout))
+                values.append(run_program(arm, own, case["program"], *arguments, **options))
             except RuntimeError as error:
                 errors.append(write_error(error))
     return Outcome(
@@ -95,19 +76,8 @@ def _run(case: Case, arm: Arm, folder: Path) -> Outcome:
         value=values[-1] if values else None,
         error=errors[0] if errors else "",
         seconds=time.monotonic() - started,
-        folder=here.folder,
         url=server.url,
     )
-
-
-def _write(argument: Any) -> str:
-    """Write an argument: settings as in Python, which tells a tuple from a list."""
-    return argument if isinstance(argument, str) else repr(argument)
-
-
-def _put_run(server: WandbServer, rows: int) -> None:
-    history = [{"loss": 1 / (1 + step)} for step in range(rows)]
-    server.put_run("r", project="p", history=history, files={"summary.json": b'"mine"'}, summary={"loss": 1})
 
 
 def write_writers(runs: Iterable[RunRecord], key: str) -> str:
@@ -136,17 +106,6 @@ def _see_link(outcome: Outcome, parts: list[str]) -> list[str] | str:
     return str(link).replace(outcome.url, "URL") if missing else parts
 
 
-def _see_rows(outcome: Outcome, _: int) -> int:
-    """Return the length of the longest history that was downloaded."""
-    texts = {path: path.read_text() for path in (outcome.folder / "out").rglob("*history*.json*")}
-    return max(len(text.splitlines() if path.suffix == ".jsonl" else json.loads(text)) for path, text in texts.items())
-
-
-def _see_file(outcome: Outcome, text: str) -> str:
-    files = [path for path in (outcome.folder / "out").rglob("*") if path.is_file()]
-    return text if any(path.read_bytes() == text.encode() for path in files) else "others only"
-
-
 CHECKS: Final[Mapping[str, Callable[[Outcome, Any], Any]]] = {
     "runs": lambda outcome, _: len(outcome.runs),
     "seconds": lambda outcome, most: max(most, round(outcome.seconds)),
@@ -158,7 +117,6 @@ CHECKS: Final[Mapping[str, Callable[[Outcome, Any], Any]]] = {
     "links": lambda outcome, _: len(outcome.value),
     "link": _see_link,
     "error": lambda outcome, text: text if text in outcome.value else outcome.value,
-    "downloaded_rows": _see_rows,
-    "downloaded_file": _see_file,
+    "value": lambda outcome, wanted: {name: outcome.value[name] for name in wanted},
 }
 """What a case can say that is to come of it, each with what returns that, or what there is in its place."""

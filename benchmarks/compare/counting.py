@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .._place import Arm
+from .._processes import Arm
 from .arms import Arms
 from .page import Compared, compare_answers
 
@@ -19,19 +19,12 @@ _ERROR: Final = re.compile(r"[\w.]*(Error|Exception|Exit)\b.*: ")
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One row to be counted.
-
-    Attributes:
-        what: What is counted.
-        cases: Names of the cases.
-        ask: Says what happened in a case, or `RIGHT`; what it raises is what happened.
-        why: Why ours may be worse.
-    """
+    """One row to be counted."""
 
     what: str
-    cases: Sequence[str]
-    ask: Callable[[Arm, Path, str], str]
-    why: str = ""
+    cases: Sequence[str]  # their names
+    ask: Callable[[Arm, Path, str], str]  # says what happened in a case, or `RIGHT`; what it raises is what happened
+    why: str = ""  # why ours may be worse
 
 
 def count_cases(

@@ -23,19 +23,12 @@ _COUNTED: Final = ("right of all", *_ARMS, *(f"first wrong: {arm}" for arm in _A
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One row.
-
-    Attributes:
-        cells: Its texts.
-        worse: Whether ours is worse: slower by more than the wider of the two spreads, or right in fewer cases.
-        why: Why it may be.
-        note: What holds for both, such as a size.
-    """
+    """One row."""
 
     cells: list[str]
-    worse: bool
-    why: str = ""
-    note: str = ""
+    worse: bool  # whether ours is slower by more than the wider of the two spreads, or right in fewer cases
+    why: str = ""  # why it may be
+    note: str = ""  # what holds for both, such as a size
 
 
 def compare_times(declarations: Sequence[Declaration], measured: Measured) -> list[Compared]:

@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from benchmarks._command import make_parser, parse_groups
 from benchmarks._experiments import Measured, compare
 from benchmarks._pages import fill_page, publish
-from benchmarks._place import ROOT
+from benchmarks._processes import ROOT
 from benchmarks._rows import Group, read_groups
 from benchmarks._session import open_session
 from benchmarks.compare.arms import Arms, list_versions, make_arms
@@ -47,11 +47,12 @@ def _measure(
     failed: list[str] = []
     with open_session(quick=arguments.quick) as session:
         for name in filter(groups.__contains__, arguments.only):
+            experiments, declarations = groups[name]
             measured: Measured = {}
             try:
-                for each, experiment in groups[name].experiments.items():
+                for each, experiment in experiments.items():
                     measured |= compare(session, each, experiment, *arms)
-                timed += compare_times(groups[name].rows, measured)
+                timed += compare_times(declarations, measured)
             except Exception as error:
                 failed.append(f"{name}: {write_error(error)}")
         # They import flyte and wandb, which have to see the scratch folder's environment.

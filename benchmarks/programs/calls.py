@@ -28,7 +28,7 @@ from .adapter import wandb_init
 env = flyte.TaskEnvironment(name="calls")
 _ids = (f"by-hand-{number}" for number in itertools.count())
 _PAIRS_PER_RUN: Final = 10
-_seconds = {"client": 0.0, "wrapper": 0.0}
+_seconds: dict[str, float] = {}
 
 
 def open_by_hand() -> wandb.Run:
@@ -37,7 +37,6 @@ def open_by_hand() -> wandb.Run:
 
 
 def by_hand() -> None:
-    """Open and finish a run."""
     open_by_hand().finish()
 
 
@@ -81,18 +80,15 @@ def measure(kind: str, baseline: str, pairs: str) -> list[dict[str, float]]:
     """
     wandb.init = _time("client", wandb.init)
     wandb.Run.finish = _time("client", wandb.Run.finish)  # type: ignore[method-assign]
-    calls = CALLS[kind]
+    count, calls = int(pairs), CALLS[kind]
     if kind == "plain":
         calls |= {name: _time("wrapper", calls[name]) for name in ("tracked", baseline)}
-        return take_plain_pairs(baseline, 2 + int(pairs))[2:]
+        return take_plain_pairs(baseline, 2 + count)[2:]
     for task in (calls["tracked"], calls[baseline]):
         task.func = _time("wrapper", task.func)  # where the decorator has put its own
-    found: list[dict[str, float]] = []
     run = local_runner(Path.cwd())
     run(take_pairs, kind, baseline, 3)
-    while len(found) < int(pairs):
-        found += run(take_pairs, kind, baseline, _PAIRS_PER_RUN)
-    return found
+    return [pair for _ in range(0, count, _PAIRS_PER_RUN) for pair in run(take_pairs, kind, baseline, _PAIRS_PER_RUN)]
 
 
 def measure_medians(kind: str, pairs: str) -> dict[str, float]:
@@ -108,9 +104,8 @@ def take_plain_pairs(baseline: str, count: int) -> list[dict[str, float]]:
     """Make the calls outside of Flyte."""
     found: list[dict[str, float]] = [{} for _ in range(count)]
     for pair, prefix, call in _turns("plain", baseline, found):
-        started = _reset()
-        call()
-        pair |= _since(started, prefix)
+        with _reading(pair, prefix):
+            call()
     return found
 
 
@@ -119,9 +114,8 @@ async def take_pairs(kind: str, baseline: str, count: int) -> list[dict[str, flo
     """Make the calls in a task, as tasks of users call each other."""
     found: list[dict[str, float]] = [{} for _ in range(count)]
     for pair, prefix, task in _turns(kind, baseline, found):
-        started = _reset()
-        await task.aio()
-        pair |= _since(started, prefix)
+        with _reading(pair, prefix):
+            await task.aio()
     return found
 
 
@@ -132,15 +126,14 @@ def _turns(kind: str, baseline: str, found: list[dict[str, float]]) -> Iterator[
         yield from ((pair, *arm) for arm in (arms if turn % 2 else reversed(arms)))
 
 
-def _reset() -> float:
-    _seconds.update(client=0.0, wrapper=0.0)
-    return time.perf_counter()
-
-
-def _since(started: float, prefix: str) -> dict[str, float]:
-    whole, client = time.perf_counter() - started, _seconds["client"]
-    readings = {"whole": whole, "beyond": whole - client, "around": _seconds["wrapper"] - client}
-    return {f"{prefix}{name}": value for name, value in readings.items()}
+@contextmanager
+def _reading(pair: dict[str, float], prefix: str) -> Iterator[None]:
+    """Note what a call takes."""
+    _seconds.update(client=0.0, wrapper=0.0, whole=0.0)
+    with _timing("whole"):
+        yield
+    whole, client, wrapper = (_seconds[part] for part in ("whole", "client", "wrapper"))
+    pair |= {f"{prefix}whole": whole, f"{prefix}beyond": whole - client, f"{prefix}around": wrapper - client}
 
 
 def _time(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,4 +156,4 @@ def _timing(part: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _seconds[part] += time.perf_counter() - started
+        _seconds[part] = _seconds.get(part, 0.0) + time.perf_counter() - started

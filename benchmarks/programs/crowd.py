@@ -1,4 +1,4 @@
-"""Concurrent children with runs of their own, offline; and many that write to their parent's run in turns."""
+"""Children of a task: at once with their own runs, one after the other in their parent's, and trials of a sweep."""
 
 from __future__ import annotations
 
@@ -13,28 +13,25 @@ import flyte
 from benchmarks._local import local_runner
 from benchmarks._vitals import memory, watch_loop
 
-from .adapter import wandb_init
-from .calls import open_by_hand
+from .adapter import wandb_config, wandb_init
+from .calls import by_hand_in_threads
 
 env = flyte.TaskEnvironment(name="crowd")
 
 
-@wandb_init(project="p", run_mode="new")
-@env.task
-async def tracked(number: int) -> int:
+async def pass_on(number: int) -> int:
     """Have the decorator open and finish a run."""
     return number
 
 
-@env.task
 async def by_hand(number: int) -> int:
-    """Open and finish a run in the threads of `asyncio.to_thread`."""
-    run = await asyncio.to_thread(open_by_hand)
-    await asyncio.to_thread(run.finish)
+    """Open and finish a run."""
+    await by_hand_in_threads()
     return number
 
 
-CHILDREN: Final[dict[str, Any]] = {"tracked": tracked, "by hand": by_hand}
+track: Final[Any] = wandb_init(project="p", run_mode="new")
+CHILDREN: Final[dict[str, Any]] = {"tracked": track(env.task(pass_on)), "by hand": env.task(by_hand)}
 
 
 @env.task
@@ -56,7 +53,6 @@ def measure(kind: str, count: str) -> dict[str, float]:
 @wandb_init(project="p")
 @env.task
 async def child(number: int) -> int:
-    """Write to the parent's run."""
     return number
 
 
@@ -75,3 +71,32 @@ def measure_children(count: str) -> dict[str, float]:
     run = local_runner(Path.cwd())
     run(parent, 1)
     return {"seconds": run(parent, int(count))}
+
+
+@wandb_init
+@env.task
+async def trial(x: int) -> int:
+    return x
+
+
+@env.task
+async def search() -> float:
+    """Run all trials of the sweep of the context, four at a time, and return the seconds that they took."""
+    from flyte_wandb import run_sweep
+
+    started = time.perf_counter()
+    trials = await run_sweep(trial, heartbeat=0.05)
+    assert {one.state for one in trials} == {"finished"}
+    return time.perf_counter() - started
+
+
+def measure_trials(count: str) -> dict[str, float]:
+    """Run the trials of a grid after a single one."""
+    from flyte_wandb import wandb_sweep_config
+
+    run, seconds = local_runner(Path.cwd()), 0.0
+    for size in (1, int(count)):
+        grid: Any = {"x": {"values": list(range(size))}}
+        context = {**wandb_config(project="vision"), **wandb_sweep_config(method="grid", parameters=grid)}
+        seconds = run(search, context=context)
+    return {"seconds": seconds}

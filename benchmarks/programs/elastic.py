@@ -11,7 +11,7 @@ from flyteplugins.pytorch import Elastic
 from benchmarks._vitals import leave_note
 
 from .adapter import get_wandb_run, wandb_init
-from .tasks import is_first_attempt, log, log_attempt
+from .tasks import log, log_attempt
 
 _PROMPT: Final[dict[str, Any]] = {"nproc_per_node": 2, "monitor_interval": 0.1}
 env = flyte.TaskEnvironment(name="two_ranks", plugin_config=Elastic(nnodes=1, max_restarts=0, **_PROMPT))
@@ -21,55 +21,46 @@ two_nodes = flyte.TaskEnvironment(name="two_nodes", plugin_config=Elastic(nnodes
 @wandb_init(project="p", run_mode="new")
 @two_nodes.task
 def new() -> None:
-    """Have a run for each rank."""
     leave_note()
 
 
 @wandb_init(project="p", run_mode="shared")
 @two_nodes.task
 def shared() -> None:
-    """Have one run that all ranks write to."""
     leave_note()
 
 
 @wandb_init(project="p")
 @env.task
 def rank_0_fails() -> str:
-    """Have rank 0, which has the run, fail."""
-    return _fail(0)
+    return _log(fails=0)
 
 
 @wandb_init(project="p", run_mode="new")
 @env.task
 def rank_1_fails() -> str:
-    """Have rank 1 of two with runs of their own fail."""
-    return _fail(1)
-
-
-@wandb_init(project="p")
-@env.task
-def fails_at_first() -> str:
-    """Log rows and fail in the first attempt, log others in the second."""
-    if get_wandb_run():
-        log_attempt(is_first_attempt())
-    return "done"
+    return _log(fails=1)
 
 
 @wandb_init(project="p", run_mode="shared")
 @env.task
 def shares() -> str:
-    """Log from both ranks."""
-    log(row=_rank())
+    return _log()
+
+
+@wandb_init(project="p")
+@env.task
+def fails_at_first() -> str:
+    if get_wandb_run():
+        log_attempt(os.environ["FLYTE_ATTEMPT_NUMBER"])
     return "done"
 
 
-def _fail(which: int) -> str:
+def _log(fails: int | None = None) -> str:
+    """Log from a rank that has a run, and raise in one of them."""
+    rank = int(os.environ["RANK"])
     if get_wandb_run():
-        log(rank=_rank())
-    if _rank() == which:
+        log(row=rank)
+    if rank == fails:
         raise ValueError("the loss is not a number")
     return "done"
-
-
-def _rank() -> int:
-    return int(os.environ["RANK"])

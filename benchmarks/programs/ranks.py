@@ -23,13 +23,11 @@ def tracked() -> None:
 
 @env.task
 def bare() -> None:
-    """Be in the user's code, without a run."""
     leave_note()
 
 
 @env.task
 def new_by_hand() -> None:
-    """Open a run for this rank."""
     import wandb
 
     run = wandb.init(id=f"{Path.cwd().name}-rank-{os.environ['RANK']}", group=Path.cwd().name, resume="allow")
@@ -39,7 +37,6 @@ def new_by_hand() -> None:
 
 @env.task
 def shared_by_hand() -> None:
-    """Join a run with the other ranks."""
     import wandb
 
     rank = int(os.environ["RANK"])

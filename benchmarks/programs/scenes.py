@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from .adapter import wandb_config, wandb_init
 from .tasks import log, log_attempt
 
 env = flyte.TaskEnvironment(name="scenes")
-_attempts: list[int] = []
+_attempts = itertools.count()
 
 
 class _Meeting:
@@ -42,8 +43,10 @@ _meeting = _Meeting()
 
 
 async def _act(who: str, child: str) -> None:
-    """Log, call the child or else meet the others, and log again."""
+    """Log, call the child or else meet the others, and log again; with ! in the place of a child, raise."""
     log(who=who)
+    if child == "!":
+        raise ValueError("the loss is not a number")
     await (_call(child, f"{who}1") if child else _meeting.join())
     log(who=who)
 
@@ -51,63 +54,41 @@ async def _act(who: str, child: str) -> None:
 @wandb_init(project="p")
 @env.task
 async def auto(who: str, child: str) -> None:
-    """Have the run of the parent, or one of its own where there is none."""
     await _act(who, child)
 
 
 @wandb_init(project="p", run_mode="new")
 @env.task
 async def new(who: str, child: str) -> None:
-    """Have a run of its own in any case."""
     await _act(who, child)
 
 
 @wandb_init(project="p", run_mode="shared")
 @env.task
 async def shared(who: str, child: str) -> None:
-    """Have the parent's run."""
     await _act(who, child)
 
 
 @wandb_init(project="p")
 @env.task
 def blocking(who: str) -> None:
-    """Log from a sync task."""
     log(who=who)
-
-
-@wandb_init(project="p")
-@env.task
-async def raises() -> None:
-    """Log, and raise."""
-    log(who="a")
-    raise ValueError("the loss is not a number")
 
 
 @wandb_init(project="p")
 @env.task(retries=1)
 async def retried() -> None:
-    """Log rows and fail in the first attempt, log others in the second."""
-    _attempts.append(1)
-    log_attempt(len(_attempts) == 1)
+    log_attempt(str(next(_attempts)))
 
 
 @wandb_init
 @env.task
-async def configured(who: str) -> None:
-    """Log with the settings of the context."""
-    log(who=who)
+async def configured(who: str, child: str) -> None:
+    """Have all settings from the context."""
+    await _act(who, child)
 
 
-@wandb_init(project="p", run_mode="new")
-@env.task
-async def parent() -> None:
-    """Log, and call a child with the settings of the context."""
-    log(who="a")
-    await configured("b")
-
-
-TASKS: Final[dict[str, Any]] = {"auto": auto, "new": new, "shared": shared}
+TASKS: Final[dict[str, Any]] = {"auto": auto, "new": new, "shared": shared, "configured": configured}
 
 
 def _call(family: str, who: str) -> Any:
@@ -155,7 +136,7 @@ async def overrides(kind: str) -> None:
 async def nested() -> None:
     """Call a child whose config names a project only, below one that asks for runs of their own."""
     with wandb_config(run_mode="new"), wandb_config(project="q"):
-        await parent()
+        await _call("new>configured", "a")
 
 
 @env.task
@@ -164,7 +145,7 @@ async def twice() -> None:
     config = wandb_config(project="q")
     for _ in range(2):
         with config:
-            await configured("a")
+            await configured("a", "")
     left = [name for name in flyte.get_custom_context() if name.startswith("wandb_")]
     assert left == [], f"left in the context: {left}"
 
@@ -182,17 +163,14 @@ def run_families(families: str, when: str) -> None:
 def run_actions(when: str) -> None:
     """Run two actions in this process, as a reusable container does, "in turns" or "at once"."""
 
-    async def run() -> None:
-        actions = zip(("a0", "a1"), "ab", strict=True)
-        calls = [run_action(auto, folder=Path.cwd(), name=name, who=who, child="") for name, who in actions]
-        await _call_all(calls, when)
-
-    asyncio.run(run())
+    actions = zip(("a0", "a1"), "ab", strict=True)
+    calls = [run_action(auto, folder=Path.cwd(), name=name, who=who, child="") for name, who in actions]
+    asyncio.run(_call_all(calls, when))
 
 
 def configure(settings: str, foreign: str = "{}") -> None:
     """Run a task in a context with settings of `wandb_config`, and keys of somebody else."""
-    _run(configured, "a", **_context(settings), **ast.literal_eval(foreign))
+    _run(configured, "a", "", **_context(settings), **ast.literal_eval(foreign))
 
 
 def render_links(which: str, settings: str) -> list[str]:

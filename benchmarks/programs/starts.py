@@ -37,32 +37,31 @@ _SKIPS: Final = {
 
 def run(task: str, inputs: str = "{}", context: str = "{}") -> None:
     """Run a task in a container; inputs and context are written as in Python."""
-    _finish([_start(task, inputs=ast.literal_eval(inputs), context=ast.literal_eval(context))])
+    _finish([_start(task, **_options(inputs, context))])
 
 
-def run_elastic(task: str, nodes: str) -> None:
+def run_elastic(task: str, nodes: str, inputs: str = "{}", context: str = "{}") -> None:
     """Run a task of ranks in one container per node, whose agent starts the node's ranks."""
-    _finish(_start_elastic(task, int(nodes)), 3 * _TIMEOUT)
+    _finish(_start_elastic(task, int(nodes), **_options(inputs, context)))
 
 
-def skip(task: str) -> dict[str, float]:
-    """Start the second of two ranks of a clustered environment, which opens no run; see `_reach`."""
-    return _reach(1, lambda: [_start(task, _SKIPS, run_name=_RUN_NAME)])
+def _options(inputs: str, context: str) -> dict[str, Any]:
+    return {"inputs": ast.literal_eval(inputs), "context": ast.literal_eval(context)}
 
 
-def open_run(task: str) -> dict[str, float]:
-    """Start a task of one process; see `_reach`."""
-    return _reach(1, lambda: [_start(task, {"RANK": "0"}, run_name=_RUN_NAME)])
+def reach_alone(task: str, rank: str) -> dict[str, float]:
+    """Start the second of two ranks of a clustered environment, which opens no run, or a task alone; see `_reach`."""
+    return _reach(1, lambda: [_start(task, _SKIPS if rank == "1" else {"RANK": "0"}, run_name=_RUN_NAME)])
 
 
-def open_world(task: str, run_mode: str) -> dict[str, float]:
+def reach_world(task: str, run_mode: str) -> dict[str, float]:
     """Start two nodes of two ranks each, as a clustered environment does; see `_reach`."""
     options: dict[str, Any] = {"environ": _environ({}), "launcher": _LAUNCHER, "run_name": _RUN_NAME}
     options |= {"folder": Path.cwd(), "context": wandb_config(run_mode=run_mode)}
     return _reach(4, lambda: start_ranks(_task(task), nodes=(2, 2), **options))
 
 
-def open_elastic_world(task: str) -> dict[str, float]:
+def reach_elastic_world(task: str) -> dict[str, float]:
     """Start two nodes of two ranks each under Elastic; see `_reach`."""
     return _reach(4, lambda: _start_elastic(task, 2, run_name=_RUN_NAME))
 
@@ -76,8 +75,8 @@ def _reach(count: int, start: Callable[[], Sequence[Container]]) -> dict[str, fl
     return {"seconds": max(reached for reached, _ in notes) - started, "peak": max(peak for _, peak in notes)}
 
 
-def _finish(containers: Sequence[Container], timeout: float = _TIMEOUT) -> None:
-    results = [container.wait(timeout) for container in containers]
+def _finish(containers: Sequence[Container]) -> None:
+    results = [container.wait(_TIMEOUT) for container in containers]
     if errors := [result.error for result in results if result.error]:
         raise RuntimeError(errors[0])
 
@@ -93,7 +92,7 @@ def _start(task: str, environ: Mapping[str, str] | None = None, **options: Any) 
 
 
 def _environ(more: Mapping[str, str]) -> dict[str, str]:
-    return {**os.environ, "COMPARED": os.environ["STARTED_PACKAGE"], **more}
+    return {**os.environ, "COMPARED": os.environ["ARM_PACKAGE"], **more}
 
 
 def _task(name: str) -> Any:

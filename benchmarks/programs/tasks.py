@@ -19,17 +19,12 @@ def log(**row: object) -> None:
     run.log(row)
 
 
-def log_attempt(first: bool) -> None:
-    """Log three rows and raise in the first attempt, two others in the second."""
-    for row in (0, 1, 2) if first else (10, 11):
+def log_attempt(number: str) -> None:
+    """Log three rows and raise in the attempt 0, two others in the next."""
+    for row in (0, 1, 2) if number == "0" else (10, 11):
         log(row=row)
-    if first:
+    if number == "0":
         raise ConnectionError("the node went away")
-
-
-def is_first_attempt() -> bool:
-    """Whether this container is the first one of its action."""
-    return os.environ["FLYTE_ATTEMPT_NUMBER"] == "0"
 
 
 @wandb_init(project="p")
@@ -37,7 +32,7 @@ def is_first_attempt() -> bool:
 def work(ends: str) -> str:
     """Log, and end: "well", "raises", "exits", or "raises at first", which is in the first attempt only."""
     if ends == "raises at first":
-        log_attempt(is_first_attempt())
+        log_attempt(os.environ["FLYTE_ATTEMPT_NUMBER"])
     else:
         log(row=0)
     if ends == "raises":
@@ -50,7 +45,6 @@ def work(ends: str) -> str:
 @wandb_init(project="p", mode="offline")
 @env.task
 def offline() -> str:
-    """Log, offline by the decorator."""
     log(row=0)
     return "done"
 
@@ -58,14 +52,12 @@ def offline() -> str:
 @wandb_init(project="p", mode="disabled")
 @env.task
 def disabled() -> str:
-    """Log, disabled by the decorator."""
     log(row=0)
     return "done"
 
 
 @wandb_init
 def objective() -> None:
-    """Log, and fail."""
     log(row=0)
     raise ValueError("the loss is not a number")
 

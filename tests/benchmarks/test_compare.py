@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import doctest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import _pages
-from benchmarks._place import Arm
+from benchmarks._processes import Arm
 from benchmarks._rows import Declaration
 from benchmarks.compare import counting, page
 from benchmarks.compare.arms import Arms
 from benchmarks.compare.counting import Question, count_cases
 from benchmarks.compare.page import RIGHT, Compared, compare_answers, compare_times, write_tables
 
-ARMS = Arms(
-    ours=Arm(package="ours", python=Path("ours"), path=Path("path")),
-    theirs=Arm(package="theirs", python=Path("theirs"), path=Path("path")),
-)
+ARMS = Arms(*(Arm(name, Path(name), Path("path")) for name in ("ours", "theirs")))
 
 
-def timed(theirs: list[float], ours: list[float], **said: str) -> Compared:
+def timed(theirs: list[float], ours: list[float], **said: Any) -> Compared:
     (row,) = compare_times(
         [Declaration(what="a thing", value="thing.seconds", **said)], {"thing.seconds": (ours, theirs)}
     )

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks._experiments import Series
-from benchmarks._fit import Fit, fit_power, judge_growth
-from benchmarks._rows import Declaration
-from benchmarks._samples import UNITS, rounded
+from benchmarks._rows import Declaration, judge_growth
+from benchmarks._samples import UNITS, Fit, fit_power, rounded
 
 SIZES = (8, 40, 200, 1_000, 5_000, 20_000, 100_000)
 

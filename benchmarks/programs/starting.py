@@ -1,20 +1,30 @@
-"""What installed plugins cost: an import, the first plan, which loads them, and a later plan."""
+"""What a process pays before it does anything, in one that has loaded hardly anything: an import, and plugins."""
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks._vitals import memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def measure(plugins: str, calls: str, clock: str) -> dict[str, float]:
-    """Measure with so many distributions.
+def time_import(modules: str) -> dict[str, Any]:
+    """Import modules, given with commas between them: seconds, MiB at the peak, the names of all that is loaded."""
+    before, started = set(sys.modules), time.perf_counter()
+    for module in modules.split(","):
+        __import__(module)
+    took, loaded = time.perf_counter() - started, sorted(set(sys.modules) - before)
+    return {"seconds": took, "peak": memory(), "modules": loaded, "loaded": float(len(loaded))}
 
-    Args:
-        plugins: How many; the built-in plugins are one of them.
-        calls: How many later plans.
-        clock: One of the clocks of `time`, such as "process_time".
-    """
+
+def time_plugins(plugins: str, calls: str, clock: str) -> dict[str, float]:
+    """Measure so many distributions, the built-in one among them, and so many later plans, by a clock of `time`."""
+    from pathlib import Path
+
     sys.path.insert(0, str(install_plugins(Path("plugins").resolve(), int(plugins) - 1)))
     import flyte  # noqa: F401  # what the import of flyte_wandb is on top of
 
@@ -34,7 +44,7 @@ def measure(plugins: str, calls: str, clock: str) -> dict[str, float]:
 def install_plugins(folder: Path, count: int) -> Path:
     """Put plugins into a new folder of the import path, as an installer would, and return the folder."""
     folder.mkdir()
-    source = Path(__file__).with_name("plugin.txt").read_text()
+    source = (type(folder)(__file__).parent / "plugin.txt").read_text()
     for number in range(count):
         (folder / f"plugin_{number}.py").write_text(source.format(number=number))
         info = folder / f"plugin_{number}-1.0.dist-info"

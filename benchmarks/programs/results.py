@@ -1,12 +1,15 @@
-"""One download into the folder `out`, of a run or sweep of the project `local/p`, by its id.
+"""What becomes of results: a download into the folder `out`, and the report's tab of a run, made from its log.
 
-The start of W&B's service is before the time begins: it takes as long for everybody.
+Downloads are of a run or sweep of the project `local/p`, by its id. The start of W&B's service is before the time
+begins: it takes as long for everybody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
+import random
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +22,8 @@ from benchmarks._vitals import memory, watch_loop
 
 from .adapter import download_wandb_run_dir, download_wandb_sweep_dirs, wandb_config
 
-env = flyte.TaskEnvironment(name="downloads")
+env = flyte.TaskEnvironment(name="results")
+_METRICS: Final = 10
 
 
 @env.task
@@ -36,6 +40,15 @@ def measure(what: str, name: str) -> dict[str, float]:
     context = dict(wandb_config(project="p", entity="local").items())
     seconds = local_runner(Path.cwd())(download, what, name, context=context)
     return {"seconds": seconds, "peak": memory()}
+
+
+def inspect(name: str, text: str = "") -> dict[str, Any]:
+    """Download a run: the rows of the longest history, and whether there is a file with just that text."""
+    measure("run", name)
+    texts = {path: path.read_text() for path in Path("out").rglob("*") if path.is_file()}
+    histories = [path for path in texts if "history" in path.name and ".json" in path.name]
+    lines = [texts[path].splitlines() if path.suffix == ".jsonl" else json.loads(texts[path]) for path in histories]
+    return {"rows": max(map(len, lines)), "has_text": text in texts.values()}
 
 
 def measure_block(name: str) -> dict[str, float]:
@@ -58,14 +71,29 @@ def _run_by_hand(run: Any) -> None:
         file.download(str(folder))
 
 
-def _sweep_by_hand(name: str) -> None:
-    for run in wandb.Api().sweep(f"local/p/{name}").runs:  # type: ignore[no-untyped-call]
-        _run_by_hand(run)
-
-
 DOWNLOADS: Final[dict[str, Any]] = {
     "run": lambda name: download_wandb_run_dir(name, "out"),
     "sweep": lambda name: download_wandb_sweep_dirs(name, "out"),
     "run by hand": lambda name: _run_by_hand(wandb.Api().run(f"local/p/{name}")),
-    "sweep by hand": _sweep_by_hand,
+    "sweep by hand": lambda name: [*map(_run_by_hand, wandb.Api().sweep(f"local/p/{name}").runs)],  # type: ignore[no-untyped-call]
 }
+
+
+def write_log(rows: str) -> str:
+    """Have W&B's client write the log of a run, and return its path."""
+    noise, count = random.Random(1), int(rows)
+    run = wandb.init()
+    for step in range(count):
+        run.log({f"metric/{number}": math.exp(-step / count) + noise.random() for number in range(_METRICS)})
+    run.finish()
+    return str(Path(run.settings.sync_file).resolve())
+
+
+def measure_report(log: str) -> dict[str, float]:
+    """Make the tab: seconds of a core, KiB of the tab, and MiB at the peak."""
+    from flyte_wandb.results.report._history import read_history
+    from flyte_wandb.results.report._run_section import build_logged_sections
+
+    started = time.process_time()
+    size = sum(len(section.encode()) for section in build_logged_sections(read_history(Path(log))))
+    return {"seconds": time.process_time() - started, "size": size / 1024, "peak": memory()}
