@@ -23,13 +23,16 @@ class Double(WandbServer):
 
     def put_history(self, rows: int) -> str:
         """Put a run with so many rows there, which are made here, and return its id."""
-        self.put_run(f"rows-{rows}", project="p", history=({"loss": 1 / (1 + step)} for step in range(rows)))
-        return f"rows-{rows}"
+        return self._put(history=({"loss": 1 / (1 + step)} for step in range(rows)))
 
     def put_files(self, count: int) -> str:
         """Put a run with so many files there, and return its id."""
-        self.put_run("files", project="p", files={f"{number}.bin": os.urandom(10_000) for number in range(count)})
-        return "files"
+        return self._put(files={f"{number}.bin": os.urandom(10_000) for number in range(count)})
+
+    def _put(self, **content: Any) -> str:
+        run_id = f"run-{len(self.runs)}"
+        self.put_run(run_id, project="p", **content)
+        return run_id
 
     def put_trials(self, count: int, size: int = 0) -> str:
         """Put a sweep of so many runs there, each with a file of so many bytes, and return its id."""

@@ -64,15 +64,10 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A cost that is about ``factor * size ** exponent``.
+    """A cost that is about ``factor * size ** exponent``."""
 
-    Attributes:
-        exponent: 0 for a constant cost, 1 for a linear one.
-        spread: How far off the farthest point is, as a ratio from 1 on: 1.1 is 10 % above or below the line.
-    """
-
-    exponent: float
-    spread: float
+    exponent: float  # 0 for a constant cost, 1 for a linear one
+    spread: float  # how far off the farthest point is, as a ratio from 1 on: 1.1 is 10 % above or below the line
 
     def __str__(self) -> str:
         return f"{self.exponent:.2f} (within {self.spread - 1:.0%})"

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-_TICK = 0.001
-
 
 def memory(field: str = "VmHWM") -> float:
     """Return the MiB of this process alone: at its peak, or now with ``VmRSS``.
@@ -50,7 +48,7 @@ async def watch_loop(work: Awaitable[object]) -> tuple[float, float]:
         nonlocal longest
         last = time.perf_counter()
         while True:
-            await asyncio.sleep(_TICK)
+            await asyncio.sleep(0.001)
             now = time.perf_counter()
             longest, last = max(longest, now - last), now
 
@@ -58,7 +56,7 @@ async def watch_loop(work: Awaitable[object]) -> tuple[float, float]:
     try:
         await work
         took = time.perf_counter() - started
-        await asyncio.sleep(2 * _TICK)
+        await asyncio.sleep(0.002)
     finally:
         ticking.cancel()
     return took, longest

@@ -26,8 +26,7 @@ class Node:
     sync: bool = False  # whether its function is
     rows: int = 0  # how many it logs, a half of them after its children
     threaded: bool = False  # whether other threads log them
-    fate: str = "returns"  # or "raises", "recovers" at its second attempt, "cancelled", or "cancelled early", perhaps
-    # before its run is open
+    fate: str = "returns"  # or "raises", "recovers" (at its second attempt), "cancelled", "cancelled early"
     patience: float = 0.0  # seconds until it is cancelled early
     kills: bool = False  # whether it kills W&B's service
     children: tuple[Node, ...] = ()  # the tasks that it calls

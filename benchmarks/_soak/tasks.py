@@ -24,10 +24,6 @@ _TWICE: Final = flyte.RetryStrategy(count=1, backoff=flyte.Backoff(base=timedelt
 _reached: dict[int, asyncio.Event] = {}
 
 
-class SoakError(Exception):
-    """A task fails as it was drawn."""
-
-
 async def work(number: int) -> int:
     """Log rows, call children, and end as the node says."""
     visit = LEDGER.visit(number, get_wandb_run())
@@ -99,7 +95,7 @@ def _kill(visit: Visit) -> None:
 def _end(visit: Visit) -> int:
     node = visit.node
     if node.fate == "raises" or (node.fate == "recovers" and visit.attempt == 1):
-        raise SoakError(f"node {node.number}")
+        raise RuntimeError(f"node {node.number}")
     return node.number
 
 

@@ -19,7 +19,6 @@ from .counting import Question, write_error
 from .page import RIGHT
 
 Case = Mapping[str, Any]
-_NAMES: Final = {"name": "display_name"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +92,7 @@ def _see_state(outcome: Outcome, _: str) -> str | None:
 
 def _see_settings(outcome: Outcome, wanted: Mapping[str, Any]) -> dict[str, Any]:
     (run,) = outcome.runs
-    found = {name: getattr(run, _NAMES.get(name, name)) for name in wanted}
+    found = {name: getattr(run, "display_name" if name == "name" else name) for name in wanted}
     if "config" in wanted:
         found["config"] = {name: found["config"].get(name) for name in wanted["config"]}
     return found

@@ -13,7 +13,6 @@ from .._processes import Arm
 from .arms import Arms
 from .page import Compared, compare_answers
 
-_AT_ONCE: Final = 3
 _ERROR: Final = re.compile(r"[\w.]*(Error|Exception|Exit)\b.*: ")
 
 
@@ -31,7 +30,7 @@ def count_cases(
     questions: Sequence[Question], arms: Arms, folder: Path, step: Callable[[], None], most: int | None = None
 ) -> list[Compared]:
     """Ask every question of both arms, or the first cases of each; one that crashes is wrong and stops nothing."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(3) as pool:
 
         def start(question: Question, arm: Arm, case: str) -> Future[str]:
             job = pool.submit(_ask, question, arm, folder, case)

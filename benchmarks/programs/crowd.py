@@ -14,7 +14,7 @@ from benchmarks._local import local_runner
 from benchmarks._vitals import memory, watch_loop
 
 from .adapter import wandb_config, wandb_init
-from .calls import by_hand_in_threads
+from .calls import by_hand_in_threads, track
 
 env = flyte.TaskEnvironment(name="crowd")
 
@@ -30,7 +30,6 @@ async def by_hand(number: int) -> int:
     return number
 
 
-track: Final[Any] = wandb_init(project="p", run_mode="new")
 CHILDREN: Final[dict[str, Any]] = {"tracked": track(env.task(pass_on)), "by hand": env.task(by_hand)}
 
 
