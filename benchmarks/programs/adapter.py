@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flyte_wandb import *
+    from flyte_wandb import *  # noqa: F403
 else:
     _package = import_module(os.environ.get("COMPARED", "flyte_wandb"))
 
