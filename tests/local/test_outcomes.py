@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import wandb
 
 from flyte_wandb import wandb_config, wandb_init
+from tests.checkout import process_environ
 from tests.conftest import LocalRun
 from tests.current import this_run
 from tests.offline import by_id, logs
@@ -42,19 +43,29 @@ def test_an_exception_reaches_the_caller_and_fails_the_run(
     assert [log.exit_code for log in logs(tmp_path)] == [1]
 
 
-@wandb_init
-def goes_on_after_sigterm() -> str:
-    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # else it would end these tests
+GOES_ON_AFTER_SIGTERM = """
+import contextlib, signal
+from flyte_wandb import wandb_init
+from tests.current import this_run
+
+@wandb_init(id="mine")
+def goes_on():
     with contextlib.suppress(SystemExit):
         signal.raise_signal(signal.SIGTERM)
-    run = this_run()
-    run.log({"saved": True})
-    return run.id
+    this_run().log({"saved": True})
+    return "the result"
+
+print(goes_on())
+"""
 
 
 def test_a_function_that_returns_although_sigterm_has_arrived_has_succeeded(tmp_path: Path) -> None:
-    run_id = goes_on_after_sigterm()
-    log = by_id(tmp_path)[run_id]
+    """In a process of its own, which is ended where finishing takes too long."""
+    environ = process_environ(tmp_path, {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)})
+    command = [sys.executable, "-c", GOES_ON_AFTER_SIGTERM]
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1:] == ["the result"], result.stderr
+    log = by_id(tmp_path)["mine"]
     assert (log.exit_code, log.logged("saved")) == (0, [True])
 
 
