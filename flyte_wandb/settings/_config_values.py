@@ -34,6 +34,8 @@ def _faults(mapping: Mapping[Any, Any], path: str, keys: tuple[type, ...]) -> It
     for key, value in mapping.items():
         if not isinstance(key, keys):
             yield f"the key {key!r} of {path} is of type {type(key).__name__}, and W&B takes texts only; use str(key)"
+        elif isinstance(key, str) and not _is_unicode(key):
+            yield f"the key {key!r} of {path} holds half a surrogate pair, which W&B cannot write; remove it"
         yield from _key_faults(key, path)
         yield from _value_faults(value, f"{path}[{key!r}]")
 
@@ -65,6 +67,15 @@ def _bytes_faults(value: bytes, path: str) -> Iterator[str]:
         value.decode()
     except UnicodeDecodeError:
         yield f"{path} holds bytes that are no UTF-8 text; use value.hex()"
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8. A value that cannot is marked by W&B, a key fails the run."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_media(value: object) -> bool:
