@@ -114,6 +114,8 @@ class OpenRuns:
                 entry.exit_code = exit_code
             last = entry.holders == 0
         if not last:
+            if global_names()["run"] is None:  # a library may have finished the run for this holder, and not for others
+                self._update_wandb_globals()
             return None
         self._finish_entry(lease.run_id, entry)
         return entry.exit_code

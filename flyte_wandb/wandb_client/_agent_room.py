@@ -205,6 +205,11 @@ def own_client() -> Any:
     return _CLIENT_SWITCH.own
 
 
+def keep_client(client: Any) -> None:
+    """Have W&B's functions find a client again that `wandb.teardown` has made them forget, and is not to end."""
+    _exchange_client(client)
+
+
 def _end_client(client: Any) -> None:
     if client is not None:
         client._teardown()

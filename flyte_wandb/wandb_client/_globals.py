@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ._owned_runs import show_run
+
 if TYPE_CHECKING:
     import wandb
 
@@ -52,4 +54,5 @@ def point_globals(run: wandb.Run | None) -> None:
     if run is None:
         module.unset_globals()  # type: ignore[no-untyped-call]
     else:
+        show_run(run)
         set_global_names({name: run if name == "run" else getattr(run, name) for name in global_names()})

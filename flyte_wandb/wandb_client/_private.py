@@ -97,9 +97,26 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module=_SETUP,
         name="_WandbSetup._teardown",
-        used_in=("_agent_room",),
-        purpose="Ends the client that an agent has left behind, and its service process.",
-        without="A service process of the agent's outlives it.",
+        used_in=("_agent_room", "_owned_runs"),
+        purpose="Ends the client that an agent has left behind; keeps `wandb.teardown` from ending runs of tasks.",
+        without="A service process of the agent's outlives it; user code's `wandb.teardown` ends the task's run.",
+    ),
+    *(
+        PrivateName(
+            module=_SETUP,
+            name=f"_WandbSetup.{name}",
+            used_in=("_owned_runs",),
+            purpose="Has `wandb.init` hand out, or not, a run that user code has finished before its task ends.",
+            without="`wandb.init` after `wandb.finish` hands out the task's run again.",
+        )
+        for name in ("add_active_run", "remove_active_run", "finish_all_active_runs")
+    ),
+    PrivateName(
+        module="wandb.sdk.wandb_run",
+        name="Run._finish",
+        used_in=("_owned_runs",),
+        purpose="What `with run:` calls in place of `finish`.",
+        without="`with wandb.init():` ends the run of the task in which it stands.",
     ),
     PrivateName(
         module=_SETUP,
@@ -395,16 +412,6 @@ PRIVATE_NAMES: Final = (
         used_in=("_sweeps",),
         purpose="Reads the parameters that W&B's agent has written for its trial.",
         without="A trial under `wandb.agent` does not find its parameters.",
-    ),
-    *(
-        PrivateName(
-            module="wandb.util",
-            name=name,
-            used_in=("_run",),
-            purpose="Says whether W&B can write what a plugin adds to a run, before the run is opened with it.",
-            without="All configuration that plugins add is left out, with a warning.",
-        )
-        for name in ("json_friendly", "json_dumps_safer")
     ),
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",

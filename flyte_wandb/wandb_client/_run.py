@@ -24,6 +24,7 @@ from ._dead_service import (
     service_died,
     tolerate_dead_service,
 )
+from ._owned_runs import disown_run, own_run
 from ._pickling import LeftBehind, pickle_config_by_value
 from ._waiting import NotOpenedError, Waiting, free_run_id
 from ._watchdog import WATCHDOG
@@ -95,6 +96,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if opening.arguments.get("allow_val_change", run.resumed is True):
         _allow_config_changes(run)
     _add_beside(run, opening)
+    own_run(run)
     return run
 
 
@@ -240,6 +242,7 @@ def mark_preempting(run: wandb.Run) -> None:
 def close_run(run: wandb.Run, exit_code: int) -> None:
     """Finish a run with the outcome of its task. What goes wrong is logged: the task's result is already there."""
     limit = getattr(run.settings, "finish_timeout", 0.0)
+    disown_run(run)
     try:
         with WATCHDOG.within(limit and limit + _SILENCE_SECONDS, partial(abandon_service, run)):
             run.finish(exit_code=exit_code)

@@ -214,6 +214,12 @@ RUNS: Final = [
         words="TrainingArguments",
         by="tests/integrations/test_transformers.py::test_it_writes_to_the_run_of_the_task",
     ),
+    Run(
+        page="docs/integrations.md",
+        kind="python",
+        words="end_training",
+        by="tests/integrations/test_accelerate.py::test_its_tracker_writes_to_the_run_of_the_task",
+    ),
     Run(page="docs/report.md", kind="python", by="tests/docs/test_report_page.py::test_the_code_has_the_tab"),
     Run(
         page="docs/write-a-rank-scope.md",

@@ -59,22 +59,33 @@ def test_offline_as_well(fine_tune: Any, offline: None, run_local: LocalRun, tmp
     assert (log.id, log.exit_code, len(log.logged("train/loss"))) == (run_id, 0, 1)
 
 
+def small_trainer(folder: str) -> Any:
+    return transformers.Trainer(
+        model=model(),
+        args=arguments(output_dir=folder, max_steps=1, report_to="wandb"),
+        train_dataset=training_rows(),
+        eval_dataset=training_rows(),
+    )
+
+
 @wandb_init
 @env.task
-def ended_by_somebody_else() -> str:
-    """Do what the search for hyperparameters of transformers does before each trial."""
-    this_run().log({"x": 1})
+def searches(folder: str) -> None:
+    """Finish between trainings, as transformers' search for hyperparameters does, then evaluate and fail."""
+    trainer = small_trainer(folder)
+    trainer.train()
     wandb.finish()
-    return this_run().id
+    trainer.evaluate()
+    small_trainer(folder).train()
+    wandb.finish()
+    this_run().log({"after": 1})
+    raise ValueError("evaluation failed")
 
 
-def test_a_run_that_somebody_else_finishes_harms_neither_its_task_nor_the_next(
-    online: WandbServer, run_local: LocalRun
-) -> None:
-    first, second = run_local(ended_by_somebody_else), run_local(ended_by_somebody_else, name="r2")
-    assert first != second
-    assert [(run.id, run.state, run.logged("x")) for run in online.runs] == [
-        (first, "finished", [1]),
-        (second, "finished", [1]),
-    ]
+def test_what_it_finishes_ends_with_the_task(online: WandbServer, run_local: LocalRun, tmp_path: Path) -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match="evaluation failed"):
+        run_local(searches, str(tmp_path / "out"))
+    ours, trial = online.runs
+    assert (ours.state, ours.exit_code, len(ours.logged("eval/loss")), ours.logged("after")) == ("failed", 1, 1, [1])
+    assert (trial.project, trial.state, len(trial.logged("train/loss"))) == ("huggingface", "finished", 1)
     assert get_wandb_run() is None

@@ -152,9 +152,9 @@ def finishes_itself() -> str:
     return run.id
 
 
-def test_a_run_that_the_task_finished_itself_is_left_as_it_is(run_local: LocalRun, tmp_path: Path) -> None:
+def test_a_run_that_the_task_finished_itself_has_the_outcome_of_the_task(run_local: LocalRun, tmp_path: Path) -> None:
     run_id = run_local(finishes_itself)
-    assert by_id(tmp_path)[run_id].exit_code == 5
+    assert by_id(tmp_path)[run_id].exit_code == 0
 
 
 @wandb_init
