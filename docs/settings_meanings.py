@@ -24,10 +24,11 @@ MEANINGS: Final = {
     "host": "The server as people know it, such as `https://wandb.example.com`. Not set: the client's own.",
     "id": f"Takes the place of `{{flyte run}}-{{action}}`; {_limit(RUN_ID)}. Ranks and nodes still add theirs. In the "
     "context it names the first tracked action exactly, and actions below it add their name.",
-    "name": f"Display name; {_limit(NAME)}. Not set: W&B makes one up.",
+    "name": f"Display name; {_limit(NAME)}. Not set: [task and action](concepts.md#telling-runs-apart).",
     "tags": f"Tags, each {_limit(TAG)}. Plugins may add some.",
     "config": "Configuration of the run. In the context its values have to be able to travel, see above.",
-    "group": f"Group; {_limit(GROUP)}. Not set: the run mode decides.",
+    "group": f"Group; {_limit(GROUP)}. `parent` is the group of the run above, or that run's id where it has none. Not "
+    "set: the run mode decides.",
     "mode": "`online`, `offline` or `disabled`. Not set: `WANDB_MODE`, else online.",
     "joinable": "Whether child tasks in other processes may write to the run. Not set: yes, but no for ranks. "
     "`False` makes a plain run.",
@@ -35,6 +36,7 @@ MEANINGS: Final = {
     "task of many ranks.",
     "flyte_identity": "Have the run's configuration name the "
     "[Flyte action](links-and-plans.md#the-way-back) that opened it.",
+    "config_inputs": "Have the run's configuration name the [inputs of the task](concepts.md#telling-runs-apart).",
     "report": "A tab of [the task's report](report.md) in Flyte's UI. Set it on the decorator: in the context it adds "
     "the tab to tasks only that make a report anyway.",
     "on_error": "Where W&B does not open the run: `raise`, go on `offline`, or `ignore` it. See "

@@ -31,8 +31,8 @@ if not Path(flyte_wandb.__file__).is_relative_to(ROOT):
 
 
 def own_config(run: Any) -> dict[str, Any]:
-    """What the user put into the configuration of a run: all but which action of Flyte opened it."""
-    return {key: value for key, value in run.config.items() if key != "flyte"}
+    """What the user put into the configuration of a run: all but which action of Flyte opened it, and below which run."""
+    return {key: value for key, value in run.config.items() if key not in ("flyte", "flyte_parent_run_id")}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,8 @@ def compute_run_id(request: Request, part: Part, role: Role) -> str:
 @hookimpl
 def compute_group(request: Request, part: Part, role: Role) -> Group:
     """Group by what the user asked for, else by part where it has several runs, else with a parent that is closed."""
+    if request.settings.group == "parent":
+        return Group(name=_parents_group(request))
     if request.settings.group is not None:
         return Group(name=request.settings.group)
     if fans_out(request):
@@ -28,12 +30,16 @@ def _part_name(request: Request, part: Part) -> str:
     return f"{request.base}-{part.label}" if part.label else request.base
 
 
+def _parents_group(request: Request) -> str | None:
+    return (request.parent.group or request.parent.run_id) if request.parent else None
+
+
 def _group_of_closed_parent(request: Request) -> str | None:
     # Only a plain `auto` task wanted the parent's run and may not write to it; the group keeps the two together.
     parent = request.parent
     if parent is None or parent.joinable or request.run_mode != "auto" or request.topology.distributed:
         return None
-    return parent.group or parent.run_id
+    return _parents_group(request)
 
 
 def one_run_per_rank(request: Request) -> bool:

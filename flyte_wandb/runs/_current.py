@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from flyte_wandb_hookspecs import Plan, Request
 
@@ -23,6 +24,7 @@ class TrackedCall:
         action: The Flyte action, or None outside of Flyte.
         request: The question that was planned.
         plan: The answer.
+        inputs: What the run's configuration says of the inputs of the call.
         lease: The run it holds, or None for a rank that skips.
         fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
         interruption: What can end the function from outside.
@@ -32,6 +34,7 @@ class TrackedCall:
     action: Action | None
     request: Request
     plan: Plan
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     lease: Lease | None = None
     fell_back: bool = False
     interruption: Interruption = field(default_factory=Interruption, compare=False)

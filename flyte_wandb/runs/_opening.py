@@ -9,11 +9,15 @@ from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 from .._errors import SettingError
 from .._start import BRANCHES, START, has_run_before, run_of, start_arguments
 from ..plans._plan import run_place
+from ..settings._limits import NAME
 from ..wandb_client._opening import Additions, Mode, Opening
 from ._run_hooks import NOTHING_ADDED, Contribution
 
 PARENT_KEY: Final = "flyte_parent_run_id"
-"""Where the configuration of a distributed task's run names the run of the task that called it."""
+"""Where the configuration of a task's own run names the run of the tracked task above it."""
+
+_READABLE: Final = 20
+"""Characters of a name that people still read; those of Flyte's local mode have 25 and 36."""
 
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 
@@ -45,18 +49,19 @@ def build_opening(
     owns, own = plan.role.owns, opens_own_run(plan, mode)
     if owns:
         _refuse_branch(plan, request, shared=shared)
+    run_id = plan.run_id if owns or not own else f"{plan.run_id}-{label}"
     return Opening(
-        run_id=plan.run_id if owns or not own else f"{plan.run_id}-{label}",
+        run_id=run_id,
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=run_place(request, plan).host,
-        arguments=_init_arguments(plan, request, added if own else NOTHING_ADDED, own=own, alone=alone),
+        arguments=_init_arguments(plan, request, added if own else NOTHING_ADDED, run_id, own=own, alone=alone),
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
         rewind=rewind if own else None,
         fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
         below=_arguments_below(request),
-        beside=_build_additions(request, added) if own else Additions(),
+        beside=_build_additions(request, added, run_id) if own else Additions(),
     )
 
 
@@ -76,6 +81,33 @@ def writer_label(request: Request) -> str:
     return rank_label(request.topology)
 
 
+def default_name(request: Request, run_id: str) -> str | None:
+    """Return what the run is called where nobody says it: task, run and action of Flyte, and what the id adds to these.
+
+    A trial has the name that W&B gives to the trials of a sweep.
+
+    >>> default_name(Request(run_name="r1", action_name="a1", task_name="env.train"), "r1-a1-rank-3")
+    'train r1 a1 rank-3'
+    """
+    if request.trial:
+        return None
+    task = request.task_name.rpartition(".")[2] if request.task_name else None
+    names = (request.run_name, request.action_name) if task else (request.action_name, request.run_name)
+    added = run_id.removeprefix(request.base).strip("-") if run_id.startswith(request.base) else ""
+    words = [task or "", *map(_shorten, names), added]
+    return " ".join(dict.fromkeys(filter(None, words)))[: NAME.longest]
+
+
+def _shorten(name: str) -> str:
+    """Keep both ends of a name that a machine has made: they tell it apart in a list, and in Flyte's UI."""
+    return name if len(name) <= _READABLE else f"{name[:8]}…{name[-4:]}"
+
+
+def _is_new(request: Request) -> bool:
+    """Whether nobody can have opened the run before, and called it something: the id has Flyte's names in it."""
+    return request.settings.id is None and not has_run_before(request)
+
+
 def rank_label(topology: Topology) -> str:
     """Return ``rank-{rank}`` on a single node, ``worker-{index}-rank-{local rank}`` on several."""
     if topology.num_workers == 1:
@@ -93,12 +125,15 @@ def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:
     return {"sweep_id": trial.sweep_id} if trial and plan.run_id == trial.run_id else {}
 
 
-def _init_arguments(plan: Plan, request: Request, added: Contribution, *, own: bool, alone: bool) -> dict[str, Any]:
+def _init_arguments(
+    plan: Plan, request: Request, added: Contribution, run_id: str, *, own: bool, alone: bool
+) -> dict[str, Any]:
     settings = request.settings
     where = run_place(request, plan)
     given = {name: value for name, value in added.once.items() if name == "job_type"} | plain_copy(settings.init)
-    given |= {"project": where.project, "entity": where.entity, "group": plan.group, "name": settings.name}
-    given |= {"config": _init_config(request, added), "tags": settings.tags, "mode": settings.mode}
+    given |= {"project": where.project, "entity": where.entity, "group": plan.group}
+    given["name"] = settings.name or (default_name(request, run_id) if _is_new(request) else None)
+    given |= {"config": _init_config(request, added, own=own), "tags": settings.tags, "mode": settings.mode}
     given = {name: value for name, value in given.items() if name not in START}
     if own:
         given |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
@@ -129,13 +164,13 @@ def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
         raise SettingError(f"fork_from={moment!r} forks from the run that it opens; use resume_from, or another id")
 
 
-def _init_config(request: Request, added: Contribution) -> dict[str, Any] | None:
+def _init_config(request: Request, added: Contribution, *, own: bool) -> dict[str, Any] | None:
     """Return a trial's parameters over the user's configuration over what is added.
 
-    Ranks below a tracked task never join its run, so it is named.
+    A run of one's own below a tracked task names the run of that, for nothing else leads there.
     """
     config = dict(added.identity)
-    if request.parent and request.topology.distributed:
+    if request.parent and own:
         config[PARENT_KEY] = request.parent.run_id
     parameters = request.trial.parameters if request.trial else {}
     return {**config, **plain_copy(request.settings.config or {}), **plain_copy(parameters)} or None
@@ -144,16 +179,17 @@ def _init_config(request: Request, added: Contribution) -> dict[str, Any] | None
 def _arguments_below(request: Request) -> frozenset[str]:
     """Return the arguments that no setting of the user's says: W&B's variables and files go over them."""
     settings = request.settings
-    said = {"group": settings.group is not None, "job_type": "job_type" in settings.init}
+    said = {"group": settings.group is not None, "job_type": "job_type" in settings.init, "name": bool(settings.name)}
     return frozenset(name for name, by_user in said.items() if not by_user)
 
 
-def _build_additions(request: Request, added: Contribution) -> Additions:
+def _build_additions(request: Request, added: Contribution, run_id: str) -> Additions:
     """Return what the run is given once it is open."""
     again = (f"attempt-{request.attempt}",) if request.attempt > 1 and request.settings.flyte_identity else ()
     return Additions(
         tags=tuple(dict.fromkeys((*added.tags, *again))),
         notes=added.once.get("notes"),
         config=added.config,
+        name=None if request.settings.name or _is_new(request) else default_name(request, run_id),
         again=has_run_before(request),
     )

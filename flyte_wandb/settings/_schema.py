@@ -45,6 +45,7 @@ class SettingArguments(TypedDict, total=False):
     download_logs: bool | None
     report: bool | None
     flyte_identity: bool | None
+    config_inputs: bool | None
     on_error: str | None
     on_retry: str | None
     checkpoint_step: int | Callable[[], int | None] | None
@@ -246,6 +247,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "download_logs": _FLAG,
     "report": _FLAG,
     "flyte_identity": _FLAG,
+    "config_inputs": _FLAG,
     "on_error": Field(check=check_choice("raise", "offline", "ignore"), text=True),
     "on_retry": Field(check=check_choice("resume", "new"), text=True),
     "checkpoint_step": Field(check=_step_fault),

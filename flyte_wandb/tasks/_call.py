@@ -25,6 +25,7 @@ from ..plugins._manager import describe_authors
 from ..plugins._versions import check_plugins, write_plugins
 from ..results.downloads._after_task import download_after_task, download_after_task_async, find_run_to_download
 from ..runs._current import CURRENT_CALL, TrackedCall, current_call, in_bare_thread
+from ..runs._inputs import collect_inputs
 from ..runs._registry import OPEN_RUNS
 from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
@@ -52,7 +53,7 @@ def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ..
     """Call `function` inside the right run."""
     if _is_inside_tracked_call():
         return function(*arguments, **named)
-    planned = _plan_call(spec, function)
+    planned = _plan_call(spec, function, arguments, named)
     with _handling_sigterm(planned) as watched:
         tracked = open_run_for(planned)
         _watch_run(watched, tracked)
@@ -81,7 +82,7 @@ async def call_async(
     """Call the coroutine function `function` inside the right run, and keep the event loop free meanwhile."""
     if _is_inside_tracked_call():
         return await function(*arguments, **named)
-    planned = _plan_call(spec, function)
+    planned = _plan_call(spec, function, arguments, named)
     with _handling_sigterm(planned) as watched:
         tracked, cancelled = await run_uninterrupted(open_run_for, planned)
         _watch_run(watched, tracked)
@@ -111,7 +112,9 @@ async def _call_in_run_async(
             raise late
 
 
-def _plan_call(spec: Spec, function: Callable[..., Any]) -> TrackedCall:
+def _plan_call(
+    spec: Spec, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+) -> TrackedCall:
     action, name = current_action(), getattr(function, "__name__", type(function).__name__)
     if action:
         check_plugins(action.context)
@@ -124,7 +127,8 @@ def _plan_call(spec: Spec, function: Callable[..., Any]) -> TrackedCall:
     planned = plan(request)
     for step in planned.steps if _LOG.isEnabledFor(logging.DEBUG) else ():
         _LOG.debug("action %s of run %s: %s -> %r by %s", request.action_name, request.run_name, *_step_facts(step))
-    return TrackedCall(action=action, request=request, plan=planned)
+    inputs = collect_inputs(function, arguments, named) if request.settings.config_inputs else {}
+    return TrackedCall(action=action, request=request, plan=planned, inputs=inputs)
 
 
 def _step_facts(step: Step) -> tuple[str, Any, str]:

@@ -81,6 +81,8 @@ def _collect_additions(planned: TrackedCall, mode: Mode | None) -> Contribution:
     if not opens_own_run(planned.plan, mode):
         return NOTHING_ADDED
     added = collect_contributions(get_manager(), request=planned.request, plan=planned.plan)
+    if planned.inputs:
+        added = replace(added, config={**added.config, **planned.inputs})
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
     if IDENTITY_KEY in added.config:

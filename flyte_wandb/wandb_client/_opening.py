@@ -19,12 +19,14 @@ class Additions:
     Attributes:
         tags: Tags behind those that the run has.
         notes: Notes where it has none.
+        name: What a run is called that was not there before.
         config: Configuration below its own keys.
         again: Whether the run may have tags of another attempt. W&B replaces them where it is told tags as it opens it.
     """
 
     tags: tuple[str, ...] = ()
     notes: str | None = None
+    name: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False
 

@@ -106,6 +106,8 @@ def _add_beside(run: wandb.Run, opening: Opening) -> None:
     tags = tuple(dict.fromkeys((*has, *users, *beside.tags)))
     if tags != tuple(has):
         run.tags = tags
+    if beside.name and not (run.resumed or _client_settings(opening).run_name):
+        run.name = beside.name
     if beside.notes and not run.notes:
         run.notes = beside.notes
     if beside.config:

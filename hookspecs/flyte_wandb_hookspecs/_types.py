@@ -247,12 +247,13 @@ class Settings:
         name: Display name of the run, or None.
         tags: Tags of the run, or None where nobody set them.
         config: Read-only configuration of the run, or None where nobody set it.
-        group: A group that the user asked for, or None.
+        group: A group that the user asked for, ``parent`` for that of the parent's run, or None.
         mode: W&B's own mode (``online``, ``offline``, ``disabled``), or None for the environment's.
         joinable: Whether child tasks may write to this run; None leaves it to the run mode.
         download_logs: Whether the run's files are fetched after the task.
         report: Whether the task's report in Flyte has a tab with the plan, the outcome and plots.
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
+        config_inputs: Whether the run's configuration has the inputs of the task.
         on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
         on_retry: Whether another attempt of an action goes on with the run (``resume``) or has a ``new`` one.
         checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
@@ -279,6 +280,7 @@ class Settings:
     download_logs: bool = False
     report: bool = False
     flyte_identity: bool = True
+    config_inputs: bool = False
     on_error: str = "raise"
     on_retry: str = "resume"
     checkpoint_step: int | Callable[[], int | None] | None = None

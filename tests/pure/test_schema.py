@@ -125,9 +125,11 @@ def test_the_settings_that_this_package_gives_a_meaning() -> None:
         "download_logs",
         "report",
         "flyte_identity",
+        "config_inputs",
         "on_error",
         "on_retry",
         "checkpoint_step",
+        "sigterm_grace",
     )
 
 

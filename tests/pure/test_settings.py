@@ -61,6 +61,7 @@ def test_without_context_and_decorator_the_defaults_hold() -> None:
         ("download_logs", True, False),
         ("report", True, False),
         ("flyte_identity", False, True),
+        ("config_inputs", True, False),
     ],
 )
 def test_a_decorator_overrides_a_context_which_overrides_a_default(name: str, outer: Any, inner: Any) -> None:
