@@ -23,7 +23,7 @@ from ..tasks._wrapper import is_tracked
 from ._call import current_sweep
 from ._controller import Controller, check_end, connect_controller, is_deleted
 from ._progress import Progress
-from ._trial_inputs import build_inputs, check_inputs
+from ._trial_inputs import InputsFrom, TrialInputs
 
 T = TypeVar("T")
 _LOG: Final = logging.getLogger("flyte_wandb")
@@ -41,6 +41,7 @@ async def run_sweep(
     count: int | None = None,
     max_parallel: int = 4,
     inputs: Mapping[str, Any] | None = None,
+    inputs_from: InputsFrom | None = None,
     on_trial: Callable[[TrialOutcome], None] | None = None,
     heartbeat: float = 5.0,
 ) -> tuple[TrialOutcome, ...]:
@@ -56,6 +57,9 @@ async def run_sweep(
         count: Trials to run at most, 1 or more. None leaves the end to W&B: to a grid, or to ``run_cap``.
         max_parallel: Trials at a time, from 1 to 20.
         inputs: Inputs that all trials have in common.
+        inputs_from: Inputs that are parameters of another name, as ``{"lr": "optimizer.lr"}``; a point leads into
+            parameters that have parameters of their own. Or a function that gets a trial's parameters and returns all
+            inputs that are not in `inputs`.
         on_trial: Called with each trial that has ended, in the event loop. What it raises ends the sweep.
         heartbeat: Seconds between two questions to W&B about each trial.
 
@@ -64,7 +68,7 @@ async def run_sweep(
 
     Raises:
         SettingError: An argument cannot be used.
-        SweepError: There is no sweep and none can be created, the task does not take its parameters, or W&B does not
+        SweepError: There is no sweep and none can be created, the task cannot take what it searches, or W&B does not
             answer any more; the trials of before are its `trials`.
 
     Example::
@@ -75,12 +79,13 @@ async def run_sweep(
             return min(trial.summary["loss"] for trial in trials if trial.state == "finished")
     """
     _check_arguments(task, count, max_parallel)
-    controller = await _run_off_loop(_open_controller, task, inputs or {}, count)
+    trial_inputs = TrialInputs(task=task, fixed=inputs or {}, source=inputs_from)
+    controller = await _run_off_loop(_open_controller, trial_inputs, count)
     sweep = controller.sweep
     with flyte.custom_context(**write_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
         work = _TrialRunner(
             task=task,
-            inputs=inputs or {},
+            inputs=trial_inputs,
             left=count,
             heartbeat=heartbeat,
             controller=controller,
@@ -101,11 +106,11 @@ def _check_arguments(task: Any, count: int | None, max_parallel: int) -> None:
         )
 
 
-def _open_controller(task: Any, inputs: Mapping[str, Any], count: int | None) -> Controller:
+def _open_controller(inputs: TrialInputs, count: int | None) -> Controller:
     """Return the controller of this task's sweep, whose trials the task can be. Blocks."""
     controller = connect_controller(current_sweep(Spec(task_name="run_sweep")))
     config = controller.read_config()
-    check_inputs(task, config.get("parameters") or {}, inputs)
+    inputs.check_search(config.get("parameters") or {})
     if count is None:
         check_end(controller.sweep.sweep_id, config)
     return controller
@@ -126,7 +131,7 @@ class _TrialRunner:
     """The trials of one `run_sweep`. Lives in one event loop."""
 
     task: Any
-    inputs: Mapping[str, Any]
+    inputs: TrialInputs
     left: int | None
     heartbeat: float
     controller: Controller
@@ -208,7 +213,7 @@ class _TrialRunner:
 
     async def _run_trial(self, agent: str, trial: Trial, number: int) -> None:
         """Run one trial as an action, and tell W&B meanwhile that it runs."""
-        inputs = build_inputs(self.task, trial.parameters, self.inputs)
+        inputs = self.inputs.build(trial.parameters)
         action = asyncio.create_task(self._call_task(trial, inputs))
         stopped = False
         try:

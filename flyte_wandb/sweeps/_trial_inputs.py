@@ -1,62 +1,147 @@
-"""Trials of a sweep that run as actions of Flyte: the inputs they get, and what became of them."""
+"""The inputs that the trials of a sweep get, checked for all of them before the first one runs."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flyte_wandb_hookspecs import plain_copy
 
 from .._errors import SweepError
+from ._declared_types import DeclaredType, declare_type, describe_type
+from ._search_space import UNKNOWN, sample_parameters
+
+InputsFrom = Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, Any]]
+"""Which parameter each input is, or a function that makes inputs of the parameters."""
 
 
-def check_inputs(task: Any, parameters: Collection[str], fixed: Collection[str]) -> None:
-    """Check that a task takes the parameters of a sweep, and nothing that nobody gives.
+@dataclass(frozen=True, kw_only=True)
+class TrialInputs:
+    """How the parameters of a trial become inputs of its task.
 
-    Args:
+    Attributes:
         task: The task of Flyte.
-        parameters: Names of the sweep's parameters.
-        fixed: Names of the inputs that all trials have in common.
-
-    Raises:
-        SweepError: A parameter is no input of the task, is given twice, or an input has no value.
+        fixed: Inputs that all trials have in common.
+        source: Where inputs come from that are no parameters of the same name, or None.
     """
-    wanted = task.native_interface.inputs
-    unknown = [name for name in (*parameters, *fixed) if name not in wanted]
-    twice = [name for name in parameters if name in fixed]
-    needed = [name for name, (_, default) in wanted.items() if default is inspect.Parameter.empty]
-    missing = [name for name in needed if name not in parameters and name not in fixed]
-    for fault, names in (("does not take", unknown), ("is given twice", twice), ("gets no value for", missing)):
-        if names:
+
+    task: Any
+    fixed: Mapping[str, Any]
+    source: InputsFrom | None = None
+
+    def check_search(self, search: Mapping[str, Any]) -> None:
+        """Check that the task takes whatever a sweep can give out.
+
+        Args:
+            search: What the sweep's configuration has under ``parameters``.
+
+        Raises:
+            SweepError: A parameter is no input of the task, is given twice, cannot become the type of its input, or an
+                input has no value.
+        """
+        for parameters in sample_parameters(search):
+            self.build(parameters)
+
+    def build(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of the task for a trial, as the types that the task declares.
+
+        Raises:
+            SweepError: See `check_search`.
+        """
+        named = self._name_inputs(plain_copy(parameters))
+        self._check_names(parameters, named)
+        return {name: self._convert(name, *entry) for name, entry in named.items()} | dict(self.fixed)
+
+    def _name_inputs(self, parameters: dict[str, Any]) -> dict[str, tuple[str, Any]]:
+        """Return for each input where it comes from, in words, and its value."""
+        if callable(self.source):
+            return self._call_source(self.source, parameters)
+        source = self.source or {}
+        chosen = {name: (f"the parameter {path}", _at_path(parameters, path)) for name, path in source.items()}
+        used = {_top_level_name(parameters, path) for path in source.values()}
+        others = {name: (f"the parameter {name}", value) for name, value in parameters.items() if name not in used}
+        return others | chosen
+
+    def _call_source(
+        self, source: Callable[[dict[str, Any]], Mapping[str, Any]], parameters: dict[str, Any]
+    ) -> dict[str, tuple[str, Any]]:
+        if any(value is UNKNOWN for value in _leaves(parameters)):
+            return dict.fromkeys(self._kinds.keys() - self.fixed.keys(), ("inputs_from", UNKNOWN))
+        try:
+            inputs = dict(source(plain_copy(parameters)))
+        except Exception as error:
             raise SweepError(
-                f"the task {task.name!r} {fault} {', '.join(names)}: the sweep's parameters are "
-                f"{', '.join(parameters) or 'none'}, inputs= has {', '.join(fixed) or 'none'}, and the task takes "
-                f"{', '.join(wanted) or 'nothing'}"
+                f"inputs_from= of run_sweep failed with {type(error).__name__}: {error}; it got the parameters "
+                f"{parameters!r} and returns the inputs of {self.task.name!r} by name"
+            ) from error
+        return {name: ("inputs_from", value) for name, value in inputs.items()}
+
+    def _check_names(self, parameters: Iterable[str], named: Mapping[str, Any]) -> None:
+        declared = self.task.native_interface.inputs
+        unknown = [name for name in (*named, *self.fixed) if name not in declared]
+        twice = [name for name in named if name in self.fixed]
+        needed = [name for name, (_, default) in declared.items() if default is inspect.Parameter.empty]
+        missing = [name for name in needed if name not in named and name not in self.fixed]
+        for fault, names in (("does not take", unknown), ("is given twice", twice), ("gets no value for", missing)):
+            if names:
+                raise SweepError(
+                    f"the task {self.task.name!r} {fault} {', '.join(names)}: the sweep's parameters are "
+                    f"{', '.join(parameters) or 'none'}, inputs= has {', '.join(self.fixed) or 'none'}, and the task "
+                    f"takes {', '.join(declared) or 'nothing'}"
+                )
+
+    @cached_property
+    def _kinds(self) -> dict[str, DeclaredType]:
+        return {name: declare_type(kind) for name, (kind, _) in self.task.native_interface.inputs.items()}
+
+    def _convert(self, name: str, origin: str, value: Any) -> Any:
+        if any(part is UNKNOWN for part in _leaves(value)):
+            return value
+        kind = self._kinds[name]
+        try:
+            return kind.convert(value)
+        except (ValueError, TypeError) as fault:
+            raise SweepError(
+                f"the task {self.task.name!r} cannot take {value!r} as {name}, which it declares as "
+                f"{describe_type(kind.kind)}; the value is from {origin}: {fault}{_hint_at_text(value)}"
+            ) from fault
+
+
+def _at_path(parameters: Mapping[str, Any], path: str) -> Any:
+    """Return the parameter of this name, else what stands there in parameters that have parameters of their own."""
+    value: Any = parameters
+    steps = [path] if path in parameters else path.split(".")
+    for step in steps:
+        if not isinstance(value, Mapping) or step not in value:
+            raise SweepError(
+                f"inputs_from= of run_sweep names the parameter {path!r}, which the sweep does not have; its "
+                f"parameters are {', '.join(parameters) or 'none'}"
             )
-
-
-def build_inputs(task: Any, parameters: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of the task for a trial: its parameters by name, and what is the same for all trials.
-
-    A whole number is an input of type float as it is one for Python; W&B writes 1 for 1.0.
-
-    Args:
-        task: The task of Flyte.
-        parameters: What W&B's controller chose.
-        fixed: Inputs that are no parameters.
-
-    Raises:
-        SweepError: See `check_inputs`.
-    """
-    check_inputs(task, parameters, fixed)
-    wanted = task.native_interface.inputs
-    return {name: _as_type(wanted[name][0], plain_copy(value)) for name, value in parameters.items()} | dict(fixed)
-
-
-def _as_type(kind: Any, value: Any) -> Any:
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind is int and type(value) is float and value.is_integer():
-        return int(value)
+        value = value[step]
     return value
+
+
+def _top_level_name(parameters: Mapping[str, Any], path: str) -> str:
+    return path if path in parameters else path.split(".")[0]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if not isinstance(value, Mapping):
+        yield value
+        return
+    for item in value.values():
+        yield from _leaves(item)
+
+
+def _hint_at_text(value: Any) -> str:
+    """Name the trap of YAML that most often makes a number a text."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return f"; it is a text, as 1e-3 is for YAML, which wants 1.0e-3: write {number!r}"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from flyte_wandb import SettingError, SweepError, Trial, WandbSweep, run_sweep, wandb_config, wandb_init, wandb_sweep
 from flyte_wandb.plans._inherited import SweepRef, read_sweep, write_sweep, write_trial
-from flyte_wandb.sweeps._trial_inputs import build_inputs
+from flyte_wandb.sweeps._trial_inputs import TrialInputs
 from flyte_wandb.tasks._wrapper import is_tracked
 from tests.links.rendering import wire_links
 
@@ -151,15 +151,18 @@ def test_what_is_no_task_of_one_process_is_refused() -> None:
 
 
 def test_inputs_of_a_trial_are_of_the_types_that_the_task_wants() -> None:
-    found = build_inputs(train, {"lr": 1, "batch": 32.0}, {})
-    assert found == {"lr": 1.0, "batch": 32}
-    assert [type(value) for value in found.values()] == [float, int]
-    assert build_inputs(train, {"lr": 0.5, "batch": 2.5}, {"depth": 1}) == {"lr": 0.5, "batch": 2.5, "depth": 1}
+    inputs = TrialInputs(task=train, fixed={}).build({"lr": 1, "batch": 32.0})
+    assert inputs == {"lr": 1.0, "batch": 32}
+    assert [type(value) for value in inputs.values()] == [float, int]
+    with pytest.raises(
+        SweepError, match=r"cannot take 2\.5 as batch, which it declares as int; the value is from the p"
+    ):
+        TrialInputs(task=train, fixed={"depth": 1}).build({"lr": 0.5, "batch": 2.5})
 
 
 @given(st.floats(allow_nan=False), st.integers(-(2**53), 2**53))
 def test_a_number_keeps_its_value(lr: float, batch: int) -> None:
-    assert build_inputs(train, {"lr": lr, "batch": float(batch)}, {}) == {"lr": lr, "batch": batch}
+    assert TrialInputs(task=train, fixed={}).build({"lr": lr, "batch": float(batch)}) == {"lr": lr, "batch": batch}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,7 @@ def test_parameters_that_do_not_fit_the_task_are_an_error(
     parameters: dict[str, Any], fixed: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(SweepError) as error:
-        build_inputs(train, parameters, fixed)
+        TrialInputs(task=train, fixed=fixed).build(parameters)
     assert str(error.value).startswith(f"the task 'decorated_sweeps.train' {fault}")
     assert str(error.value).endswith("the task takes lr, batch, depth")
 
