@@ -20,8 +20,7 @@ async def train(lr: float, epochs: int) -> float:
 @env.task
 async def search() -> float:
     trials = await run_sweep(train, max_parallel=4)
-    best = min((trial for trial in trials if trial.state == "finished"), key=lambda trial: trial.result)
-    return float(best.parameters["lr"])
+    return float(trials.best().parameters["lr"])
 
 
 if __name__ == "__main__":

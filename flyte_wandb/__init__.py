@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         SweepError,
         UnansweredError,
     )
-    from ._outcomes import SyncOutcome, TrialOutcome
+    from ._outcomes import SyncOutcome, TrialError, TrialOutcome, TrialOutcomes
     from .links._link import Wandb, WandbSweep
     from .plans._plan import plan
     from .plugins._loading import use_plugin
@@ -102,7 +102,9 @@ __all__ = [
     "SyncOutcome",
     "Topology",
     "Trial",
+    "TrialError",
     "TrialOutcome",
+    "TrialOutcomes",
     "UnansweredError",
     "Wandb",
     "WandbConfig",
@@ -148,7 +150,9 @@ _HOMES = {
     "SweepError": "flyte_wandb._errors",
     "UnansweredError": "flyte_wandb._errors",
     "SyncOutcome": "flyte_wandb._outcomes",
+    "TrialError": "flyte_wandb._outcomes",
     "TrialOutcome": "flyte_wandb._outcomes",
+    "TrialOutcomes": "flyte_wandb._outcomes",
     "Wandb": "flyte_wandb.links._link",
     "WandbSweep": "flyte_wandb.links._link",
     "plan": "flyte_wandb.plans._plan",

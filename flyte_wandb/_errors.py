@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._outcomes import TrialOutcome
+    from ._outcomes import TrialOutcomes
 
 
 class FlyteWandbError(Exception):
@@ -69,7 +69,7 @@ class SweepError(FlyteWandbError):
         trials: What became of the trials that `run_sweep` had done by then.
     """
 
-    trials: tuple[TrialOutcome, ...] = ()
+    trials: TrialOutcomes | tuple[()] = ()
 
 
 class DownloadError(FlyteWandbError):

@@ -2,37 +2,200 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import json
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 TrialState = Literal["finished", "failed", "stopped"]
 """What became of a trial: it returned, it raised, or W&B's controller ended it early."""
+
+
+_NONE: Final = type(None)
+"""Makes None. A plain default is written with the type of its field, which has no form in JSON (mashumaro 3.23)."""
+
+
+class TrialError(Exception):
+    """What a trial raised, in words, where the exception itself cannot go: from another process, or out of a task.
+
+    Its text is the type and the message: ``ValueError: diverged``.
+    """
+
+
+def _json_copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json_copy(item) for name, item in value.items()}
+    return [_json_copy(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _write_result(result: Any) -> str:
+    """Return a result as JSON; what JSON cannot say as the text that Python prints."""
+    try:
+        return json.dumps(result, default=repr)
+    except (TypeError, ValueError):  # keys that are no texts, or what holds itself
+        return json.dumps(repr(result))
+
+
+def _write_error(error: BaseException | None) -> str:
+    if error is None or isinstance(error, TrialError):
+        return str(error or "")
+    return f"{type(error).__name__}: {error}"
+
+
+# A type and not its name, and no union: of those mashumaro 3.23 looks for the schema without end.
+_write_result.__annotations__["return"] = _write_error.__annotations__["return"] = str
+
+
+def _read_error(text: str) -> TrialError | None:
+    return TrialError(text) if text else None
+
+
+def _portable_error(error: BaseException | None) -> BaseException | None:
+    """Return an error that another process can load: Flyte's own cannot be pickled and loaded (flyte 2.12.1)."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return _read_error(_write_error(error))
+    return error
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOutcome:
     """What became of one trial of `run_sweep`.
 
+    It can be pickled and copied, and a task of Flyte can return it. What such a task returns has `error` as a
+    `TrialError`, and a `result` that JSON cannot say as the text that Python prints.
+
     Attributes:
         number: Its place in the order in which W&B's controller gave trials out, from 0.
         run_id: Id of its W&B run.
-        parameters: What the controller chose.
+        parameters: What the controller chose, as JSON has it: dicts and lists.
         state: What became of it.
         result: What the task returned; None unless it finished.
         error: What the task raised, or None.
         summary: The summary of its run, without W&B's own keys; empty where it could not be read.
         url: Page of its run.
+
+    >>> import json
+    >>> json.dumps(TrialOutcome(number=0, run_id="t1", parameters={"layers": (64, 64)}, state="finished").parameters)
+    '{"layers": [64, 64]}'
     """
 
     number: int
     run_id: str
     parameters: Mapping[str, Any]
     state: TrialState
-    result: Any = None
-    error: BaseException | None = None
+    # `serialize` and `deserialize` are read by mashumaro, with which Flyte writes what a task returns.
+    result: Any = field(default_factory=_NONE, metadata={"serialize": _write_result, "deserialize": json.loads})
+    error: BaseException | None = field(
+        default_factory=_NONE, metadata={"serialize": _write_error, "deserialize": _read_error}
+    )
     summary: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("parameters", "summary"):
+            object.__setattr__(self, name, _json_copy(getattr(self, name)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return values | {"error": _portable_error(self.error)}
+
+
+def _metric_value(summary: Mapping[str, Any], name: str, goal: str) -> float | None:
+    """Return the number of a metric, or None. `run.define_metric` may have its minimum or maximum in the summary."""
+    value: Any = summary.get(name)
+    if value is None and "." in name:
+        first, rest = name.split(".", 1)
+        inner = summary.get(first)
+        return _metric_value(inner, rest, goal) if isinstance(inner, Mapping) else None
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in (goal[:3], "best", "last", "mean") if key in value), None)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
+
+
+def _row(trial: TrialOutcome) -> dict[str, Any]:
+    columns = {f"parameters.{name}": value for name, value in trial.parameters.items()}
+    columns |= {f"summary.{name}": value for name, value in trial.summary.items()}
+    ends = {"result": trial.result, "error": _write_error(trial.error) or None, "url": trial.url}
+    return {"number": trial.number, "run_id": trial.run_id, "state": trial.state, **columns, **ends}
+
+
+class TrialOutcomes(tuple[TrialOutcome, ...]):
+    """The trials of a sweep, in the order in which W&B gave them out.
+
+    A tuple. A task that is to return it says ``-> list[TrialOutcome]`` and returns ``list(trials)``.
+
+    Attributes:
+        metric: Name of the metric that the sweep is after, or None.
+        goal: "minimize" or "maximize".
+
+    >>> one, two = (
+    ...     TrialOutcome(number=i, run_id=f"t{i}", parameters={}, state="finished", summary={"loss": loss})
+    ...     for i, loss in enumerate((0.5, 0.25))
+    ... )
+    >>> TrialOutcomes([one, two], metric="loss").best().run_id
+    't1'
+    """
+
+    metric: str | None
+    goal: str
+
+    def __new__(
+        cls, trials: Iterable[TrialOutcome] = (), metric: str | None = None, goal: str = "minimize"
+    ) -> TrialOutcomes:
+        outcomes = super().__new__(cls, trials)
+        outcomes.metric, outcomes.goal = metric, goal
+        return outcomes
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self), self.metric, self.goal
+
+    def best(self, metric: str | None = None, goal: str | None = None) -> TrialOutcome:
+        """Return the finished trial whose summary has the best value of a metric.
+
+        Args:
+            metric: Name of the metric; with points where it stands deeper. The sweep's own where not given.
+            goal: "minimize" or "maximize"; that of the sweep where not given, which is "minimize" unless it says so.
+
+        Raises:
+            LookupError: The sweep names no metric, or no finished trial has a number for it.
+            ValueError: There is no such goal.
+        """
+        name, goal = metric or self.metric, goal or self.goal
+        if goal not in ("minimize", "maximize"):
+            raise ValueError(f"best(goal={goal!r}): expected 'minimize' or 'maximize'")
+        if name is None:
+            raise LookupError("the sweep names no metric; name one: best('loss')")
+        finished = [trial for trial in self if trial.state == "finished"]
+        valued = ((_metric_value(trial.summary, name, goal), trial) for trial in finished)
+        ranked = [(value, trial) for value, trial in valued if value is not None]
+        if not ranked:
+            names = sorted({entry for trial in finished for entry in trial.summary})
+            raise LookupError(
+                f"none of {len(finished)} finished trials has a number for {name!r} in its summary; their summaries "
+                f"have {', '.join(names) or 'nothing'}"
+            )
+        choose = min if goal == "minimize" else max
+        return choose(ranked, key=lambda entry: entry[0])[1]
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each trial, with a column for each parameter and each entry of the summary.
+
+        >>> TrialOutcomes([TrialOutcome(number=0, run_id="t", parameters={"lr": 1}, state="finished")]).to_rows()[0]
+        {'number': 0, 'run_id': 't', 'state': 'finished', 'parameters.lr': 1, 'result': None, 'error': None, 'url': ''}
+        """
+        return [_row(trial) for trial in self]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return `to_rows` as a table of pandas, which has to be installed."""
+        import pandas
+
+        return pandas.DataFrame(self.to_rows())
 
 
 def exit_code(error: BaseException | None) -> int:

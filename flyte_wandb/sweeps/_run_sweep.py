@@ -14,7 +14,7 @@ from flyte_wandb_hookspecs import Trial, frozen_copy
 
 from .._action import current_attempt
 from .._errors import RunStoppedError, SettingError, SweepError
-from .._outcomes import TrialOutcome, TrialState
+from .._outcomes import TrialOutcome, TrialOutcomes, TrialState
 from ..plans._inherited import write_sweep, write_trial
 from ..plans._spec import Spec
 from ..tasks import _flyte_task as _templates
@@ -44,7 +44,7 @@ async def run_sweep(
     inputs_from: InputsFrom | None = None,
     on_trial: Callable[[TrialOutcome], None] | None = None,
     heartbeat: float = 5.0,
-) -> tuple[TrialOutcome, ...]:
+) -> TrialOutcomes:
     """Run the trials of a sweep as actions of Flyte, each with its own container, nodes and retries.
 
     W&B's controller chooses the parameters; each trial is one action of `task`, which gets them as inputs of the same
@@ -64,7 +64,7 @@ async def run_sweep(
         heartbeat: Seconds between two questions to W&B about each trial.
 
     Returns:
-        The trials in the order in which they were given out.
+        The trials in the order in which they were given out; ``best()`` is the best one by the sweep's metric.
 
     Raises:
         SettingError: An argument cannot be used.
@@ -76,11 +76,11 @@ async def run_sweep(
         @env.task
         async def search() -> float:
             trials = await run_sweep(train, count=50, max_parallel=8)
-            return min(trial.summary["loss"] for trial in trials if trial.state == "finished")
+            return trials.best().summary["loss"]
     """
     _check_arguments(task, count, max_parallel)
     trial_inputs = TrialInputs(task=task, fixed=inputs or {}, source=inputs_from)
-    controller = await _run_off_loop(_open_controller, trial_inputs, count)
+    controller, search = await _run_off_loop(_open_controller, trial_inputs, count)
     sweep = controller.sweep
     with flyte.custom_context(**write_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
         work = _TrialRunner(
@@ -89,6 +89,7 @@ async def run_sweep(
             left=count,
             heartbeat=heartbeat,
             controller=controller,
+            search=search,
             group=_action_group(sweep.sweep_id),
             listeners=[progress.add_outcome, *([on_trial] if on_trial else [])],
         )
@@ -106,14 +107,14 @@ def _check_arguments(task: Any, count: int | None, max_parallel: int) -> None:
         )
 
 
-def _open_controller(inputs: TrialInputs, count: int | None) -> Controller:
-    """Return the controller of this task's sweep, whose trials the task can be. Blocks."""
+def _open_controller(inputs: TrialInputs, count: int | None) -> tuple[Controller, Mapping[str, Any]]:
+    """Return the controller of this task's sweep, whose trials the task can be, and its configuration. Blocks."""
     controller = connect_controller(current_sweep(Spec(task_name="run_sweep")))
     config = controller.read_config()
     inputs.check_search(config.get("parameters") or {})
     if count is None:
         check_end(controller.sweep.sweep_id, config)
-    return controller
+    return controller, config
 
 
 def _action_group(sweep_id: str) -> str:
@@ -135,12 +136,13 @@ class _TrialRunner:
     left: int | None
     heartbeat: float
     controller: Controller
+    search: Mapping[str, Any]
     group: str
     listeners: list[Callable[[TrialOutcome], None]]
     started: int = 0
     outcomes: list[TrialOutcome] = field(default_factory=list)
 
-    async def run_agents(self, agents: int) -> tuple[TrialOutcome, ...]:
+    async def run_agents(self, agents: int) -> TrialOutcomes:
         slots = [asyncio.create_task(self._run_agent(number)) for number in range(min(agents, self.left or agents))]
         try:
             await asyncio.gather(*slots)
@@ -153,8 +155,10 @@ class _TrialRunner:
             await asyncio.gather(*slots, return_exceptions=True)
         return self._ordered_outcomes()
 
-    def _ordered_outcomes(self) -> tuple[TrialOutcome, ...]:
-        return tuple(sorted(self.outcomes, key=lambda outcome: outcome.number))
+    def _ordered_outcomes(self) -> TrialOutcomes:
+        metric = self.search.get("metric") or {}
+        ordered = sorted(self.outcomes, key=lambda outcome: outcome.number)
+        return TrialOutcomes(ordered, metric.get("name"), metric.get("goal") or "minimize")
 
     async def _run_agent(self, number: int) -> None:
         """Be one agent: do one trial after the other."""
