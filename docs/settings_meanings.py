@@ -45,7 +45,7 @@ MEANINGS: Final = {
     "[Reliability](reliability.md#retries-and-restarts).",
     "checkpoint_step": "The last W&B step, 0 or more, that a [checkpoint](reliability.md#from-a-checkpoint) holds, or "
     "a function that finds it. In the context it is a number only.",
-    "sigterm_grace": "Seconds that the function has to end after SIGTERM, 0 to 3600; W&B gets up to 10 more then. See "
+    "sigterm_grace": "Seconds that the function has to end after SIGTERM, 0 to 3600; W&B gets up to 13 more then. See "
     "[Reliability](reliability.md#signals).",
     "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
     "allow_val_change": "Whether a key of the configuration may be set to another value. Not set: in another attempt, "

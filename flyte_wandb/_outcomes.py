@@ -227,6 +227,9 @@ class SyncOutcome:
         rows: Rows of history that the server has of it, or None where nothing was uploaded.
         torn: Whether the process that wrote it was killed: what is before the tear is uploaded, and W&B shows the run
             as failed.
+        damaged_at: Where its log is damaged, in bytes; the first hundred places. What is behind them is uploaded, and
+            the folder is not noted as done.
+        missing_rows: How many rows may be missing there.
         url: The run's page, or None where nothing was uploaded.
         left_out: What of it was not uploaded, in words: records of its log that name a file which is not in its own
             folder, such as an artifact, and files that lead out of it.
@@ -242,6 +245,8 @@ class SyncOutcome:
     target: str | None = None
     rows: int | None = None
     torn: bool = False
+    damaged_at: tuple[int, ...] = ()
+    missing_rows: int = 0
     url: str | None = None
     left_out: tuple[str, ...] = ()
     reason: str | None = None

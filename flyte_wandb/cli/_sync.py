@@ -35,7 +35,7 @@ def _outcome_text(outcome: SyncOutcome) -> str:
     if outcome.status == "synced":
         rows = f"{outcome.rows:,} row{'' if outcome.rows == 1 else 's'}"
         left_out = f"; left out: {listed(outcome.left_out)}" if outcome.left_out else ""
-        return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}{left_out}"
+        return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}{_damage_text(outcome)}{left_out}"
     if outcome.status == "skipped":
         return "there already"
     return (
@@ -43,6 +43,14 @@ def _outcome_text(outcome: SyncOutcome) -> str:
         if outcome.status == "found"
         else f"{outcome.reason}"
     )
+
+
+def _damage_text(outcome: SyncOutcome) -> str:
+    if not outcome.damaged_at:
+        return ""
+    places = listed([f"byte {offset:,}" for offset in outcome.damaged_at])
+    rows = "row is" if outcome.missing_rows == 1 else "rows are"
+    return f"; its log is damaged at {places}, where up to {outcome.missing_rows:,} {rows} missing"
 
 
 def _count_outcomes(outcomes: tuple[SyncOutcome, ...]) -> str:

@@ -19,11 +19,15 @@ from ._termination import PREEMPTED, Interruption
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 FINISH_SECONDS: Final = 8.0
-"""What W&B gets to take the rows of a run, once its function is over. With the default grace of ten, and the two
-seconds below, it leaves a third of Kubernetes' 30."""
+"""What W&B gets to take the rows of a run, once its function is over. With the default grace of ten, and the five
+seconds below, it leaves seven of Kubernetes' 30."""
 
-_LEAVE_SECONDS: Final = 2.0
-"""How long a run that W&B was not let finish may take to be let go of."""
+KEEP_SECONDS: Final = 2.0
+"""How long keeping what W&B did not take in Flyte's storage may hold up a result that is there."""
+
+_LEAVE_SECONDS: Final = 5.0
+"""How long a run that W&B was not let finish may take to be let go of: its log gets two seconds to reach the disk, and
+its copy to the storage `KEEP_SECONDS`."""
 
 
 def _nothing() -> None: ...

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from flyte_wandb_hookspecs import Request
 
@@ -18,10 +23,14 @@ from ..runs._flyte_identity import IDENTITY_KEY, build_identity
 from ..runs._opening import build_opening, opens_own_run, writer_label
 from ..runs._registry import OPEN_RUNS, Lease
 from ..runs._run_hooks import NOTHING_ADDED, Contribution, collect_contributions, notify_observers
+from ..runs._sigterm import KEEP_SECONDS
 from ..runs._termination import PREEMPTED
 from ..wandb_client._configuration import effective_mode
+from ..wandb_client._delivery import Shortfall, find_shortfall
 from ..wandb_client._opening import Mode, Opening
 from ..wandb_client._run import mark_preempting, note_failure
+
+_LOG: Final = logging.getLogger("flyte_wandb")
 
 
 def open_run_for(planned: TrackedCall) -> TrackedCall:
@@ -123,21 +132,47 @@ def _finish_run(tracked: TrackedCall, lease: Lease, error: BaseException | None)
     if code and not tracked.plan.role.owns:
         note_failure(lease.run, writer_label(tracked.request), error)
     finished = OPEN_RUNS.release(lease, code)
-    kept = None if finished is None else _keep_offline(tracked, lease, finished)
+    kept = None if finished is None else _keep_what_wandb_lacks(tracked, lease, finished)
     about = {"request": tracked.request, "plan": tracked.plan, "run": lease.run}
     notify_observers(get_manager(), "run_finished", **about, error=error)
     return RunEnd(exit_code=finished, kept=kept)
 
 
-def _keep_offline(tracked: TrackedCall, lease: Lease, code: int) -> str | None:
-    """Keep an offline run where it outlives the pod, and return where. Never raises."""
-    action, request = tracked.action, tracked.request
-    if action is None or action.local or not lease.run.offline:
+def _keep_what_wandb_lacks(tracked: TrackedCall, lease: Lease, code: int) -> str | None:
+    """Keep a run that W&B has not, or not all of, where it outlives the pod, and return where. Never raises."""
+    action, request, run = tracked.action, tracked.request, lease.run
+    shortfall = _find_shortfall(lease)
+    on_own_disk = action is None or action.local
+    if run.disabled or not (shortfall or (run.offline and not on_own_disk)):
         return None
-    from ..results.offline._keep import keep_offline_run
+    from ..results.offline._keep import keep_offline_run, mark_shortfall
 
+    host = run_place(request, tracked.plan).host
+    if action is None or action.local:
+        if shortfall:
+            mark_shortfall(run, shortfall, exit_code=code, host=host)
+        return None
     rank = request.topology.rank if request.topology.distributed else None
-    return keep_offline_run(action, lease.run, rank=rank, exit_code=code, host=run_place(request, tracked.plan).host)
+    keep = partial(keep_offline_run, action, run, rank=rank, exit_code=code, host=host, shortfall=shortfall)
+    return _call_within(KEEP_SECONDS, keep) if shortfall and tracked.interruption.preempted else keep()
+
+
+def _find_shortfall(lease: Lease) -> Shortfall | None:
+    try:
+        return find_shortfall(lease.run)
+    except Exception:
+        _LOG.exception("nobody can say whether W&B has all rows of the run %s", lease.run_id)
+        return None
+
+
+def _call_within(seconds: float, call: Callable[[], str | None]) -> str | None:
+    """Return what a call returns, or None where it takes longer. It then goes on for as long as the process does."""
+    results: list[str | None] = []
+    context = copy_context()  # with Flyte's, which knows the storage
+    thread = threading.Thread(target=lambda: results.append(context.run(call)), name="flyte-wandb-keeping", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return results[0] if results else None
 
 
 def _log_differences(planned: TrackedCall, wanted: Opening) -> None:

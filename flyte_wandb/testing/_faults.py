@@ -22,6 +22,7 @@ class Fault:
         where: A name of the requests that it hits.
         status: HTTP status of the answer.
         retry_after: Seconds that the answer asks the client to wait, or None.
+        body: The answer's text, in place of an error of W&B's API; None for such an error.
         drop: Whether the connection ends instead.
         times: How many requests it still hits; None for no end.
     """
@@ -29,6 +30,7 @@ class Fault:
     where: str
     status: int | None
     retry_after: float | None
+    body: str | None
     drop: bool
     times: int | None
 

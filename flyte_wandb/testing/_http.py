@@ -28,6 +28,7 @@ KEY: Final = hashlib.sha1(b"the W&B double of flyte-wandb", usedforsecurity=Fals
 
 _LOOPBACK: Final = "127.0.0.1"
 _BINARY: Final = "application/octet-stream"
+_HTML: Final = "text/html; charset=utf-8"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _GRACE: Final = 5.0
 """Seconds that a client has to take its last answer when the server stops."""
@@ -211,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         store = self.server.store
         html = _pages.page(store.records(), store.sweep_records(), store.artifact_records(), parts)
         status, text = (404, _pages.not_found(self.path)) if html is None else (200, html)
-        self._send(status, "text/html; charset=utf-8", text.encode())
+        self._send(status, _HTML, text.encode())
 
     def _disturbed(self, *names: str, content: bytes = b"") -> bool:
         """Count a request by its names, and tell whether a fault has answered it.
@@ -234,6 +235,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_fault(self, fault: Fault) -> None:
         status = fault.status or 500
         wait = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+        if fault.body is not None:
+            self._send(status, _HTML, fault.body.encode(), wait)
+            return
         self._send_json(_graphql.error(f"the test asked for the status {status}"), status, wait)
 
     def _parts(self) -> list[str]:

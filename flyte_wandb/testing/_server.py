@@ -274,6 +274,7 @@ class WandbServer:
         status: int | None = None,
         times: int | None = 1,
         retry_after: float | None = None,
+        body: str | None = None,
         drop: bool = False,
     ) -> None:
         """Answer requests with an error, or not at all. A request that is hit changes nothing.
@@ -294,6 +295,8 @@ class WandbServer:
             status: HTTP status of the answer, such as 429 or 503; None with `drop`.
             times: How many requests are hit; None until `heal`.
             retry_after: Seconds for the answer's header ``Retry-After``.
+            body: Text of the answer, sent as HTML, such as the login page of a proxy that answers 200; None for an
+                error as W&B's API gives it.
             drop: End the connection without an answer; for ``download`` after half of the content.
 
         Raises:
@@ -309,7 +312,7 @@ class WandbServer:
                 f"the fault at {where!r} has status={status!r} and drop={drop!r}: give exactly one of them"
             )
         with self._store.disturbing() as faults:
-            faults.add(Fault(where=where, status=status, retry_after=retry_after, drop=drop, times=times))
+            faults.add(Fault(where=where, status=status, retry_after=retry_after, body=body, drop=drop, times=times))
 
     def slow(self, where: str, seconds: float) -> None:
         """Let requests wait before they are answered, until `heal` or the end of the server.

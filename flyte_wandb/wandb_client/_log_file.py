@@ -2,7 +2,7 @@
 
 A log is a header of 7 bytes and blocks of 32 KiB, as LevelDB has them: each holds chunks of
 ``[crc32 u32][length u16][kind u8][payload]``, and one or more payloads are a record. A killed process leaves a torn
-end.
+end; a failing disk leaves damage, behind which reading goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ BLOCK: Final = 32 * 1024
 _CHUNK: Final = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(1, 5)
 
+_MOST_DAMAGES: Final = 100
+"""Damages whose place is kept: whoever writes a log that is nothing else fills no memory with them."""
+
+_MOST_MISSING: Final = 10**9
+"""Records that one damage can be said to have taken: their numbers come from the log, too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRun:
@@ -34,6 +40,8 @@ class LoggedRun:
         rows: Rows of history.
         exit_code: With what the run was finished, or None where the log ends before that.
         intact: Whether the log ends with a whole record.
+        damaged_at: Where it is damaged before its end, in bytes; the first hundred places.
+        missing_rows: How many rows may be missing there.
     """
 
     run_id: str = ""
@@ -43,6 +51,8 @@ class LoggedRun:
     rows: int = 0
     exit_code: int | None = None
     intact: bool = True
+    damaged_at: tuple[int, ...] = ()
+    missing_rows: int = 0
 
     @property
     def torn(self) -> bool:
@@ -51,7 +61,7 @@ class LoggedRun:
 
 
 def read_log(path: Path) -> LoggedRun:
-    """Read a log, up to its tear where it has one.
+    """Read a log, up to its tear where it has one. What is damaged before that is passed over.
 
     Args:
         path: A file ``run-ID.wandb``.
@@ -68,7 +78,13 @@ def read_log(path: Path) -> LoggedRun:
             run = run or (record.run if kind == "run" else None)
             rows += kind == "history"
             exit_code = record.exit.exit_code if kind == "exit" else exit_code
-    end: Any = {"rows": rows, "exit_code": exit_code, "intact": records.intact}
+    end: Any = {
+        "rows": rows,
+        "exit_code": exit_code,
+        "intact": records.intact,
+        "damaged_at": tuple(records.damaged_at[: None if records.intact else -1]),
+        "missing_rows": records.missing_rows,
+    }
     if run is None:
         return LoggedRun(**end)
     place: Any = {"project": run.project or None, "entity": run.entity or None}
@@ -88,7 +104,7 @@ def protocol() -> Any:
 
 
 class LogRecords:
-    """The records of a log, or those that begin in a stretch of it.
+    """The records of a log, or those that begin in a stretch of it. What is damaged is passed over.
 
     Args:
         file: The log.
@@ -96,52 +112,100 @@ class LogRecords:
         end: Where it ends; None for the end of the log.
 
     Attributes:
-        intact: Whether no torn one has been met.
+        intact: Whether it ends with a whole record, as far as it was read.
+        damaged_at: Offsets in bytes of what could not be read; the first hundred. With a torn end the last one is that.
     """
 
     def __init__(self, file: IO[bytes], *, start: int = 0, end: int | None = None) -> None:
         self._file = file
         self._start, self._end = start, end
+        self._number, self._step = 0, -1
+        self._missing_rows = self._missing_records = 0
+        self.intact = True
+        self.damaged_at: list[int] = []
         file.seek(start)
-        self.intact = start > 0 or file.read(len(_HEADER)) == _HEADER
+        if not start and file.read(len(_HEADER)) != _HEADER:
+            self._note_damage(0)
+
+    @property
+    def missing_rows(self) -> int:
+        """How many rows may be missing before the record that was read last."""
+        return self._missing_rows + self._missing_records
 
     def __iter__(self) -> Iterator[Any]:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
         message = protocol().Record
-        try:
-            for payload in self._read_payloads():
-                yield message.FromString(payload)
-        except DecodeError:
-            self.intact = False
+        for offset, payload in self._read_payloads():
+            try:
+                record = message.FromString(payload)
+            except DecodeError:
+                self._note_damage(offset)
+                continue
+            self._count(record)
+            yield record
 
-    def _read_payloads(self) -> Iterator[bytes]:
+    def _count(self, record: Any) -> None:
+        """Count what is missing before a record: W&B's client numbers records from 1 on, and rows by their steps."""
+        if not self.intact:
+            self.intact = True
+            self._missing_records += min(max(0, record.num - self._number - 1), _MOST_MISSING)
+        self._number = record.num
+        if record.WhichOneof("record_type") == "history":
+            steps = record.history.step.num - self._step - 1
+            # A run that several processes write to has no steps, so the records are all that is known.
+            self._missing_rows += min(self._missing_records, steps) if steps >= 0 else self._missing_records
+            self._missing_records, self._step = 0, record.history.step.num
+
+    def _note_damage(self, offset: int) -> None:
+        if self.intact and len(self.damaged_at) < _MOST_DAMAGES:
+            self.damaged_at.append(offset)
+        self.intact = False
+
+    def _read_payloads(self) -> Iterator[tuple[int, bytes]]:
+        """Yield each record's offset and bytes."""
+        begins: int | None = None
         parts: list[bytes] = []
-        while self.intact and (parts or not self._passed) and (chunk := self._read_chunk()):
-            kind, payload = chunk
-            if self._start and not parts and kind in (_MIDDLE, _LAST):
-                continue  # the rest of a record that begins before the stretch
-            parts = [*parts, payload] if kind in (_MIDDLE, _LAST) else [payload]
-            if kind in (_WHOLE, _LAST):
-                yield b"".join(parts)
-                parts = []
-        self.intact = self.intact and not parts
+        while begins is not None or not self._passed:
+            self._file.seek(_count_padding(self._file.tell()), 1)
+            offset = self._file.tell()
+            header = self._file.read(_CHUNK.size)
+            if len(header) < _CHUNK.size:
+                if header or begins is not None:
+                    self._note_damage(offset if begins is None else begins)
+                return
+            kind, payload = self._read_chunk(offset, header)
+            if begins is not None and kind not in (_MIDDLE, _LAST):
+                self._note_damage(begins)
+                begins = None
+            if kind is None:
+                self._note_damage(offset)
+            elif kind in (_WHOLE, _FIRST):
+                begins, parts = offset, [payload]
+            elif begins is not None:
+                parts.append(payload)
+            # else the rest of a record whose start was damaged, or lies before the stretch
+            if begins is not None and kind in (_WHOLE, _LAST):
+                yield begins, b"".join(parts)
+                begins = None
 
     @property
     def _passed(self) -> bool:
         return self._end is not None and self._file.tell() >= self._end
 
-    def _read_chunk(self) -> tuple[int, bytes] | None:
-        """Return kind and payload of the next chunk, or None at the end."""
-        self._file.seek(_count_padding(self._file.tell()), 1)
-        header = self._file.read(_CHUNK.size)
-        if len(header) < _CHUNK.size:
-            self.intact = not header
-            return None
+    def _read_chunk(self, offset: int, header: bytes) -> tuple[int | None, bytes]:
+        """Return kind and payload of a chunk, None being the kind of a damaged one.
+
+        Behind a damaged chunk reading goes on where it says that it ends, or else with the next block, as LevelDB does.
+        """
         crc, length, kind = _CHUNK.unpack(header)
+        next_block = (offset // BLOCK + 1) * BLOCK
+        if offset + _CHUNK.size + length > next_block:
+            self._file.seek(next_block)
+            return None, b""
         payload = self._file.read(length)
-        self.intact = len(payload) == length and crc == _checksum(kind, payload)
-        return (kind, payload) if self.intact else None
+        whole = len(payload) == length and crc == _checksum(kind, payload) and kind in (_WHOLE, _FIRST, _MIDDLE, _LAST)
+        return (kind, payload) if whole else (None, b"")
 
 
 def write_log(file: IO[bytes], payloads: Iterable[bytes]) -> None:

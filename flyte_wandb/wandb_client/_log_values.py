@@ -60,13 +60,17 @@ def choose_stretches(size: int, *, most: int) -> list[tuple[int, int]]:
     return [(start, min(start + _STRETCH, size)) for start in starts]
 
 
-def wait_for_end(path: Path) -> bool:
+def wait_for_end(path: Path, *, seconds: float = _PATIENCE) -> bool:
     """Wait until the end of a run that was finished is in its log: W&B finishes a run before that.
 
+    Args:
+        path: A file ``run-ID.wandb``.
+        seconds: How long at most: the end never comes where W&B's service has died.
+
     Returns:
-        Whether it is there. It never comes where W&B's service has died, so the wait is bounded by some seconds.
+        Whether it is there.
     """
-    ends = time.monotonic() + _PATIENCE
+    ends = time.monotonic() + seconds
     while not _has_end(path):
         if time.monotonic() > ends:
             return False

@@ -7,13 +7,16 @@ W&B's service does what the records of a log say, with the rights of whoever upl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 from .._logging import quoted
 from .._place import Place
+from ._delivery import Stretch
 from ._log_file import LogRecords, can_append, protocol, write_log
 
 _VALUES: Final = frozenset(
@@ -51,6 +54,7 @@ class LogRebuilder:
         place: Where it goes, whatever the log says.
         resumes: Whether it is to go on with what the server has of it, rather than start over.
         files: Names of the files in the run's own folder.
+        delivered: Rows that the server has already, which are left out so that they are not there twice.
 
     Attributes:
         left_out: What was not written, each once, in words.
@@ -60,10 +64,13 @@ class LogRebuilder:
     place: Place
     resumes: bool
     files: Collection[str]
+    delivered: Sequence[Stretch] = ()
     left_out: dict[str, None] = field(default_factory=dict)
 
     def rebuild(self, source: Path, target: Path) -> None:
         """Write the harmless records of a log into a new one, up to the tear of the log or the end of its run.
+
+        What is damaged before that is passed over.
 
         Args:
             source: The log.
@@ -76,9 +83,13 @@ class LogRebuilder:
             write_log(file, self._harmless(LogRecords(log)))
 
     def _harmless(self, records: LogRecords) -> Iterator[bytes]:
-        ended = False
+        ended, rows = False, 0
         for record in records:
             kind = record.WhichOneof("record_type")
+            rows += kind == "history"
+            # Rows that a damage has taken count: they were delivered, too, or are gone.
+            if kind == "history" and self._is_delivered(rows - 1 + records.missing_rows):
+                continue
             if ended and kind not in ("final", "footer"):
                 self._leave_out("what follows the end of the run")
             elif (content := self._harmless_content(kind, record)) is not None:
@@ -87,6 +98,10 @@ class LogRebuilder:
                 clean.DiscardUnknownFields()
                 yield clean.SerializeToString()
             ended = ended or kind == "exit"
+
+    def _is_delivered(self, row: int) -> bool:
+        number = bisect_right(self.delivered, row, key=itemgetter(0)) - 1
+        return number >= 0 and row < sum(self.delivered[number])
 
     def _harmless_content(self, kind: str | None, record: Any) -> Any:
         """Return what may be uploaded of a record, or None."""

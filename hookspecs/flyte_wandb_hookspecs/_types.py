@@ -258,7 +258,7 @@ class Settings:
         on_retry: Whether another attempt of an action goes on with the run (``resume``) or has a ``new`` one.
         checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
             after it. Or a function that finds it and returns None where there is none; None leaves the run at its end.
-        sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B gets up to 10 more then.
+        sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B gets up to 13 more then.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope

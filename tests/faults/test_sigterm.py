@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from flyte_wandb.testing import Container, WandbServer
+from tests.cli.running import run as run_command
 from tests.faults import sigterm_tasks, tasks
 from tests.faults.acting import run_outcome, start
 from tests.faults.sigterm_tasks import READY
@@ -164,7 +165,7 @@ def test_sigterm_ends_elastic_ranks_in_native_code(server: WandbServer, tmp_path
 
 
 def test_sigterm_after_the_function_has_returned_loses_no_result(server: WandbServer, tmp_path: Path) -> None:
-    """The server is silent while the run is finished: it gets some seconds, and Flyte its outputs."""
+    """The server is silent while a run is finished: W&B gets seconds, Flyte its outputs, and the storage its rows."""
     os.mkfifo(tmp_path / READY)
     container = start(sigterm_tasks.returns, server, tmp_path, inputs={"rows": ROWS})
     wait_until_ready(container, tmp_path)
@@ -174,3 +175,9 @@ def test_sigterm_after_the_function_has_returned_loses_no_result(server: WandbSe
         container.process.send_signal(signal.SIGTERM)
         result = container.wait()
     assert (result.exit_code, result.error, result.value) == (0, None, ROWS), result.log
+    (kept,) = tmp_path.glob("flyte/**/wandb-offline/run1/a0/run-*")
+    assert result.log.replace("\n", "").count("W&B has not acknowledged") == 1, result.log
+    synced = run_command("sync", str(kept), folder=tmp_path, environ=server.environ)
+    assert synced.returncode == 0, synced.stdout
+    record = server.run("run1-a0")
+    assert (record.state, record.exit_code, record.logged("row")) == ("finished", 0, [*range(ROWS)])

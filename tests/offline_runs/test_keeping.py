@@ -29,7 +29,7 @@ def facts(storage: Path, flyte_run: str) -> list[dict[str, Any]]:
 
 
 def test_the_runs_of_a_task_of_one_that_fails_and_of_ranks_are_kept_below_the_raw_data_path(ended: Ended) -> None:
-    place = {"entity": None, "host": None, "action": "a0"}
+    place: dict[str, Any] = {"entity": None, "host": None, "action": "a0", "delivered": []}
     team = {**place, "project": "vision", "entity": "team", "rank": None}
     assert facts(ended.storage, "good") == [{**team, "run_id": "good-a0", "flyte_run": "good", "exit_code": 0}]
     assert facts(ended.storage, "bad") == [{**team, "run_id": "bad-a0", "flyte_run": "bad", "exit_code": 3}]

@@ -192,7 +192,8 @@ def _find_in_folder(root: Storage, sizes: Mapping[str, int]) -> list[OfflineRun]
         OfflineRun(folder=root.below(parent) if parent else root, sizes=files, kept=KEPT in files)
         for parent, files in own.items()
     )
-    return sorted(found, key=lambda one: (one.name, one.place))
+    # W&B names the folder of a run that was online without the prefix, and the time is what they are sorted by.
+    return sorted(found, key=lambda run: (run.name.removeprefix("offline-"), run.place))
 
 
 def _is_run_folder(folder: Storage, parent: str, sizes: Mapping[str, int]) -> bool:

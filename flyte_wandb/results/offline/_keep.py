@@ -15,6 +15,7 @@ from ..._errors import OpenRunError
 from ..._logging import one_line
 from ..._place import without_userinfo
 from ...wandb_client._configuration import read_configured
+from ...wandb_client._delivery import Shortfall
 from ...wandb_client._log_values import wait_for_end
 from ._manifest import KEPT, OfflineManifest
 from ._storage import Storage, open_storage
@@ -31,13 +32,20 @@ _FILES: Final = "files"
 
 
 def keep_offline_run(
-    action: Action, run: wandb.Run, *, rank: int | None = None, exit_code: int | None = None, host: str | None = None
+    action: Action,
+    run: wandb.Run,
+    *,
+    rank: int | None = None,
+    exit_code: int | None = None,
+    host: str | None = None,
+    shortfall: Shortfall | None = None,
 ) -> str | None:
     """Copy the folder of an offline run that was finished to the raw data path of its task. Blocks, and never raises.
 
-    Does nothing for a run that is online or disabled, or where Flyte runs the task on this machine in its local mode:
-    the folder is on the user's disk already. One line of log says where the run is kept and how it is uploaded; what
-    went wrong is one logged error.
+    Keeps a run that was online in the same way where W&B has not acknowledged all of it. Does nothing for one that W&B
+    has, or that is disabled, or where Flyte runs the task on this machine in its local mode: the folder is on the
+    user's disk already. One line of log says where the run is kept and how it is uploaded; what went wrong is one
+    logged error.
 
     Args:
         action: The action that has opened the run.
@@ -45,6 +53,7 @@ def keep_offline_run(
         rank: The rank that has written it, where its action has several.
         exit_code: With what it was finished.
         host: The server that it is meant for; None for the one that W&B's client is set to.
+        shortfall: What W&B has not acknowledged of a run that was online, or None.
 
     Returns:
         Where it is kept: ``{raw data path}/wandb-offline/{Flyte run}/{action}/{name of the folder}``, or None.
@@ -53,8 +62,9 @@ def keep_offline_run(
 
         keep_offline_run(action, run, rank=0, exit_code=0)
     """
-    if action.local or not run.offline or run.disabled:
+    if action.local or run.disabled or not (run.offline or shortfall):
         return None
+    name = _name_run(run, shortfall)
     try:
         folder = Path(run.settings.sync_dir)
         kept = OfflineManifest(
@@ -66,18 +76,58 @@ def keep_offline_run(
             action=action.name,
             rank=rank,
             exit_code=exit_code,
+            delivered=shortfall.delivered if shortfall else (),
         )
+        if not shortfall:
+            _wait_for_log(folder)
         place = _copy_folder(folder, kept, _storage_address(action, folder.name))
     except Exception as error:
         _LOG.error(
-            "the offline run %s was not kept in Flyte's storage: %s; it is in %s for as long as this machine is there",
-            run.id,
+            "%s was not kept in Flyte's storage: %s; it is in %s for as long as this machine is there",
+            name,
             one_line(error),
             run.settings.sync_dir,
         )
         return None
-    _LOG.warning("the offline run %s is kept; upload it with `flyte-wandb sync %s`", run.id, shlex.quote(place))
+    _LOG.warning("%s is kept; upload it with `flyte-wandb sync %s`", name, shlex.quote(place))
     return place
+
+
+def mark_shortfall(run: wandb.Run, shortfall: Shortfall, *, exit_code: int, host: str | None) -> None:
+    """Make the folder of a run that was online, on the user's own disk, one that can be uploaded. Never raises.
+
+    Args:
+        run: The run, which was finished.
+        shortfall: What W&B has not acknowledged of it.
+        exit_code: With what it was finished.
+        host: The server that it is meant for; None for the one that W&B's client is set to.
+    """
+    folder = run.settings.sync_dir
+    _LOG.warning(
+        "%s is in %s; upload it with `flyte-wandb sync %s`", _name_run(run, shortfall), folder, shlex.quote(folder)
+    )
+    try:
+        open_storage(folder).write(
+            KEPT,
+            OfflineManifest(
+                run_id=run.id,
+                project=run.project or None,
+                entity=run.entity or None,
+                host=host or _client_host(),
+                exit_code=exit_code,
+                delivered=shortfall.delivered,
+            ).to_json(),
+        )
+    except Exception as error:
+        _LOG.error("the folder %s got no %s: %s", folder, KEPT, one_line(error))
+
+
+def _name_run(run: wandb.Run, shortfall: Shortfall | None) -> str:
+    if shortfall is None:
+        return f"the offline run {run.id}"
+    if not shortfall.missing:
+        return f"W&B has not acknowledged the end of the run {run.id}, whose log"
+    return f"W&B has not acknowledged {shortfall.missing:,} of {shortfall.rows:,} rows of the run {run.id}, whose log"
 
 
 def _storage_address(action: Action, name: str) -> Storage:
@@ -97,7 +147,6 @@ def _client_host() -> str | None:
 
 
 def _copy_folder(folder: Path, kept: OfflineManifest, home: Storage) -> str:
-    _wait_for_log(folder)
     for path in _files_to_upload(folder):
         home.put(path, path.relative_to(folder).as_posix())
     home.write(KEPT, kept.to_json())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import operator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from ..._logging import quoted
 from ..._place import host_fault
 from ...settings import _limits
+from ...wandb_client._delivery import Stretch
 
 KEPT: Final = "offline.json"
 """The file with it, in the run's folder; written last, so where it is, all is."""
@@ -35,6 +37,8 @@ class OfflineManifest:
         action: The action of that run, or None.
         rank: Which rank of its action has written it, or None where it has no ranks.
         exit_code: With what it was finished, or None where nobody knows.
+        delivered: The rows of its log that the server has already: the first and how many, of each stretch, in their
+            order. Empty for an offline run.
     """
 
     run_id: str
@@ -45,6 +49,7 @@ class OfflineManifest:
     action: str | None = None
     rank: int | None = None
     exit_code: int | None = None
+    delivered: tuple[Stretch, ...] = ()
 
     @property
     def target(self) -> tuple[str, str, str, str]:
@@ -72,10 +77,22 @@ def parse_manifest(text: bytes) -> OfflineManifest:
     if not isinstance(found, dict) or not isinstance(found.get("run_id"), str):
         raise ValueError(f"{KEPT} names no run")
     known = {field.name: found[field.name] for field in fields(OfflineManifest) if found.get(field.name) is not None}
+    stretches = known.pop("delivered", [])
     wrong = [name for name, value in known.items() if not isinstance(value, str if name in _TEXTS else int)]
     if wrong:
         raise ValueError(f"{wrong[0]} is {quoted(known[wrong[0]])} in {KEPT}")
-    return checked(OfflineManifest(**known))
+    return checked(OfflineManifest(**known, delivered=_parse_stretches(stretches)))
+
+
+def _parse_stretches(value: Any) -> tuple[Stretch, ...]:
+    try:
+        stretches = tuple((operator.index(first), operator.index(count)) for first, count in value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"delivered is {quoted(value)} in {KEPT}") from error
+    ends = (0, *(first + count for first, count in stretches))
+    if any(count < 1 or first < end for (first, count), end in zip(stretches, ends, strict=False)):
+        raise ValueError(f"delivered is {quoted(value)} in {KEPT}, which is no row of stretches")
+    return stretches
 
 
 def checked(kept: OfflineManifest) -> OfflineManifest:

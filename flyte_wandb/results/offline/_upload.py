@@ -13,6 +13,7 @@ from typing import Final
 from ..._logging import one_line, quoted
 from ..._outcomes import SyncOutcome
 from ..._place import Place
+from ...wandb_client._delivery import Stretch
 from ...wandb_client._log_file import LoggedRun, can_append, read_log
 from ...wandb_client._rebuilt_log import LogRebuilder
 from ...wandb_client._sync import UploadError, upload_folders
@@ -55,12 +56,14 @@ class _Copy:
         log: The copy of its log.
         run: What the log says.
         files: Names of its files, and why they were left out, or None.
+        delivered: Rows that the server has already.
     """
 
     found: OfflineRun
     log: Path
     run: LoggedRun
     files: Mapping[str, str | None]
+    delivered: tuple[Stretch, ...] = ()
 
     @property
     def upload(self) -> Path:
@@ -71,6 +74,12 @@ class _Copy:
     def own_files(self) -> frozenset[str]:
         """Names of the files that are uploaded."""
         return frozenset(name for name, fault in self.files.items() if fault is None)
+
+    @property
+    def rows_to_send(self) -> int:
+        """How many rows the server does not have."""
+        delivered = (min(first + count, self.run.rows) - min(first, self.run.rows) for first, count in self.delivered)
+        return self.run.rows - sum(delivered)
 
     @property
     def resumes(self) -> bool:
@@ -102,7 +111,8 @@ def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: Uploa
                 return failed
             there, left_out = _upload_missing(run.run_id, copies, place, Path(work), tools)
             for copy in copies:
-                copy.found.write_note(SyncNote(synced=True, before=0))
+                if not copy.run.damaged_at:
+                    copy.found.write_note(SyncNote(synced=True, before=0))
     except StoppedError:
         raise
     except Exception as error:  # whatever is wrong with one run, the others are uploaded
@@ -149,6 +159,8 @@ def _outcome_of_copy(copy: _Copy, place: Place, there: RunOnServer, left_out: tu
         target=format_target(place),
         rows=copy.run.rows,
         torn=copy.run.torn,
+        damaged_at=copy.run.damaged_at,
+        missing_rows=copy.run.missing_rows,
         url=there.url,
         left_out=left_out,
     )
@@ -163,7 +175,8 @@ def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
         raise NotSyncedError(f"it was kept as the run {about.run_id!r}, and its log is that of {run.run_id!r}")
-    copy = _Copy(found=found, log=log, run=run, files={})
+    # The manifest of this attempt: another one has rows of its own.
+    copy = _Copy(found=found, log=log, run=run, files={}, delivered=found.read_manifest().delivered)
     return replace(copy, files=found.fetch_files(copy.upload / "files"))
 
 
@@ -172,9 +185,11 @@ def _upload_missing(
 ) -> tuple[RunOnServer, list[tuple[str, ...]]]:
     """Send what the server does not have, and return the run when it has all of it, and what each copy went without."""
     there = tools.servers.look_up_run(place, run_id)
+    if not there.rows:  # somebody has deleted the run, and with it what it had
+        copies = [replace(copy, delivered=()) for copy in copies]
     begun = [note.before for copy in copies if (note := copy.found.read_note())]
     before = min(begun, default=there.rows)
-    wanted = reduce(lambda rows, copy: copy.run.rows + (rows if copy.resumes else 0), copies, before)
+    wanted = reduce(lambda rows, copy: copy.rows_to_send + (rows if copy.resumes else 0), copies, before)
     left_out = _rebuild(copies, place, anew=bool(begun) and before == 0)
     if begun and there.ended and there.rows >= wanted:
         return there, left_out
@@ -224,6 +239,7 @@ def _rebuild(copies: Sequence[_Copy], place: Place, *, anew: bool) -> list[tuple
             place=place,
             resumes=copy.resumes and not (anew and number == 0),
             files=copy.own_files,
+            delivered=copy.delivered,
         )
         rebuilder.rebuild(copy.log, copy.upload / copy.log.name)
         faults = {name: fault for name, fault in copy.files.items() if fault is not None}

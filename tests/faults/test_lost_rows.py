@@ -1,0 +1,123 @@
+"""Rows that W&B has not acknowledged when a run is finished are named, kept, and completed later, each there once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wandb
+
+from flyte_wandb import sync_wandb_runs, wandb_config
+from flyte_wandb.testing import WandbServer
+from tests.current import this_run
+from tests.faults import local_tasks
+from tests.faults.acting import ROWS, run_outcome, wait_for_rows
+from tests.messages import own_messages
+from tests.offline_runs.test_syncing import APPENDS
+from tests.remote import run_action
+
+TWICE = [*range(ROWS), *range(ROWS)]
+LOGIN_PAGE = "<html><body>Sign in to the proxy</body></html>"
+
+
+def gone(server: WandbServer) -> None:
+    server.fault("*", drop=True, times=None)
+
+
+def refused(server: WandbServer) -> None:
+    server.fault("*", status=401, times=None)
+
+
+def login_page(server: WandbServer) -> None:
+    server.fault("*", status=200, body=LOGIN_PAGE, times=None)
+
+
+def login_page_for_rows(server: WandbServer) -> None:
+    server.fault("file_stream", status=200, body=LOGIN_PAGE, times=None)
+
+
+def run(server: WandbServer, folder: Path, trouble: Callable[[WandbServer], None], **settings: Any) -> None:
+    def happens() -> None:
+        wait_for_rows(server, ROWS, "r1-a0")
+        trouble(server)
+
+    local_tasks.MEANWHILE.append(happens)
+    context = wandb_config(settings={"finish_timeout": 2.0}, **settings)
+    assert asyncio.run(run_action(local_tasks.logs_twice, rows=ROWS, folder=folder, context=context)) == "r1-a0"
+
+
+def lost(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [message for message in own_messages(caplog) if "not acknowledged" in message]
+
+
+@APPENDS
+@pytest.mark.parametrize(
+    ("trouble", "joinable"), [(gone, True), (refused, False), (login_page, True), (login_page_for_rows, False)]
+)
+def test_the_last_rows_are_told_in_one_line_kept_and_completed(
+    trouble: Callable[[WandbServer], None],
+    joinable: bool,
+    quick: WandbServer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run(quick, tmp_path, trouble, joinable=joinable)
+    (kept,) = tmp_path.glob("a0/raw/wandb-offline/r1/a0/run-*")
+    assert lost(caplog) == [
+        "W&B has not acknowledged 3 of 6 rows of the run r1-a0, whose log is kept; upload it with "
+        f"`flyte-wandb sync {kept}`"
+    ]
+    quick.heal()
+    assert run_outcome(quick.run("r1-a0")) == ("running", None, [*range(ROWS)])
+    wandb.teardown()
+    (outcome,) = sync_wandb_runs(kept)
+    assert (outcome.status, outcome.rows) == ("synced", 6), outcome.reason
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)
+    assert [found.status for found in sync_wandb_runs(kept)] == ["skipped"]
+
+
+@APPENDS
+def test_rows_that_a_login_page_took_in_the_middle_are_completed(
+    quick: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def for_a_moment(server: WandbServer) -> None:
+        server.fault("file_stream", status=200, body=LOGIN_PAGE)
+        asked = server.requests["file_stream"]
+        this_run().log({"row": "swallowed"})
+        server.wait_for(lambda server: server.requests["file_stream"] > asked)
+
+    run(quick, tmp_path, for_a_moment)
+    (kept,) = tmp_path.glob("a0/raw/wandb-offline/r1/a0/run-*")
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)
+    assert "1 of 7 rows of the run r1-a0" in lost(caplog)[0]
+    wandb.teardown()
+    (outcome,) = sync_wandb_runs(kept)
+    assert outcome.status == "synced", outcome.reason
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, [*TWICE, "swallowed"])
+
+
+@APPENDS
+def test_a_run_that_is_deleted_meanwhile_is_uploaded_whole(quick: WandbServer, tmp_path: Path) -> None:
+    run(quick, tmp_path, refused)
+    (kept,) = tmp_path.glob("a0/raw/wandb-offline/r1/a0/run-*")
+    wandb.teardown()
+    with WandbServer() as other, pytest.MonkeyPatch.context() as patch:
+        for name, value in other.environ.items():
+            patch.setenv(name, value)
+        (outcome,) = sync_wandb_runs(kept, host=other.url)
+        assert outcome.status == "synced", outcome.reason
+        assert run_outcome(other.run("r1-a0")) == ("finished", 0, TWICE)
+
+
+def test_nothing_is_told_or_kept_where_all_is_well(
+    quick: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[int] = []
+    run(quick, tmp_path, lambda server: asked.append(server.requests["Run"]))
+    assert lost(caplog) == []
+    assert list(tmp_path.glob("a0/raw/**/run-*")) == []
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)
+    assert quick.requests["Run"] == asked[0]
