@@ -10,17 +10,19 @@ from ...wandb_client._log_values import LogEntry, read_entries, wait_for_end
 from ._series import Series
 
 MOST_PLOTS: Final = 40
-"""Metrics of which there is a plot; of those that come later in the log only the last value is kept."""
+"""Metrics that get a plot. Of those that come later in the log only the last value is kept."""
 
 MOST_NAMES: Final = 1000
 """Names that are kept of further metrics, of the summary and of the config."""
 
 MOST_BYTES: Final = 32 * 2**20
-"""Bytes of the log that are read; of a longer one, stretches of it are."""
+"""Bytes of the log that are read, for the task waits for them. Of a longer log, stretches are read."""
 
 _INTERNAL: Final = "_"
-_OTHER: Final = frozenset('"{[tfn')
-"""What values begin with that are no numbers, in JSON."""
+"""What W&B's own keys start with, such as `_step` and `_runtime`."""
+
+_NO_NUMBER: Final = frozenset('"{[tfn')
+"""How values in JSON begin that are no numbers: a text, an object, an array, true, false and null."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,9 +35,9 @@ class History:
         summary: Values as JSON, by name.
         config: Values as JSON, by name.
         rows: Rows that were read.
-        last_step: The step of the last one, or None where there is none.
-        share: Which part of the log was read, up to 1.
-        whole: Whether the end of the run is in it.
+        last_step: The step of the last row, or None where there is none.
+        share: The part of the log that was read, up to 1.
+        whole: Whether the log has the end of the run.
     """
 
     series: dict[str, Series] = field(default_factory=dict)
@@ -60,7 +62,8 @@ class History:
         self.rows += 1
         self.last_step = entry.step
         for name, text in entry.values:
-            if name[:1] != _INTERNAL and text and text[0] not in _OTHER:
+            # The first letter is enough, and much faster than a parser of JSON: a log may have millions of values.
+            if name[:1] != _INTERNAL and text and text[0] not in _NO_NUMBER:
                 self._add_value(name, entry.step, float(text))
 
     def _add_value(self, name: str, step: int, value: float) -> None:
@@ -75,7 +78,7 @@ class History:
 
 
 def read_history(path: Path, *, most: int = MOST_BYTES) -> History:
-    """Read the log of a run that was finished. Blocks.
+    """Read the log of a run that is finished. Blocks.
 
     Args:
         path: A file ``run-ID.wandb``.
@@ -84,6 +87,7 @@ def read_history(path: Path, *, most: int = MOST_BYTES) -> History:
     Raises:
         OSError: It cannot be read.
     """
+    # `run.finish()` returns before W&B's service has written the last records.
     wait_for_end(path)
     history = History(share=min(1.0, most / max(1, path.stat().st_size)))
     for entry in read_entries(path, most=most):
@@ -93,6 +97,7 @@ def read_history(path: Path, *, most: int = MOST_BYTES) -> History:
 
 def _update_values(known: dict[str, str], entry: LogEntry) -> None:
     for name, text in entry.values:
+        # W&B's record of a key that was removed.
         if text is None:
             known.pop(name, None)
         elif name[:1] != _INTERNAL and (name in known or len(known) < MOST_NAMES):

@@ -1,4 +1,4 @@
-"""Building HTML: everything that is not HTML already is escaped."""
+"""Building HTML. Everything that is not `Html` already is escaped, so no call can forget it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 _HIDDEN: Final = dict.fromkeys(
     (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 )
-"""Control characters, which HTML cannot hold, and marks that turn what stands behind them around."""
+"""Control characters that HTML cannot hold, and marks that turn the text behind them around."""
 
 
 class Html(str):
@@ -23,15 +23,15 @@ def html_tag(name: str, *children: str | None, **attributes: object) -> Html:
     Args:
         name: Its name.
         children: Its content: HTML as it is, other text escaped, None left out.
-        attributes: Its attributes; those that are None are left out. An underscore stands for a hyphen, one at the end
-            for none.
+        attributes: Its attributes, without those that are None. An underscore stands for a hyphen; one at the end is
+            dropped, as in ``class_``.
 
     >>> html_tag("p", "1 < 2", html_tag("b", "!"), class_="note", aria_label='"')
     '<p class="note" aria-label="&quot;">1 &lt; 2<b>!</b></p>'
     """
-    pairs = ((_attribute_name(key), value) for key, value in attributes.items() if value is not None)
-    given = "".join(f' {key}="{html.escape(clean_text(str(value)))}"' for key, value in pairs)
-    return Html(f"<{name}{given}>{join_html(*children)}</{name}>")
+    pairs = ((key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None)
+    written = "".join(f' {key}="{html.escape(clean_text(str(value)))}"' for key, value in pairs)
+    return Html(f"<{name}{written}>{join_html(*children)}</{name}>")
 
 
 def join_html(*children: str | None) -> Html:
@@ -40,7 +40,8 @@ def join_html(*children: str | None) -> Html:
     >>> join_html("a & b", None, Html("<br>"))
     'a &amp; b<br>'
     """
-    return Html("".join(_escape_child(child) for child in children if child is not None))
+    texts = (child if isinstance(child, Html) else html.escape(clean_text(child)) for child in children if child)
+    return Html("".join(texts))
 
 
 def clean_text(text: str) -> str:
@@ -59,11 +60,3 @@ def shorten_text(text: str, most: int) -> str:
     'abc…'
     """
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _escape_child(child: str) -> str:
-    return child if isinstance(child, Html) else html.escape(clean_text(child))
-
-
-def _attribute_name(key: str) -> str:
-    return key.rstrip("_").replace("_", "-")

@@ -7,11 +7,20 @@ from collections.abc import Sequence
 from typing import Final
 
 _ROUND: Final = (1, 2, 5, 10)
+"""First digits of the steps between ticks, which people count in."""
+
 _UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _DIGITS: Final = range(2, 10)
+"""Significant digits that labels are tried with."""
+
 _ALL_DIGITS: Final = 17
+"""Significant digits that tell any two floats apart."""
+
 _FINEST: Final = 1e-9
+"""The finest step, relative to the values: below it, rounding errors would choose the ticks."""
+
 _SLACK: Final = 1e-9
+"""Rounding errors that are allowed where a value is compared with a multiple of the step."""
 
 
 def format_number(value: float, digits: int = 5) -> str:
@@ -22,6 +31,7 @@ def format_number(value: float, digits: int = 5) -> str:
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    # Beyond 2**53, about 9e15, a float no longer has every whole number: its last digits would be invented.
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if 1e-4 <= abs(value) < 1e9:
@@ -51,11 +61,13 @@ def choose_ticks(low: float, high: float, most: int = 4) -> list[float]:
     >>> choose_ticks(0, 10), choose_ticks(0.1, 0.95), choose_ticks(3, 3)
     ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [0.2, 0.4, 0.6, 0.8], [3.0])
     """
+    # Halved first: the span of two large numbers of different signs is more than a float holds.
     rough = (high / 2 - low / 2) / most * 2
     if rough <= _FINEST * max(abs(low), abs(high)):
         return [float(low)] if low == high else [float(low), float(high)]
     step = _round_step(rough)
     first, last = math.ceil(low / step - _SLACK), math.floor(high / step + _SLACK)
+    # 12 digits, so that 3 times 0.1 is 0.3 and not 0.30000000000000004.
     return [float(f"{count * step:.12g}") for count in range(first, last + 1)]
 
 
@@ -71,6 +83,7 @@ def position_between(value: float, low: float, high: float) -> float:
 
 def _round_step(rough: float) -> float:
     exponent = math.floor(math.log10(rough))
+    # From a text, because 10.0**-5 is not exactly the 1e-5 that people write.
     steps = (float(f"{factor}e{exponent}") for factor in _ROUND)
     return next((step for step in steps if step >= rough * 0.75), rough)
 

@@ -11,22 +11,28 @@ from ._html import Html, html_tag
 from ._numbers import choose_ticks, format_number, format_ticks, position_between
 from ._series import Point, Series
 
+# In units of the picture, which the page stretches to its column.
 WIDTH: Final = 340
 HEIGHT: Final = 150
 _TOP: Final = 8
 _RIGHT: Final = 10
 _BOTTOM: Final = 20
 _CHARACTER: Final = 5.6
-"""Width of a digit in the size of the axes' labels."""
+"""Width of a digit in the size of the axes' labels. Only a browser could measure the labels themselves."""
 
 _MOST_TIPS: Final = 24
+"""Stripes that show values under the mouse; narrower ones cannot be hit."""
+
 _LARGEST: Final = sys.float_info.max
 _LEAST_LEFT: Final = 32.0
+"""Room for the labels of the vertical axis, so that plots above each other begin at one line."""
+
 _MOST_LEFT: Final = 100.0
+"""A label that needs more is cut; the line keeps two thirds of the picture."""
 
 
 class _Frame:
-    """From steps and values to places in the picture."""
+    """The axes of a plot: they turn steps and values into places in the picture."""
 
     def __init__(self, series: Series) -> None:
         self.first, self.last = series.steps
@@ -36,6 +42,7 @@ class _Frame:
         self.left = min(_MOST_LEFT, max(_LEAST_LEFT, 12 + _CHARACTER * max(len(label) for label in self.value_labels)))
         self.right, self.bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
+    # One decimal is a tenth of a pixel, and keeps a picture of 300 points small.
     def x(self, step: float) -> float:
         return round(self.left + (self.right - self.left) * position_between(step, self.first, self.last), 1)
 
@@ -47,16 +54,16 @@ def draw_plot(name: str, series: Series) -> Html:
     """Return the picture of a metric that has a finite value.
 
     Args:
-        name: The metric's name, for those who cannot see the picture.
+        name: The metric's name, for screen readers.
         series: Its values.
     """
     lines = list(series.lines())
     frame = _Frame(series)
     low, high = format_number(series.low), format_number(series.high)
-    said = f"{name}: {format_number(series.count)} values, from {low} to {high}"
+    description = f"{name}: {format_number(series.count)} values, from {low} to {high}"
     parts = (*_draw_grid(frame), *(_draw_line(frame, line) for line in lines), *_draw_tips(frame, list(chain(*lines))))
-    view = {"viewBox": f"0 0 {WIDTH} {HEIGHT}"}
-    return html_tag("svg", *parts, role="img", aria_label=said, **view)
+    view = {"viewBox": f"0 0 {WIDTH} {HEIGHT}"}  # SVG knows it in this spelling only
+    return html_tag("svg", *parts, role="img", aria_label=description, **view)
 
 
 def _widen_range(low: float, high: float) -> tuple[float, float]:
@@ -71,12 +78,14 @@ def _draw_grid(frame: _Frame) -> Iterator[Html]:
         yield html_tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid")
         yield html_tag("text", label, x=frame.left - 5, y=y + 3.5, text_anchor="end")
     yield html_tag("text", "step", x=frame.left - 8, y=HEIGHT - 6, text_anchor="end")
+    # Between two steps there is none, whatever the ticks of a short run are.
     steps = [step for step in choose_ticks(frame.first, frame.last) if step == int(step)]
     for step, label in zip(steps, format_ticks(steps), strict=True):
         x = frame.x(step)
-        near = "end" if frame.right - x < 12 else "middle"
+        # In the middle below its tick, but for a last one that would stick out of the picture.
+        anchor = "end" if frame.right - x < 12 else "middle"
         yield html_tag("line", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 3, class_="tick")
-        yield html_tag("text", label, x=x if near == "middle" else frame.right, y=HEIGHT - 6, text_anchor=near)
+        yield html_tag("text", label, x=x if anchor == "middle" else frame.right, y=HEIGHT - 6, text_anchor=anchor)
 
 
 def _draw_line(frame: _Frame, line: list[Point]) -> Html:
@@ -88,7 +97,7 @@ def _draw_line(frame: _Frame, line: list[Point]) -> Html:
 
 
 def _draw_tips(frame: _Frame, points: list[Point]) -> Iterator[Html]:
-    """Yield stripes over the picture, each of which says what is there when the mouse points at it."""
+    """Yield stripes over the picture that show the values there when the mouse points at one."""
     inner = frame.right - frame.left
     width = inner / min(_MOST_TIPS, len(points))
     stripes: dict[int, list[Point]] = {}
@@ -109,5 +118,5 @@ def _points_text(points: list[Point]) -> str:
 
 
 def draw_empty_plot() -> Html:
-    """Return what stands in the place of the picture of a metric that has no finite value."""
+    """Return a text in place of the picture, for a metric that has no finite value."""
     return html_tag("p", "No finite value.", class_="empty")

@@ -1,9 +1,9 @@
-"""The run in a tab: its outcome, where it can be seen, and what it has logged."""
+"""The run in a tab: its outcome, its pages in W&B, and what it has logged."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,22 +20,28 @@ from ._tables import build_values
 if TYPE_CHECKING:
     from ...links._placeholders import BuiltLink
 
+# Bounds, because a report is one file that a browser loads whole.
 _MOST_ERROR: Final = 500
+"""Characters of the task's error."""
+
 _MOST_NAME: Final = 80
+"""Characters of a metric's name."""
+
 _MOST_OTHERS: Final = 200
+"""Metrics without a plot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What is known of the function and its run when both are over.
+    """What is known of a tracked function and its run when both have ended.
 
     Attributes:
         tracked: The function.
         error: What it has raised, or None.
         ended: What became of its run.
-        link: What Flyte's link shows, or None where nobody can say.
+        link: The page to which Flyte's link leads, or None where no link can be built.
         group_link: The page of the run's group, or None where it has none.
-        history: What the run has logged, or None where that is not this task's to tell.
+        history: What the run has logged, or None where others still write to it, or where there is no log.
     """
 
     tracked: TrackedCall
@@ -46,26 +52,26 @@ class RunFacts:
     history: History | None
 
 
-def build_outcome_section(told: RunFacts) -> Html:
+def build_outcome_section(facts: RunFacts) -> Html:
     """Return the head of the tab: how the task ended, and with which run."""
-    badge = html_tag(
-        "span", *(("✗ failed",) if told.error else ("✓ succeeded",)), class_="bad" if told.error else "good"
-    )
-    title = told.tracked.plan.run_id or told.tracked.request.action_name
-    return html_tag("header", html_tag("h2", title, " ", badge), *_outcome_sentences(told), _link_list(told))
+    # With a sign each, because some people cannot tell the two colours apart.
+    text, kind = ("✗ failed", "bad") if facts.error else ("✓ succeeded", "good")
+    title = facts.tracked.plan.run_id or facts.tracked.request.action_name
+    heading = html_tag("h2", title, " ", html_tag("span", text, class_=kind))
+    return html_tag("header", heading, *_outcome_sentences(facts), _link_list(facts))
 
 
-def _outcome_sentences(told: RunFacts) -> Iterator[Html]:
-    if told.error is not None:
-        text = f"{type(told.error).__name__}: {one_line(told.error)}"
+def _outcome_sentences(facts: RunFacts) -> Iterator[Html]:
+    if facts.error is not None:
+        text = f"{type(facts.error).__name__}: {one_line(facts.error)}"
         yield html_tag("p", html_tag("code", shorten_text(text, _MOST_ERROR)), class_="error")
-    yield html_tag("p", _state_text(told))
-    if (history := told.history) is not None:
+    yield html_tag("p", _state_text(facts))
+    if (history := facts.history) is not None:
         yield from (html_tag("p", note, class_="note") for note in _cut_notes(history))
 
 
-def _state_text(told: RunFacts) -> str:
-    plan, lease, code = told.tracked.plan, told.tracked.lease, told.ended.exit_code
+def _state_text(facts: RunFacts) -> str:
+    plan, lease, code = facts.tracked.plan, facts.tracked.lease, facts.ended.exit_code
     if lease is None:
         return (
             "W&B did not open the run, and the task went on without it; the task's log says why."
@@ -91,18 +97,21 @@ def _cut_notes(history: History) -> Iterator[str]:
         yield "The log of this run has no end, so its last rows may be missing here."
 
 
-def _link_list(told: RunFacts) -> Html | None:
-    lease = told.tracked.lease
+def _link_list(facts: RunFacts) -> Html | None:
+    lease = facts.tracked.lease
     if lease is None or lease.run.disabled:
         return None
     if lease.run.offline:
-        place = told.ended.kept or lease.run.settings.sync_dir
+        # The pod's own folder is gone when people read this, unless nothing was kept.
+        place = facts.ended.kept or lease.run.settings.sync_dir
         command = html_tag("code", f"flyte-wandb sync {shlex.quote(place)}")
         return html_tag("p", "The run is offline, so it has no page yet. It is uploaded with ", command)
+    # By address: Flyte's link usually is the run's page or the group's, and need not be there twice.
     pages = {without_userinfo(lease.run.url): "Run in W&B"} if lease.run.url else {}
-    for link, text in ((told.group_link, "Group in W&B"), (told.link, "What Flyte's link shows")):
+    for link, text in ((facts.group_link, "Group in W&B"), (facts.link, "What Flyte's link shows")):
         if link:
             pages.setdefault(link.url, text)
+    # In a new window: Flyte shows the report in a frame, in which another site's page may refuse to open.
     return html_tag(
         "p", *(html_tag("a", text, href=url, target="_blank", rel="noopener") for url, text in pages.items())
     )
@@ -110,44 +119,48 @@ def _link_list(told: RunFacts) -> Html | None:
 
 def build_logged_sections(history: History) -> Iterator[Html]:
     """Yield the sections of what the run has logged."""
-    yield _metric_cards(history)
-    for title, given in (("Summary", history.summary), ("Config", history.config)):
-        if given:
-            count = f"{len(given):,}{'' if len(given) < MOST_NAMES else ' or more'}"
-            yield html_tag("details", html_tag("summary", f"{title} ({count})"), build_values(given), open="")
+    yield _build_metric_cards(history)
+    for title, values in (("Summary", history.summary), ("Config", history.config)):
+        if values:
+            head = html_tag("summary", f"{title} ({_count_text(values)})")
+            yield html_tag("details", head, build_values(values), open="")
 
 
-def _metric_cards(history: History) -> Html:
+def _build_metric_cards(history: History) -> Html:
     rows = f"{history.rows:,} {'row' if history.rows == 1 else 'rows'}"
     last = f", up to step {history.last_step:,}" if history.last_step is not None else ""
     title = html_tag("h3", "Metrics ", html_tag("small", f"{rows}{last}"))
     if not history.series:
         return html_tag("section", title, html_tag("p", "No numbers were logged.", class_="note"))
-    plots = html_tag(
-        "div", *(_metric_card(name, history.series[name]) for name in sorted(history.series)), class_="plots"
-    )
-    return html_tag("section", title, plots, _other_values(history))
+    cards = (_build_metric_card(name, history.series[name]) for name in sorted(history.series))
+    return html_tag("section", title, html_tag("div", *cards, class_="plots"), _build_other_metrics(history))
 
 
-def _metric_card(name: str, series: Series) -> Html:
-    known = [("last", series.last), *([("min", series.low), ("max", series.high)] if series.count else [])]
-    told = join_html(*(html_tag("span", f"{what} ", html_tag("b", format_number(value))) for what, value in known))
+def _build_metric_card(name: str, series: Series) -> Html:
+    # Without a finite value, lowest and highest are infinities that nobody logged.
+    values = [("last", series.last), *([("min", series.low), ("max", series.high)] if series.count else [])]
+    labels = join_html(*(html_tag("span", f"{label} ", html_tag("b", format_number(value))) for label, value in values))
     holes = html_tag("span", f"{series.holes:,} not finite", class_="holes") if series.holes else None
     picture = draw_plot(shorten_text(name, _MOST_NAME), series) if series.count else draw_empty_plot()
     return html_tag(
         "figure",
         html_tag("figcaption", shorten_text(name, _MOST_NAME), title=name),
         picture,
-        html_tag("p", told, holes),
+        html_tag("p", labels, holes),
     )
 
 
-def _other_values(history: History) -> Html | None:
+def _build_other_metrics(history: History) -> Html | None:
     if not history.others:
         return None
     names = sorted(history.others)
     more = len(names) - _MOST_OTHERS
-    shown = build_values({name: str(history.others[name]) for name in names[:_MOST_OTHERS]})
-    count = f"{len(names):,}{'' if len(names) < MOST_NAMES else ' or more'}"
+    table = build_values({name: str(history.others[name]) for name in names[:_MOST_OTHERS]})
+    count = _count_text(history.others)
     head = html_tag("summary", f"Further metrics: last values ({count}; the first {MOST_PLOTS} have plots)")
-    return html_tag("details", head, shown, f"{more:,} more are not shown." if more > 0 else None)
+    return html_tag("details", head, table, f"{more:,} more are not shown." if more > 0 else None)
+
+
+def _count_text(values: Sized) -> str:
+    # Names beyond the bound were not kept, so nobody knows how many there are.
+    return f"{len(values):,}{'' if len(values) < MOST_NAMES else ' or more'}"

@@ -1,4 +1,8 @@
-"""A metric over the steps, in bounded memory: of many points the extremes of each stretch are kept."""
+"""A metric over the steps, in bounded memory: of many points, the extremes of each stretch are kept.
+
+A plot has fewer columns than a run has rows. The extremes show what the whole line would show: one bad step in a
+million is still a spike, where a mean or every n-th point would lose it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ MOST_BUCKETS: Final = 150
 """Stretches that are kept of a metric, each with its lowest and its highest point; an even number."""
 
 Point = tuple[float, float]
+"""A step and a value."""
 
 
 @dataclass(slots=True)
@@ -26,11 +31,11 @@ class _Bucket:
         return sorted({point for point in (self.lowest, self.highest) if point})
 
     def merge_next(self, other: _Bucket) -> _Bucket:
-        """Return this one and the one behind it as one."""
+        """Return this bucket and the next one as one."""
         points = [*self.points(), *other.points()]
-        by_value = [point[1] for point in points]
-        lowest = points[by_value.index(min(by_value))] if points else None
-        highest = points[by_value.index(max(by_value))] if points else None
+        # The first of equal values, as `add_point` has it.
+        lowest = min(points, key=lambda point: point[1], default=None)
+        highest = max(points, key=lambda point: point[1], default=None)
         return _Bucket(self.count + other.count, lowest, highest)
 
 
@@ -63,7 +68,7 @@ class Series:
     _buckets: list[_Bucket] = field(default_factory=list)
 
     def add_point(self, step: float, value: float) -> None:
-        """Take the next value in."""
+        """Add the next value."""
         self.last = value
         self.steps = (min(self.steps[0], step), max(self.steps[1], step))
         bucket = self._next_bucket()
@@ -94,8 +99,9 @@ class Series:
         if self._buckets and self._buckets[-1].count < self._size:
             return self._buckets[-1]
         if len(self._buckets) == MOST_BUCKETS:
+            # All are full: pairs become one each, so buckets stay equally long however long the run is.
             pairs = zip(self._buckets[::2], self._buckets[1::2], strict=True)
-            self._buckets = [one.merge_next(other) for one, other in pairs]
+            self._buckets = [bucket.merge_next(other) for bucket, other in pairs]
             self._size *= 2
         self._buckets.append(_Bucket())
         return self._buckets[-1]

@@ -1,4 +1,8 @@
-"""How a tab looks: by light and by dark, on a telephone and on a wide screen. Colours are those of Okabe and Ito."""
+"""How a tab looks, by light and by dark, on a telephone and on a wide screen.
+
+The colours are those of Okabe and Ito, which people with any colour vision can tell apart. Every rule begins with the
+tab's own class, because the tab is in a page of Flyte's.
+"""
 
 from __future__ import annotations
 

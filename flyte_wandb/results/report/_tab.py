@@ -1,4 +1,4 @@
-"""The one place that touches Flyte's report: a tab is put there and flushed."""
+"""The one place that touches Flyte's report: it puts a tab there and flushes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 def add_tab(tracked: TrackedCall, error: BaseException | None, ended: RunEnd) -> None:
     """Put the tab into the report of the running task, and write the report. Blocks, and never raises.
 
-    All ranks of a task have one report, which is rank 0's to write.
+    All ranks of a task have one report. Rank 0 writes it.
 
     Args:
         tracked: The function that has ended.
@@ -31,6 +31,7 @@ def add_tab(tracked: TrackedCall, error: BaseException | None, ended: RunEnd) ->
         from ._page import build_page
 
         flyte.report.get_tab(NAME).log(build_page(tracked, error, ended))
+        # Flyte writes the report itself at the end of a task, but never where the task fails (2.12.1).
         if not _inside_loop():
             flyte.report.flush()
     except Exception as failure:
@@ -42,8 +43,7 @@ def add_tab(tracked: TrackedCall, error: BaseException | None, ended: RunEnd) ->
 def _inside_loop() -> bool:
     """Whether an event loop waits for this very call, so that Flyte cannot write the report before the call is over.
 
-    Flyte's local mode calls the function of an Elastic task like this. It writes the report itself where the task is
-    successful; it never does where a task fails.
+    Flyte's local mode calls the function of an Elastic task like this.
     """
     try:
         asyncio.get_running_loop()

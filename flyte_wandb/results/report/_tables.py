@@ -9,10 +9,16 @@ from typing import Final
 from ._html import Html, html_tag, join_html, shorten_text
 from ._numbers import format_number
 
+# Bounds, because a report is one file that a browser loads whole.
 _MOST_ROWS: Final = 100
 _MOST_NAME: Final = 100
+"""Characters of a name."""
+
 _MOST_TEXT: Final = 200
-_MOST_READ: Final = 2000
+"""Characters of a value."""
+
+_MOST_PARSED: Final = 2000
+"""Characters of JSON that are parsed; what is longer is shown as it is, cut."""
 
 
 def build_table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> Html:
@@ -24,16 +30,16 @@ def build_table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) ->
 
 def build_facts(rows: Iterable[tuple[str, str | None]]) -> Html:
     """Return a table of names and values, without those that are None or empty."""
-    shown = (html_tag("tr", html_tag("th", name, scope="row"), html_tag("td", value)) for name, value in rows if value)
-    return _wrap_scrolling(html_tag("table", html_tag("tbody", *shown), class_="facts"))
+    body = (html_tag("tr", html_tag("th", name, scope="row"), html_tag("td", value)) for name, value in rows if value)
+    return _wrap_scrolling(html_tag("table", html_tag("tbody", *body), class_="facts"))
 
 
-def build_values(told: Mapping[str, str]) -> Html:
+def build_values(values: Mapping[str, str]) -> Html:
     """Return a table of values that are written as JSON, by name; of many, the first ones, and how many more."""
-    names = sorted(told)
+    names = sorted(values)
     more = len(names) - _MOST_ROWS
-    shown = build_facts((shorten_text(name, _MOST_NAME), _readable_value(told[name])) for name in names[:_MOST_ROWS])
-    return join_html(shown, html_tag("p", f"{more:,} more are not shown.", class_="note") if more > 0 else None)
+    table = build_facts((shorten_text(name, _MOST_NAME), _readable_value(values[name])) for name in names[:_MOST_ROWS])
+    return join_html(table, html_tag("p", f"{more:,} more are not shown.", class_="note") if more > 0 else None)
 
 
 def _wrap_scrolling(inner: Html) -> Html:
@@ -41,8 +47,8 @@ def _wrap_scrolling(inner: Html) -> Html:
 
 
 def _readable_value(text: str) -> str:
-    """Write a value as people do: texts without quotes, numbers short."""
-    value = _parse_json(text) if len(text) <= _MOST_READ and not text.startswith(("{", "[")) else text
+    """Return a value as people write it: texts without quotes, numbers short."""
+    value = _parse_json(text) if len(text) <= _MOST_PARSED and not text.startswith(("{", "[")) else text
     return format_number(value) if isinstance(value, float) else shorten_text(value or text, _MOST_TEXT)
 
 
