@@ -81,6 +81,15 @@ def mask_userinfo(text: str) -> str:
     return _USERINFO.sub(r"\1***@", text)
 
 
+def count_noun(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> count_noun(1, "row"), count_noun(1000, "row")
+    ('1 row', '1,000 rows')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def listed(items: Collection[str], most: int = 3) -> str:
     """Return the first of some texts, and how many more there are.
 

@@ -150,14 +150,14 @@ def _check_connection(options: DoctorOptions, *, online: bool) -> Iterator[Findi
     server: ServerInfo | None = None
     # Offline, a server that does not answer is what people expect.
     if online:
-        key, finding = _check_key(base_url)
+        key, finding = _check_api_key(base_url)
         yield finding
         server, findings = _check_server(base_url, key, options.timeout)
         yield from findings
     yield from _check_place(options, server)
 
 
-def _check_key(base_url: str) -> tuple[str | None, Finding]:
+def _check_api_key(base_url: str) -> tuple[str | None, Finding]:
     remedy = f"wandb login --host {base_url}, or a Flyte secret as WANDB_API_KEY (flyte.Secret(..., as_env_var=...))"
     try:
         key, source = find_api_key(base_url)

@@ -7,6 +7,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from flyte_wandb._logging import count_noun
 from flyte_wandb.cli._checks import DoctorOptions, Finding, run_checks
 from flyte_wandb.cli._screen import cell_text, get_console
 
@@ -24,10 +25,10 @@ def show_findings(options: DoctorOptions) -> bool:
     for finding in run_checks(options):
         problems += finding.state == "problem"
         _print_finding(console, finding)
-    count = f"{problems} problem{'' if problems == 1 else 's'}"
-    console.print(
-        f"\n[bold red]A run could not start: {count}.[/]" if problems else "\n[bold green]A run can start.[/]"
-    )
+    if problems:
+        console.print(f"\n[bold red]A run could not start: {count_noun(problems, 'problem')}.[/]")
+    else:
+        console.print("\n[bold green]A run can start.[/]")
     return not problems
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flyte_wandb._logging import count_noun
 from flyte_wandb.cli._screen import cell_text, get_console
 from flyte_wandb.results._file_names import assign_local_paths
 from flyte_wandb.results.downloads._reference import read_reference
@@ -29,11 +30,7 @@ def show_download(target: str, *, to: str | None, sweep: bool, no_history: bool,
     console = get_console()
     for run in runs:
         skipped = f", {run.skipped:,} of them there already" if run.skipped else ""
-        rows = "" if run.rows is None else f"{_count_noun(run.rows, 'row')}, "
-        files = f"{_count_noun(run.files, 'file')} ({_count_noun(run.size, 'byte')}){skipped}"
+        rows = "" if run.rows is None else f"{count_noun(run.rows, 'row')}, "
+        files = f"{count_noun(run.files, 'file')} ({count_noun(run.size, 'byte')}){skipped}"
         console.print(f"{cell_text(run.run_id)}: {rows}{files}", soft_wrap=True)
     console.print(f"{reference.kind} {cell_text(reference.id)} is in {cell_text(folder.absolute())}", soft_wrap=True)
-
-
-def _count_noun(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

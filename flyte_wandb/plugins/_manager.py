@@ -177,7 +177,9 @@ class StrategyManager:
     def _wrappers_of(self, hook: str) -> tuple[str, ...]:
         if hook not in self._wrappers:
             implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-            self._wrappers[hook] = tuple(found.plugin_name for found in implementations if _is_wrapper(found))
+            self._wrappers[hook] = tuple(
+                implementation.plugin_name for implementation in implementations if _is_wrapper(implementation)
+            )
         return self._wrappers[hook]
 
     def _adopt_plugin(self, plugin: object, name: str) -> None:

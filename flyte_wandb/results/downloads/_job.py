@@ -56,10 +56,10 @@ def run_download(job: Job, watch: Watch, stop: Stop) -> list[FetchedRun]:
     try:
         with Workers(limits.at_once, stop) as workers:
             # By a worker as well: this thread has to see a stop while the server is silent.
-            (found,) = workers.results([workers.submit(partial(_find_runs, job.reference, limits))])
-            if isinstance(found, Exception):
-                raise _as_download_error(job.reference, found) from found
-            access, runs = found
+            (outcome,) = workers.results([workers.submit(partial(_find_runs, job.reference, limits))])
+            if isinstance(outcome, Exception):
+                raise _as_download_error(job.reference, outcome) from outcome
+            access, runs = outcome
             with Transfers(access, limits, stop) as transfers:
                 context = DownloadContext(workers=workers, transfers=transfers, stop=stop, watch=watch)
                 return _fetch_runs(job, runs, context, limits)

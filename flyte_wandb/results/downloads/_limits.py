@@ -56,16 +56,16 @@ def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
     >>> read_limits({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
     DownloadLimits(at_once=4, patience=300.0)
     """
-    at_once = _read_number(
+    at_once = _read_bound(
         environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", DownloadLimits().at_once
     )
-    patience = _read_number(
+    patience = _read_bound(
         environ, PATIENCE_VARIABLE, r"\d{1,6}(\.\d*)?", "seconds, such as 300", DownloadLimits().patience
     )
     return DownloadLimits(at_once=int(at_once), patience=float(patience))
 
 
-def _read_number(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:
+def _read_bound(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:
     text = environ.get(variable) or str(default)
     if not re.fullmatch(pattern, text):
         raise SettingError(f"{variable}={text!r}: expected {expected}")

@@ -160,7 +160,7 @@ class _RunDownload:
         if self._is_complete(file, path):
             self._journal.note(path, _file_stamp(file))
         else:
-            self._fetch_file(file, path)
+            self._download_file(file, path)
         self._watch.done(1)
 
     def _is_complete(self, file: RemoteFile, path: str) -> bool:
@@ -169,7 +169,7 @@ class _RunDownload:
             return False
         return has_md5(file, self._folder.md5(path))
 
-    def _fetch_file(self, file: RemoteFile, path: str) -> None:
+    def _download_file(self, file: RemoteFile, path: str) -> None:
         with self._folder.stage_file() as (into, staged):
             attempt = partial(self._transfers.receive_file, into=into, seen=self._watch.received)
             arrived = self._transfers.transfer_with_retries(attempt, file, self._refresh_file)
