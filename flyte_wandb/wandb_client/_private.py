@@ -210,13 +210,6 @@ PRIVATE_NAMES: Final = (
         without="As `InterfaceSock._client`.",
     ),
     PrivateName(
-        module="wandb.sdk.lib.service.service_client",
-        name="ServiceClient._writer",
-        used_in=("_dead_service",),
-        purpose="Cuts the connection to a service process that does not answer.",
-        without="A stopped service process blocks the end of a preempted task for as long as its grace lasts.",
-    ),
-    PrivateName(
         module="wandb.sdk.lib.service.service_connection",
         name="ServiceConnection._cleanup",
         used_in=("_agent_room", "_dead_service"),
