@@ -35,7 +35,7 @@ def _create(call: Call) -> Sweep:
 
 
 def _read_config(text: str) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     return dict(yaml.safe_load(text))
 

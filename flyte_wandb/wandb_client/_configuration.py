@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from .._errors import OpenRunError
 from .._logging import log_once, one_line
 from ._agent_room import own_client
+from ._netrc import read_netrc_key
 from ._variables import OF_LOGIN, find_variable_faults, without_variables
 
 if TYPE_CHECKING:
@@ -118,12 +119,10 @@ def find_api_key(base_url: str) -> tuple[str | None, str]:
     Raises:
         Exception: The key that was found is none; W&B's message does not show it.
     """
-    from wandb.sdk.lib import wbauth
-
     if key := os.environ.get("WANDB_API_KEY"):
         return _check_key_form(key), "WANDB_API_KEY"
-    if key := wbauth.read_netrc_auth(host=base_url):
-        return key, "the netrc file"
+    if key := read_netrc_key(base_url):
+        return _check_key_form(key), "the netrc file"
     return own_settings().api_key, "W&B's settings files"
 
 

@@ -309,16 +309,9 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="wandb.sdk.lib.wbauth",
-        name="read_netrc_auth",
-        used_in=("_configuration",),
-        purpose="Finds the key that W&B's client would find in the netrc file.",
-        without="`flyte-wandb doctor` and downloads do not see a login in the netrc file.",
-    ),
-    PrivateName(
-        module="wandb.sdk.lib.wbauth",
         name="check_api_key",
         used_in=("_configuration",),
-        purpose="Says what is wrong with a malformed key without showing it.",
+        purpose="Says what is wrong with a malformed key without showing it. No public function checks one.",
         without="A malformed key is an error of the server's, without the reason.",
     ),
     PrivateName(
@@ -398,13 +391,6 @@ PRIVATE_NAMES: Final = (
         used_in=("_reader",),
         purpose="Reads the server's answer about a run or a file as it came: some names are hidden by methods.",
         without="`run.json` lacks what W&B's objects do not offer.",
-    ),
-    PrivateName(
-        module="wandb.sdk.lib.config_util",
-        name="dict_from_config_file",
-        used_in=("_sweeps",),
-        purpose="Reads the parameters that W&B's agent has written for its trial.",
-        without="A trial under `wandb.agent` does not find its parameters.",
     ),
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._place import Place
@@ -72,10 +73,19 @@ def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | N
 
 
 def read_sweep_parameters(path: str | None) -> dict[str, Any]:
-    """Return the parameters that W&B's agent has written to a file for its trial."""
-    from wandb.sdk.lib import config_util
+    """Return the parameters that W&B's agent has written to a file for its trial, ``{name: value}``.
 
-    return dict(config_util.dict_from_config_file(path, must_exist=True) or {}) if path else {}
+    Raises:
+        OSError: The file cannot be read.
+        yaml.YAMLError: It is no YAML.
+    """
+    if not path:
+        return {}
+    import yaml
+
+    # `wandb_version: 1`, then `name: {value: ...}` for each, in the encoding of the locale (wandb 0.29 to 0.31).
+    entries = yaml.safe_load(Path(path).read_text()) or {}
+    return {name: entry["value"] for name, entry in entries.items() if name != "wandb_version"}
 
 
 def register_agent(api: wandb.Api, where: Place, sweep_id: str, name: str) -> str:
