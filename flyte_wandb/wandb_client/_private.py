@@ -42,13 +42,14 @@ class PrivateName:
         An attribute that a class sets on its instances only is looked for in the class's source.
         """
         try:
-            found = import_module(self.module)
+            holder = import_module(self.module)
             *owners, last = self.name.split(".")
             for owner in owners:
-                found = getattr(found, owner)
+                holder = getattr(holder, owner)
         except (ImportError, AttributeError):
             return False
-        return hasattr(found, last) or last in getattr(found, "model_fields", ()) or _sets_attribute(found, last)
+        # A field of `wandb.Settings`, which pydantic makes, is no attribute of the class.
+        return hasattr(holder, last) or last in getattr(holder, "model_fields", ()) or _sets_attribute(holder, last)
 
 
 def _sets_attribute(owner: object, name: str) -> bool:
@@ -384,13 +385,6 @@ PRIVATE_NAMES: Final = (
         used_in=("_reader",),
         purpose="Reads address, proxies and login of the API, with which files are fetched.",
         without="No file can be fetched.",
-    ),
-    PrivateName(
-        module="wandb.apis.attrs",
-        name="Attrs._attrs",
-        used_in=("_reader",),
-        purpose="Reads the server's answer about a run or a file as it came: some names are hidden by methods.",
-        without="`run.json` lacks what W&B's objects do not offer.",
     ),
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",

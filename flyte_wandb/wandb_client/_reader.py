@@ -1,4 +1,8 @@
-"""Reading whole runs from a server: what it knows of them, every row of their history, and where their files are."""
+"""Reading whole runs from a server: what it knows of them, every row of their history, and where their files are.
+
+W&B's own objects do the asking. They are made here rather than by `Api.run` and `Api.sweep`, which keep what they
+return and would show a run that goes on as it once was.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +23,24 @@ if TYPE_CHECKING:
     import wandb
 
 _ROWS_PER_PAGE: Final = 1000
+"""Rows for which W&B's client asks at a time by itself."""
 _MOST_PER_PAGE: Final = 10_000
 """Rows in the largest page: W&B's client asks for a range of steps, which may be dense or thin."""
 
 _FILES_PER_PAGE: Final = 100
+"""Files of one answer: W&B's client asks for 50, which doubles the requests of a run with many."""
 _MOST_AT_ONCE: Final = 10
 """Requests at a time that W&B's service makes for one of its clients."""
 
 _MOST_STEPS: Final = 2**31 - 1
+"""More than any run has, and what fits into a GraphQL `Int`: all rows come as one page."""
 _MOST_METRICS: Final = 10_000
 """Rows of system metrics; W&B samples those of a run that has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """A file of a run as its server tells of it.
+    """A file of a run, as its server describes it.
 
     Attributes:
         name: Its name, which may be anything.
@@ -52,10 +59,10 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How files are asked for.
+    """With which login, headers and proxies files are fetched.
 
     Attributes:
-        server: The API's address; only it is told the key.
+        server: The API's address; the key is sent to no other.
         login: Value of the header ``Authorization``, or None.
         headers: More headers, which W&B sends with all requests.
         proxies: Proxies by scheme, where W&B's settings have some; else the environment decides.
@@ -71,14 +78,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How hard a server is asked.
+    """How often and for how long a server is asked.
 
     Attributes:
-        retries: How often W&B's client makes a request again that failed.
+        retries: How often W&B's client repeats a request that failed, 0 or more.
         first_wait: Seconds before it does so; they double from time to time.
         longest_wait: Seconds at most.
         patience: Seconds until it gives up.
-        at_once: Requests at a time.
+        at_once: Requests at a time, 1 or more.
     """
 
     retries: int
@@ -93,7 +100,7 @@ class Reader:
 
     Args:
         where: The place.
-        bounds: How hard it is asked.
+        bounds: How often and for how long it is asked.
 
     Raises:
         DownloadError: There is no key.
@@ -107,12 +114,13 @@ class Reader:
         settings.x_graphql_retry_max = max(bounds.retries, 1)
         settings.x_graphql_retry_wait_min_seconds = bounds.first_wait
         settings.x_graphql_retry_wait_max_seconds = bounds.longest_wait
+        # More than `_MOST_AT_ONCE` requests at a time need several connections to W&B's service.
         self._services = [_open_service(settings, bounds.patience) for _ in range(0, bounds.at_once, _MOST_AT_ONCE)]
         self._api._service_api = self._services[0]
 
     @property
     def access(self) -> Access:
-        """How files are asked for here."""
+        """With which login, headers and proxies files are fetched here."""
         settings = self._settings
         token = self._api._service_api.access_token()
         proxies = {"http": settings.http_proxy, "https": settings.https_proxy}
@@ -147,6 +155,7 @@ class Reader:
         """
         from wandb.apis.public.sweeps import Sweep
 
+        # `Api.runs` answers with no runs for a sweep that does not exist.
         try:
             Sweep(self._api._service_api, *self._project, sweep_id)
         except ValueError as error:
@@ -158,7 +167,7 @@ class Reader:
 
     @property
     def _project(self) -> tuple[str, str]:
-        """The entity and the project."""
+        """The entity and the project, both as the server knows them."""
         settings = self._api.settings
         return settings["entity"] or str(self._api.default_entity), settings["project"]
 
@@ -196,17 +205,19 @@ class RemoteRun:
     @property
     def lines(self) -> int | None:
         """How many rows of history the server counts, or None where it does not say."""
-        count = self._attribute("historyLineCount")
+        count = getattr(self._run, "history_line_count", None)
         return None if count is None else int(count)
 
     @property
     def stamp(self) -> dict[str, Any]:
         """What changes when the run does."""
-        return {"state": self._run.state, "lines": self.lines, "heartbeat": self._attribute("heartbeatAt")}
+        heartbeat = getattr(self._run, "heartbeat_at", None)
+        return {"state": self._run.state, "lines": self.lines, "heartbeat": heartbeat}
 
     @property
     def facts(self) -> dict[str, Any]:
         """What there is to know of a run beside its config, summary, history and files."""
+        # W&B's object has what the server has answered as attributes; an older server answers less.
         run = self._run
         return {
             "id": run.id,
@@ -215,15 +226,15 @@ class RemoteRun:
             "project": run.project,
             "url": self.url,
             "state": run.state,
-            "group": self._attribute("group"),
-            "job_type": self._attribute("jobType"),
-            "tags": list(self._attribute("tags") or ()),
-            "notes": self._attribute("notes"),
-            "sweep": self._attribute("sweepName"),
-            "commit": self._attribute("commit"),
-            "user": (self._attribute("user") or {}).get("username"),
-            "created_at": self._attribute("createdAt"),
-            "heartbeat_at": self._attribute("heartbeatAt"),
+            "group": getattr(run, "group", None),
+            "job_type": getattr(run, "job_type", None),
+            "tags": list(getattr(run, "tags", None) or ()),
+            "notes": getattr(run, "notes", None),
+            "sweep": getattr(run, "sweep_name", None),
+            "commit": getattr(run, "commit", None),
+            "user": getattr(getattr(run, "user", None), "username", None),
+            "created_at": getattr(run, "created_at", None),
+            "heartbeat_at": getattr(run, "heartbeat_at", None),
         }
 
     @property
@@ -241,8 +252,8 @@ class RemoteRun:
         return iter(self._run.scan_history(page_size=choose_page_size(self.lines, self._steps), use_cache=False))
 
     def _steps(self) -> int:
-        told = self._attribute("historyKeys") or {}
-        last = told.get("lastStep")
+        keys = getattr(self._run, "history_keys", None) or {}
+        last = keys.get("lastStep")
         return 1 + int(self._run.lastHistoryStep if last is None else last)
 
     def system_metrics(self) -> list[dict[str, Any]]:
@@ -259,18 +270,14 @@ class RemoteRun:
         return [self._file(file) for file in self._run.files(names=list(names), per_page=_FILES_PER_PAGE)]
 
     def _file(self, file: Any) -> RemoteFile:
-        told: Mapping[str, Any] = file._attrs
-        size = told.get("sizeBytes")
+        size = getattr(file, "size_bytes", None)
         return RemoteFile(
             name=file.name,
             url=urljoin(f"{self._run._service_api.base_url}/", file.url),
             size=None if size is None else int(size),
-            md5=told.get("md5"),
-            updated=told.get("updatedAt"),
+            md5=getattr(file, "md5", None),
+            updated=getattr(file, "updated_at", None),
         )
-
-    def _attribute(self, name: str) -> Any:
-        return self._run._attrs.get(name)
 
 
 def choose_page_size(lines: int | None, steps: Callable[[], int]) -> int:
@@ -294,7 +301,7 @@ def choose_page_size(lines: int | None, steps: Callable[[], int]) -> int:
 
 
 def _check_key(where: Place) -> None:
-    """Say that there is no key: W&B's client would ask the terminal for one."""
+    """Refuse a server for which there is no key: W&B's client would ask the terminal for one."""
     server = api_url(where.host) if where.host else own_settings().base_url
     if own_settings().identity_token_file or find_api_key(server)[0]:
         return
@@ -303,6 +310,7 @@ def _check_key(where: Place) -> None:
 
 
 def _run_through_service(service: Any, run: Any) -> Any:
+    """Return a run that is read through one of several connections, so that many runs are read at a time."""
     run._service_api = service
     return run
 
@@ -315,6 +323,7 @@ def _open_service(settings: wandb.Settings, timeout: float) -> Any:
     from wandb.apis.public.service_api import ServiceApi
 
     service = ServiceApi(settings, timeout=timeout)
+    # Now, for it logs in when it is first used, and an agent's client may be the current one by then.
     with use_own_client():
         service._get_api_session()
     return service
