@@ -28,42 +28,104 @@ _VARIABLES: Final = (
 """What the agent, or `allow_agents` for it, changes."""
 
 
-class ClientSwitch:
-    """The client that is set aside, while anybody makes room for agents.
+class _ProcessState:
+    """W&B's variables and functions of this process while agents are allowed, and what they were before."""
 
-    W&B's functions find a client in one module variable. It is this package's only while a run is opened or the like,
-    and the agent's otherwise; the agent may not end what it finds then.
+    def __init__(self) -> None:
+        self.place: dict[str, str] = {}
+        self._variables: dict[str, str | None] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def replace(self, environ: Mapping[str, str], functions: Mapping[str, Callable[..., Any]]) -> None:
+        """Set W&B's variables to where an agent finds its sweep, and put functions in the place of W&B's."""
+        import wandb
+
+        self._variables = {name: os.environ.get(name) for name in _VARIABLES}
+        os.environ.pop("WANDB_SERVICE", None)  # the agent has a service of its own, which it ends
+        os.environ.update(environ)
+        self.place = dict(environ)
+        self._functions = {name: getattr(wandb, name) for name in functions}
+        for name, function in functions.items():
+            setattr(wandb, name, function)
+
+    def call_original(self, name: str, *arguments: Any, **named: Any) -> Any:
+        """Call the function of W&B's in whose place another one is."""
+        return self._functions[name](*arguments, **named)
+
+    def restore(self) -> None:
+        """Put back the functions and the variables."""
+        self.restore_functions()
+        for name, value in self._variables.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+
+    def restore_functions(self) -> None:
+        """Put back the functions alone: a forked child may have variables of its own by now."""
+        import wandb
+
+        for name, function in self._functions.items():
+            setattr(wandb, name, function)
+
+    def refuse_other_place(self, environ: Mapping[str, str]) -> None:
+        """Refuse a sweep elsewhere than where the agents of this process look for theirs.
+
+        Raises:
+            SweepError: A variable of the two differs.
+        """
+        for name in environ.keys() | self.place.keys():
+            new, current = environ.get(name) or self._variables[name] or "", os.environ.get(name) or ""
+            if new.rstrip("/") != current.rstrip("/"):
+                raise SweepError(
+                    f"a sweep with {name}={new} and one with {name}={current} cannot run in one process at a time, "
+                    "for W&B's agent looks for both in one place; run one after the other, or in containers of their "
+                    "own"
+                )
+
+
+class ClientSwitch:
+    """Decides which client W&B's functions find: this package's, or an agent's.
+
+    They find it in one module variable, `wandb_setup._singleton`. The states, by who is inside `allow_agents` ("rooms")
+    and inside `use_own_client` ("users"):
+
+    | rooms | users | W&B's functions find | set aside in |
+    |---|---|---|---|
+    | 0 | any | our client | |
+    | 1 or more | 0 | the agent's; None until the agent makes one | `_own`: ours |
+    | 1 or more | 1 or more | our client | `_own`: ours; `_agents`: the agent's |
+
+    While there are users, an agent's `init` and `teardown` wait: they would use, or end, our client.
     """
 
     def __init__(self) -> None:
-        self._set_nothing_aside()
+        self._reset()
 
     def leave_to_parent(self) -> None:
-        """In a forked child: set nothing aside any more, and put back and end nothing that is its parent's."""
+        """In a forked child: forget what is set aside, and put back and end nothing that is its parent's."""
         if "wandb" not in sys.modules:
             return
-        import wandb
         from wandb.sdk import wandb_setup
 
         for client in (self._own, self._agents, wandb_setup._singleton):
             if client and client._connection and client._connection._cleanup:
                 client._connection._cleanup()  # W&B's exit hook, which fails in a fork with a traceback
-        for name, function in self._functions.items():
-            setattr(wandb, name, function)
-        self._set_nothing_aside()
+        self._process.restore_functions()
+        self._reset()
 
-    def _set_nothing_aside(self) -> None:
+    def _reset(self) -> None:
+        # New locks, too: in a forked child somebody who is not there any more may hold the old ones.
         self._changed = threading.Condition()
+        """Guards all of the state, and wakes up who waits for it."""
         self._turn = threading.Lock()
-        self._here = threading.local()
+        """One agent at a time: an agent tells its trial by variables of the process."""
+        self._thread = threading.local()
+        """Whether this very thread is a user."""
         self._rooms = 0
         self._brief = False
-        self._inside = 0
+        self._users = 0
         self._own: Any = None
         self._agents: Any = None
-        self._before: dict[str, str | None] = {}
-        self._asked: dict[str, str] = {}
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._process = _ProcessState()
 
     @property
     def own(self) -> Any:
@@ -78,14 +140,22 @@ class ClientSwitch:
         with self._changed:
             self._changed.wait_for(lambda: not self._brief)
             if not self._rooms:
-                self._set_client_aside(environ)
-            self._refuse_other_place(environ)
+                self._set_client_aside()
+                self._process.replace(
+                    environ,
+                    {
+                        "agent": self._run_agent_in_turn,
+                        "init": self._init_with_callers_client,
+                        "teardown": self._end_agents_client,
+                    },
+                )
+            self._process.refuse_other_place(environ)
             self._rooms += 1
             self._brief = brief
         try:
             yield
         finally:
-            if process == os.getpid():
+            if process == os.getpid():  # a forked child has left its parent's room behind
                 self._leave_room()
 
     def _leave_room(self) -> None:
@@ -94,88 +164,63 @@ class ClientSwitch:
             self._rooms -= 1
             if not self._rooms:
                 self._put_client_back()
+                self._process.restore()
             self._changed.notify_all()
 
     @contextmanager
     def use_own_client(self) -> Iterator[None]:
         with self._changed:
-            self._inside += 1
-            if self._own and self._inside == 1:
+            self._users += 1
+            if self._own and self._users == 1:
                 self._agents = _exchange_client(self._own)
-        outer, self._here.inside = self._is_inside, True
+        outer, self._thread.is_user = self._is_user, True
         try:
             yield
         finally:
-            self._here.inside = outer
+            self._thread.is_user = outer
             with self._changed:
-                self._inside -= 1
-                if self._own and not self._inside:
+                self._users -= 1
+                if self._own and not self._users:
                     _exchange_client(self._agents)
                 self._changed.notify_all()
 
     @property
-    def _is_inside(self) -> bool:
-        return getattr(self._here, "inside", False)
+    def _is_user(self) -> bool:
+        return getattr(self._thread, "is_user", False)
 
-    def _set_client_aside(self, environ: Mapping[str, str]) -> None:
-        import wandb
+    def _set_client_aside(self) -> None:
         from wandb.sdk import wandb_setup
 
         own = wandb_setup.singleton()
         own.ensure_service()  # else the agent would start one, and end it with the runs that use it
         own._settings_environ = None  # else it would warn with every run that the variables have changed
         self._own = own
-        if not self._inside:
+        if not self._users:
             _exchange_client(None)
-        self._before = {name: os.environ.get(name) for name in _VARIABLES}
-        os.environ.pop("WANDB_SERVICE", None)  # the agent has a service of its own, which it ends
-        os.environ.update(environ)
-        self._asked = dict(environ)
-        self._functions = {name: getattr(wandb, name) for name in ("agent", "init", "teardown")}
-        wandb.agent = self._run_agent_in_turn
-        wandb.init = self._init_with_callers_client
-        wandb.teardown = self._end_agents_client
 
     def _put_client_back(self) -> None:
-        import wandb
-
-        found = _exchange_client(self._own)
-        _end_client(self._agents if found is self._own else found)
-        for name, function in self._functions.items():
-            setattr(wandb, name, function)
-        for name, value in self._before.items():
-            os.environ.pop(name, None)
-            os.environ.update({} if value is None else {name: value})
+        current = _exchange_client(self._own)
+        # Where there are users, ours was current and the agent's set aside.
+        _end_client(self._agents if current is self._own else current)
         self._own = self._agents = None
 
-    def _refuse_other_place(self, environ: Mapping[str, str]) -> None:
-        """Refuse a sweep elsewhere than where the agents of this process look for theirs."""
-        for name in environ.keys() | self._asked.keys():
-            wanted, found = (value or "" for value in (environ.get(name) or self._before[name], os.environ.get(name)))
-            if wanted.rstrip("/") != found.rstrip("/"):
-                raise SweepError(
-                    f"a sweep with {name}={wanted} and one with {name}={found} cannot run in one process at a time, "
-                    "for W&B's agent looks for both in one place; run one after the other, or in containers of their "
-                    "own"
-                )
-
     def _run_agent_in_turn(self, *arguments: Any, **named: Any) -> Any:
-        """Run one agent after the other: what W&B's agent tells its trial is in the environment of the process."""
+        """Run one agent after the other."""
         with self._turn:
-            return self._functions["agent"](*arguments, **named)
+            return self._process.call_original("agent", *arguments, **named)
 
     def _init_with_callers_client(self, *arguments: Any, **named: Any) -> Any:
-        """Open a run with the client that is the caller's: this package's inside of it, else the agent's."""
-        if self._is_inside:
-            return self._functions["init"](*arguments, **named)
+        """Open a run with the client of the caller: ours for a user, else the agent's."""
+        if self._is_user:
+            return self._process.call_original("init", *arguments, **named)
         with self._changed:
-            self._changed.wait_for(lambda: not self._inside)
-            return self._functions["init"](*arguments, **named)
+            self._changed.wait_for(lambda: not self._users)
+            return self._process.call_original("init", *arguments, **named)
 
     def _end_agents_client(self, *arguments: Any, **named: Any) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._inside)
-            self._functions["teardown"](*arguments, **named)
+            self._changed.wait_for(lambda: not self._users)
+            self._process.call_original("teardown", *arguments, **named)
 
 
 _CLIENT_SWITCH: Final = ClientSwitch()
@@ -201,7 +246,7 @@ def use_own_client() -> Any:
 
 
 def own_client() -> Any:
-    """Return this package's client, `wandb.sdk.wandb_setup._WandbSetup`; makes one if need be, and starts nothing."""
+    """Return this package's client, a `wandb.sdk.wandb_setup._WandbSetup`. Makes one if need be, and starts nothing."""
     return _CLIENT_SWITCH.own
 
 
