@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from ._experiments import Experiment, Series
 from ._samples import MS, UNITS, Samples, Unit, fit_power, rounded

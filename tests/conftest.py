@@ -31,7 +31,7 @@ if not Path(flyte_wandb.__file__).is_relative_to(ROOT):
 
 
 def own_config(run: Any) -> dict[str, Any]:
-    """What the user put into the configuration of a run: all but which action of Flyte opened it, and below which run."""
+    """What the user put into the configuration of a run: all but what names its action and the run above."""
     return {key: value for key, value in run.config.items() if key not in ("flyte", "flyte_parent_run_id")}
 
 
