@@ -15,7 +15,13 @@ from .._place import Place
 from ..links._pages import find_pages
 from ..plans._inherited import SweepRef
 from ..wandb_client._api import connect_api
-from ..wandb_client._sweeps import read_run_summary, read_sweep_config, register_agent, send_heartbeat
+from ..wandb_client._sweeps import (
+    fail_pending_run,
+    read_run_summary,
+    read_sweep_config,
+    register_agent,
+    send_heartbeat,
+)
 
 if TYPE_CHECKING:
     import wandb
@@ -65,6 +71,13 @@ class Controller:
         except Exception as error:
             _LOG.warning("the summary of the trial %s could not be read: %s", run_id, error)
             return {}
+
+    def fail_pending_run(self, run_id: str) -> None:
+        """Have a trial that failed before it opened its run be a failed one for W&B, too. Never raises."""
+        try:
+            fail_pending_run(self.api, self.place, self.sweep.sweep_id, run_id)
+        except Exception as error:
+            _LOG.warning("W&B was not told that the trial %s has failed: %s", run_id, error)
 
     def run_url(self, run_id: str) -> str:
         """Return the page of a trial's run."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -12,14 +14,17 @@ import flyte
 
 from flyte_wandb_hookspecs import Trial, frozen_copy
 
-from .._action import current_attempt
+from .._action import current_action, current_attempt
 from .._errors import RunStoppedError, SettingError, SweepError
+from .._logging import one_line, quoted
 from .._outcomes import TrialOutcome, TrialOutcomes, TrialState
 from ..plans._inherited import write_sweep, write_trial
+from ..plans._request import build_link_request
 from ..plans._spec import Spec
 from ..tasks import _flyte_task as _templates
 from ..tasks._threads import run_uninterrupted
 from ..tasks._wrapper import is_tracked
+from ..wandb_client._configuration import effective_mode
 from ._call import current_sweep
 from ._controller import Controller, check_end, connect_controller, is_deleted
 from ._progress import Progress
@@ -30,6 +35,9 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 
 MOST_AGENTS: Final = 20
 """Agents that W&B allows one sweep at a time."""
+
+LEAST_HEARTBEAT: Final = 0.01
+"""Seconds. 20 agents then ask 2,000 times a second at most, which only a server of your own stands."""
 
 MOST_MISSED: Final = 60
 """Heartbeats in a row that an agent without a trial may miss before it gives W&B up."""
@@ -42,8 +50,9 @@ async def run_sweep(
     max_parallel: int = 4,
     inputs: Mapping[str, Any] | None = None,
     inputs_from: InputsFrom | None = None,
-    on_trial: Callable[[TrialOutcome], None] | None = None,
+    on_trial: Callable[[TrialOutcome], Awaitable[None] | None] | None = None,
     heartbeat: float = 5.0,
+    stop_after_failures: int | None = 5,
 ) -> TrialOutcomes:
     """Run the trials of a sweep as actions of Flyte, each with its own container, nodes and retries.
 
@@ -60,8 +69,11 @@ async def run_sweep(
         inputs_from: Inputs that are parameters of another name, as ``{"lr": "optimizer.lr"}``; a point leads into
             parameters that have parameters of their own. Or a function that gets a trial's parameters and returns all
             inputs that are not in `inputs`.
-        on_trial: Called with each trial that has ended, in the event loop. What it raises ends the sweep.
-        heartbeat: Seconds between two questions to W&B about each trial.
+        on_trial: Called with each trial that has ended, in the event loop; it may be async. What it raises ends the
+            sweep.
+        heartbeat: Seconds between two questions to W&B about each trial, 0.01 or more.
+        stop_after_failures: Where the first trials, this many, all fail with one and the same error, the search ends
+            with a `SweepError` that says it. None never ends it so.
 
     Returns:
         The trials in the order in which they were given out; ``best()`` is the best one by the sweep's metric.
@@ -78,7 +90,10 @@ async def run_sweep(
             trials = await run_sweep(train, count=50, max_parallel=8)
             return trials.best().summary["loss"]
     """
-    _check_arguments(task, count, max_parallel)
+    _check_task(task)
+    _check_numbers(count, max_parallel, heartbeat, stop_after_failures)
+    if on_trial is not None and not callable(on_trial):
+        raise SettingError(f"run_sweep(on_trial={quoted(on_trial)}): expected a function that takes a TrialOutcome")
     trial_inputs = TrialInputs(task=task, fixed=inputs or {}, source=inputs_from)
     controller, search = await _run_off_loop(_open_controller, trial_inputs, count)
     sweep = controller.sweep
@@ -91,24 +106,59 @@ async def run_sweep(
             controller=controller,
             search=search,
             group=_action_group(sweep.sweep_id),
+            stop_after_failures=stop_after_failures,
             listeners=[progress.add_outcome, *([on_trial] if on_trial else [])],
         )
         return await work.run_agents(max_parallel)
 
 
-def _check_arguments(task: Any, count: int | None, max_parallel: int) -> None:
-    if not _templates.is_task(task) or not is_tracked(_templates.task_function(task, "run_sweep")):
-        raise SettingError(f"run_sweep runs a task that is decorated with @wandb_init, not {task!r}")
+def _check_task(task: Any) -> None:
+    if not _templates.is_task(task):
+        what = getattr(task, "__qualname__", None) or quoted(task)
+        raise SettingError(f"run_sweep runs a task of Flyte that is decorated with @wandb_init, not {what}")
+    if not is_tracked(_templates.task_function(task, "run_sweep")):
+        raise SettingError(
+            f"run_sweep runs a task that is decorated with @wandb_init, not the task {task.name!r}, whose trials would "
+            "write to no run; put @wandb_init above its @env.task"
+        )
+
+
+def _check_numbers(count: object, max_parallel: object, heartbeat: object, failures: object) -> None:
     if count is not None and (type(count) is not int or count < 1):
-        raise SettingError(f"run_sweep(count={count!r}): expected a number of trials, 1 or more")
+        raise SettingError(f"run_sweep(count={quoted(count)}): expected a number of trials, 1 or more")
     if type(max_parallel) is not int or not 1 <= max_parallel <= MOST_AGENTS:
         raise SettingError(
-            f"run_sweep(max_parallel={max_parallel!r}): W&B allows 1 to {MOST_AGENTS} agents of one sweep at a time"
+            f"run_sweep(max_parallel={quoted(max_parallel)}): W&B allows 1 to {MOST_AGENTS} agents of one sweep at a "
+            "time"
+        )
+    if type(heartbeat) not in (int, float) or not LEAST_HEARTBEAT <= heartbeat < math.inf:  # type: ignore[operator]
+        raise SettingError(
+            f"run_sweep(heartbeat={quoted(heartbeat)}): expected seconds, {LEAST_HEARTBEAT} or more; W&B's own agent "
+            "asks every 5 seconds"
+        )
+    if failures is not None and (type(failures) is not int or failures < 1):
+        raise SettingError(
+            f"run_sweep(stop_after_failures={quoted(failures)}): expected a number of trials, 1 or more, or None"
+        )
+
+
+def _refuse_offline_trials(task: Any) -> None:
+    """Refuse a task that its own settings keep from W&B: its trials would end with nothing in their runs."""
+    action = current_action()
+    if action is None:
+        return
+    spec: Spec = _templates.task_function(task, "run_sweep").__wandb_spec__  # type: ignore[attr-defined]
+    mode = effective_mode(build_link_request(spec, action).settings.mode)
+    if mode != "online":
+        raise SweepError(
+            f"the task {task.name!r} is {mode} by its settings, so that W&B would see nothing of its trials; remove "
+            f"mode={mode!r} from its @wandb_init"
         )
 
 
 def _open_controller(inputs: TrialInputs, count: int | None) -> tuple[Controller, Mapping[str, Any]]:
     """Return the controller of this task's sweep, whose trials the task can be, and its configuration. Blocks."""
+    _refuse_offline_trials(inputs.task)
     controller = connect_controller(current_sweep(Spec(task_name="run_sweep")))
     config = controller.read_config()
     inputs.check_search(config.get("parameters") or {})
@@ -138,14 +188,19 @@ class _TrialRunner:
     controller: Controller
     search: Mapping[str, Any]
     group: str
-    listeners: list[Callable[[TrialOutcome], None]]
+    stop_after_failures: int | None
+    listeners: list[Callable[[TrialOutcome], Awaitable[None] | None]]
     started: int = 0
     outcomes: list[TrialOutcome] = field(default_factory=list)
+    fault: SweepError | None = None
+    """Why no more trials are asked for. Those that run go on, and it is raised when they have ended."""
 
     async def run_agents(self, agents: int) -> TrialOutcomes:
         slots = [asyncio.create_task(self._run_agent(number)) for number in range(min(agents, self.left or agents))]
         try:
             await asyncio.gather(*slots)
+            if self.fault:
+                raise self.fault
         except SweepError as error:
             error.trials = self._ordered_outcomes()
             raise
@@ -172,36 +227,46 @@ class _TrialRunner:
 
     def _may_start(self) -> bool:
         """Count a trial before it is asked for, so that agents do not ask for more than are wanted."""
-        if self.left is None:
-            return True
+        if self.fault or self.left is None:
+            return self.fault is None
         self.left -= 1
         return self.left >= 0
 
     async def _next_trial(self, agent: str) -> Trial | None:
-        """Wait for a trial; None where the sweep has ended."""
+        """Wait for a trial; None where the sweep has ended, or W&B does not answer any more."""
         missed = 0
-        while True:
+        while self.fault is None:
+            commands: list[dict[str, Any]] = []
             try:
                 commands = await _run_off_loop(self.controller.heartbeat, agent)
                 missed = 0
             except Exception as error:
                 missed += 1
-                commands = self._handle_missed_heartbeat(missed, error)
+                self._handle_missed_heartbeat(missed, error)
             for command in commands[:1]:
                 if command["type"] in ("run", "resume"):
                     return self._trial_of_command(command)
                 if command["type"] == "exit":
                     return None
             await asyncio.sleep(self.heartbeat)
+        return None
 
-    def _handle_missed_heartbeat(self, times: int, error: Exception) -> list[dict[str, Any]]:
-        _LOG.warning("W&B does not say what the sweep %s tries next: %s", self.controller.sweep.sweep_id, error)
-        if times < MOST_MISSED and not is_deleted(error):
-            return []
-        raise SweepError(
-            f"W&B does not answer about the sweep {self.controller.sweep.sweep_id!r}: {error}; its trials are kept, "
-            "and it can go on from here once W&B does"
-        ) from error
+    def _handle_missed_heartbeat(self, times: int, error: Exception) -> None:
+        sweep_id = self.controller.sweep.sweep_id
+        _LOG.warning("W&B does not say what the sweep %s tries next: %s", sweep_id, error)
+        if is_deleted(error):
+            self._stop_asking(f"the sweep {sweep_id!r} is not there any more, as if somebody has deleted it", error)
+        elif times >= MOST_MISSED:
+            self._stop_asking(
+                f"W&B does not answer about the sweep {sweep_id!r}: {one_line(error)}; its trials are kept, and it can "
+                "go on from here once W&B does",
+                error,
+            )
+
+    def _stop_asking(self, message: str, cause: BaseException | None) -> None:
+        if self.fault is None:
+            self.fault = SweepError(message)
+            self.fault.__cause__ = cause
 
     def _trial_of_command(self, command: Mapping[str, Any]) -> Trial:
         values = {name: entry["value"] for name, entry in (command.get("args") or {}).items()}
@@ -217,8 +282,7 @@ class _TrialRunner:
 
     async def _run_trial(self, agent: str, trial: Trial, number: int) -> None:
         """Run one trial as an action, and tell W&B meanwhile that it runs."""
-        inputs = self.inputs.build(trial.parameters)
-        action = asyncio.create_task(self._call_task(trial, inputs))
+        action = asyncio.create_task(self._call_task(trial))
         stopped = False
         try:
             while not (await asyncio.wait({action}, timeout=self.heartbeat))[0]:
@@ -230,22 +294,25 @@ class _TrialRunner:
             await _wait_for_end(action)
         await self._record_outcome(number, trial, action, stopped=stopped)
 
-    async def _call_task(self, trial: Trial, inputs: Mapping[str, Any]) -> Any:
+    async def _call_task(self, trial: Trial) -> Any:
+        inputs = self.inputs.build(trial.parameters)
         with flyte.custom_context(**write_trial(trial)), flyte.group(self.group):
             return await self.task.aio(**inputs)
 
     async def _is_stopped(self, agent: str, trial: Trial) -> bool:
-        """Whether W&B's controller, or somebody in its UI, wants the trial to end."""
+        """Whether W&B's controller, or somebody in its UI, wants the trial to end. It runs on where W&B is silent."""
         try:
             commands = await _run_off_loop(self.controller.heartbeat, agent, trial.run_id)
         except Exception as error:
             _LOG.warning("W&B was not told that the trial %s is running: %s", trial.run_id, error)
-            return is_deleted(error)
+            return False
         return any(command["type"] in ("stop", "exit") for command in commands[:1])
 
     async def _record_outcome(self, number: int, trial: Trial, action: asyncio.Task[Any], *, stopped: bool) -> None:
         error = asyncio.CancelledError() if action.cancelled() else action.exception()
         state: TrialState = "finished" if error is None else "stopped" if stopped or _is_stop_error(error) else "failed"
+        if state == "failed":
+            await _run_off_loop(self.controller.fail_pending_run, trial.run_id)
         outcome = TrialOutcome(
             number=number,
             run_id=trial.run_id,
@@ -257,8 +324,23 @@ class _TrialRunner:
             url=self.controller.run_url(trial.run_id),
         )
         self.outcomes.append(outcome)
+        self._stop_after_equal_failures()
         for listener in self.listeners:
-            listener(outcome)
+            answer = listener(outcome)
+            if inspect.isawaitable(answer):
+                await answer
+
+    def _stop_after_equal_failures(self) -> None:
+        """End a search in which nothing has worked, and nothing changes, rather than pay for the rest of it."""
+        if len(self.outcomes) != self.stop_after_failures:
+            return
+        reasons = {f"{type(outcome.error).__name__}: {outcome.error}" for outcome in self.outcomes}
+        if len(reasons) == 1 and all(outcome.state == "failed" for outcome in self.outcomes):
+            self._stop_asking(
+                f"the first {len(self.outcomes)} trials of the sweep {self.controller.sweep.sweep_id!r} all failed "
+                f"with {reasons.pop()}; run_sweep(stop_after_failures=None) would go on",
+                self.outcomes[0].error,
+            )
 
 
 def _is_stop_error(error: BaseException) -> bool:

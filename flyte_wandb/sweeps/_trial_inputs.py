@@ -11,6 +11,7 @@ from typing import Any
 from flyte_wandb_hookspecs import plain_copy
 
 from .._errors import SweepError
+from .._logging import quoted
 from ._declared_types import DeclaredType, declare_type, describe_type
 from ._search_space import UNKNOWN, sample_parameters
 
@@ -75,7 +76,7 @@ class TrialInputs:
         except Exception as error:
             raise SweepError(
                 f"inputs_from= of run_sweep failed with {type(error).__name__}: {error}; it got the parameters "
-                f"{parameters!r} and returns the inputs of {self.task.name!r} by name"
+                f"{quoted(parameters)} and returns the inputs of {self.task.name!r} by name"
             ) from error
         return {name: ("inputs_from", value) for name, value in inputs.items()}
 
@@ -105,7 +106,7 @@ class TrialInputs:
             return kind.convert(value)
         except (ValueError, TypeError) as fault:
             raise SweepError(
-                f"the task {self.task.name!r} cannot take {value!r} as {name}, which it declares as "
+                f"the task {self.task.name!r} cannot take {quoted(value)} as {name}, which it declares as "
                 f"{describe_type(kind.kind)}; the value is from {origin}: {fault}{_hint_at_text(value)}"
             ) from fault
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from .._place import Place
 from ._agent_room import use_own_client
 from ._api import execute_query
+from ._opening import Opening
+from ._run import close_run, open_run
 
 if TYPE_CHECKING:
     import wandb
@@ -133,3 +135,16 @@ def read_run_summary(api: wandb.Api, where: Place, run_id: str) -> dict[str, Any
     """
     summary = dict(api.run(f"{where.entity}/{where.project}/{run_id}").summary_metrics)
     return {name: value for name, value in summary.items() if not name.startswith("_")}
+
+
+def fail_pending_run(api: wandb.Api, where: Place, sweep_id: str, run_id: str) -> None:
+    """End the run of a trial that nobody has opened as a failed one: W&B would wait for it for good. Blocks.
+
+    Raises:
+        Exception: There is no such run, or W&B did not answer.
+    """
+    if api.run(f"{where.entity}/{where.project}/{run_id}").state != "pending":
+        return
+    arguments = {"project": where.project, "entity": where.entity, "resume": "allow"}
+    settings = {"sweep_id": sweep_id, "console": "off", "x_disable_stats": True}
+    close_run(open_run(Opening(run_id=run_id, host=where.host, arguments=arguments, settings=settings)), 1)

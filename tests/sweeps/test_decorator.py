@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -194,8 +195,28 @@ def test_parameters_that_do_not_fit_the_task_are_an_error(
         (train, {"max_parallel": 0}, "run_sweep(max_parallel=0): W&B allows 1 to 20 agents of one sweep at a time"),
         (train, {"count": 0}, "run_sweep(count=0): expected a number of trials, 1 or more"),
         (train, {"count": 2.0}, "run_sweep(count=2.0): expected a number of trials, 1 or more"),
-        (alone, {}, "run_sweep runs a task that is decorated with @wandb_init, not "),
-        (ranked, {}, "run_sweep runs a task that is decorated with @wandb_init, not <function ranked"),
+        (
+            train,
+            {"heartbeat": 0},
+            "run_sweep(heartbeat=0): expected seconds, 0.01 or more; W&B's own agent asks every 5",
+        ),
+        (train, {"heartbeat": -1}, "run_sweep(heartbeat=-1): expected seconds, 0.01 or more"),
+        (train, {"heartbeat": "5"}, "run_sweep(heartbeat='5'): expected seconds, 0.01 or more"),
+        (train, {"heartbeat": math.nan}, "run_sweep(heartbeat=nan): expected seconds, 0.01 or more"),
+        (train, {"heartbeat": True}, "run_sweep(heartbeat=True): expected seconds, 0.01 or more"),
+        (train, {"on_trial": "print"}, "run_sweep(on_trial='print'): expected a function that takes a TrialOutcome"),
+        (
+            train,
+            {"stop_after_failures": 0},
+            "run_sweep(stop_after_failures=0): expected a number of trials, 1 or more, ",
+        ),
+        (
+            alone,
+            {},
+            "run_sweep runs a task that is decorated with @wandb_init, not the task 'decorated_sweeps.alone', whose "
+            "trials would write to no run; put @wandb_init above its @env.task",
+        ),
+        (ranked, {}, "run_sweep runs a task of Flyte that is decorated with @wandb_init, not ranked"),
     ],
 )
 def test_what_run_sweep_cannot_use_is_an_error_at_once(task: Any, options: dict[str, Any], message: str) -> None:

@@ -21,7 +21,7 @@ from flyte_wandb import (
     wandb_sweep_config,
 )
 from flyte_wandb.plans._inherited import read_run
-from flyte_wandb.sweeps._run_sweep import MOST_MISSED
+from flyte_wandb.sweeps._run_sweep import LEAST_HEARTBEAT, MOST_MISSED
 from flyte_wandb.testing import RunRecord, WandbServer
 from tests.conftest import LocalRun
 from tests.current import this_run
@@ -379,36 +379,72 @@ def in_a_trial(x: int) -> None:
 
 
 @env.task
-async def ended_from_outside(how: str) -> list[str]:
+async def ended_from_outside() -> list[str]:
     sweeping = asyncio.create_task(sweep_of(lasts, max_parallel=2))
     await until_two()
     server = SERVER[0]
-    if how == "canceled":
-        server.end_sweep(server.sweeps[0].id, "CANCELED")
-    else:
-        server.fault("Heartbeat", status=404, times=None)
-    try:
-        return await sweeping
-    except SweepError as error:
-        OUTCOMES[:] = error.trials
-        return [str(error)]
+    server.end_sweep(server.sweeps[0].id, "CANCELED")
+    return await sweeping
 
 
 def test_a_sweep_that_is_canceled_in_the_ui_ends_its_trials(online: WandbServer, run_local: LocalRun) -> None:
     SERVER[:] = [online]
-    assert run_local(ended_from_outside, "canceled", context=HERE) == ["stopped"] * 2
+    assert run_local(ended_from_outside, context=HERE) == ["stopped"] * 2
     assert [run.state for run in runs_of(online)] == ["killed"] * 2
 
 
-def test_a_sweep_that_is_deleted_ends_its_trials_and_is_an_error_that_knows_them(
-    online: WandbServer, run_local: LocalRun
+RUNNING: list[int] = []
+GATES: dict[str, asyncio.Event] = {}
+"""Is set when eight trials run, when the first may end, and when the others may. New ones for each event loop."""
+
+
+@wandb_init
+@env.task
+async def outlasts_outage(x: int) -> int:
+    RUNNING.append(x)
+    if len(RUNNING) == 8:
+        GATES["eight"].set()
+    await GATES["first" if x == RUNNING[0] else "others"].wait()
+    this_run().log({"x": x})
+    return x
+
+
+@env.task
+async def goes_through_an_outage(status: int, times: int) -> list[str]:
+    RUNNING.clear()
+    GATES.update({name: asyncio.Event() for name in ("eight", "first", "others")})
+    server = SERVER[0]
+    sweeping = asyncio.create_task(run_sweep(outlasts_outage, max_parallel=8, heartbeat=LEAST_HEARTBEAT))
+    await GATES["eight"].wait()
+    server.fault("Heartbeat", status=status, times=None)
+    GATES["first"].set()
+    await heartbeats(server, 8 * times)
+    GATES["others"].set()
+    with pytest.raises(SweepError) as error:
+        await sweeping
+    OUTCOMES[:] = error.value.trials
+    return [str(error.value)]
+
+
+# 120 heartbeats of each agent are ten minutes of the usual ones.
+@pytest.mark.parametrize(
+    ("status", "times", "message"),
+    [
+        (400, 120, "W&B does not answer about the sweep 'sweep1': "),
+        (404, 3, "the sweep 'sweep1' is not there any more, as if somebody has deleted it"),
+    ],
+)
+def test_an_outage_or_a_deleted_sweep_ends_the_asking_and_no_trial(
+    status: int, times: int, message: str, online: WandbServer, run_local: LocalRun
 ) -> None:
     SERVER[:] = [online]
-    (message,) = run_local(ended_from_outside, "deleted", context=HERE)
-    assert message.startswith("W&B does not answer about the sweep 'sweep1': ")
-    assert message.endswith("; its trials are kept, and it can go on from here once W&B does")
-    assert {trial.state for trial in OUTCOMES} == {"stopped"}
-    assert [run.state for run in runs_of(online)] == ["failed"] * 2
+    parameters = {"x": {"values": list(range(20))}}
+    context = {**HERE, **wandb_sweep_config(parameters=parameters)}
+    (found,) = run_local(goes_through_an_outage, status, times, context=context)
+    assert found.startswith(message)
+    assert [(trial.state, trial.result) for trial in OUTCOMES] == [("finished", trial.result) for trial in OUTCOMES]
+    assert sorted(trial.result for trial in OUTCOMES) == list(range(8))
+    assert [(run.state, run.logged("x")) for run in runs_of(online)] == [("finished", [x]) for x in range(8)]
 
 
 def test_a_sweep_that_is_not_there_is_an_error(online: WandbServer, run_local: LocalRun) -> None:
@@ -443,7 +479,7 @@ def test_a_trial_whose_run_is_stopped_in_the_ui_is_a_stopped_one(online: WandbSe
 @env.task
 async def paused() -> list[str]:
     server = SERVER[0]
-    sweeping = asyncio.create_task(sweep_of(plain, max_parallel=1, heartbeat=0))
+    sweeping = asyncio.create_task(sweep_of(plain, max_parallel=1, heartbeat=LEAST_HEARTBEAT))
     for _ in range(2):  # which are together more than too many in a row
         await heartbeats(server, 3)
         server.fault("Heartbeat", status=400, times=MOST_MISSED // 2 + 1)
@@ -492,7 +528,7 @@ def test_heartbeats_that_fail_are_survived(
 @env.task
 async def unanswered() -> list[str]:
     try:
-        return [one.state for one in await run_sweep(plain, max_parallel=1, heartbeat=0)]
+        return [one.state for one in await run_sweep(plain, max_parallel=1, heartbeat=LEAST_HEARTBEAT)]
     except SweepError as error:
         return [str(error)]
 
@@ -558,3 +594,103 @@ def test_what_a_listener_raises_ends_the_sweep(online: WandbServer, run_local: L
     with pytest.raises(flyte.errors.RuntimeUserError, match="enough after 0"):
         run_local(listens, context=HERE)
     assert len(online.runs) == 1
+
+
+HEARD: list[int] = []
+
+
+@env.task
+async def listens_async() -> list[str]:
+    async def hear(trial: TrialOutcome) -> None:
+        await asyncio.sleep(0)
+        HEARD.append(trial.number)
+
+    return await sweep_of(plain, on_trial=hear)
+
+
+def test_a_listener_may_be_async(online: WandbServer, run_local: LocalRun) -> None:
+    HEARD.clear()
+    assert run_local(listens_async, context=HERE) == ["finished"] * 3
+    assert sorted(HEARD) == [0, 1, 2]
+
+
+@wandb_init(mode="offline")
+@env.task
+async def offline_by_mode(x: int) -> int:
+    return x
+
+
+@wandb_init(settings={"mode": "disabled"})
+@env.task
+async def disabled_by_settings(x: int) -> int:
+    return x
+
+
+@env.task
+async def of_task(name: str, stop_after_failures: int | None) -> list[str]:
+    task = {"offline": offline_by_mode, "disabled": disabled_by_settings, "broken": broken, "unlucky": unlucky}[name]
+    try:
+        return await sweep_of(task, max_parallel=1, stop_after_failures=stop_after_failures)
+    except SweepError as error:
+        return [str(error), *(trial.state for trial in error.trials)]
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_a_task_that_is_offline_by_its_own_settings_is_refused_before_any_work(
+    mode: str, online: WandbServer, run_local: LocalRun
+) -> None:
+    (message,) = run_local(of_task, mode, 5, context=HERE)
+    assert f"is {mode} by its settings, so that W&B would see nothing of its trials" in message
+    assert online.sweeps == ()
+
+
+@wandb_init
+@env.task
+async def broken(x: int) -> int:
+    raise LookupError("there is no data set")
+
+
+@wandb_init
+@env.task
+async def unlucky(x: int) -> int:
+    raise LookupError(f"there is no data set {x}")
+
+
+def many(values: int) -> dict[str, str]:
+    return {**HERE, **wandb_sweep_config(parameters={"x": {"values": list(range(values))}})}
+
+
+def test_a_search_whose_first_trials_all_fail_alike_ends_with_their_error(
+    online: WandbServer, run_local: LocalRun
+) -> None:
+    message, *states = run_local(of_task, "broken", 3, context=many(5))
+    assert message == (
+        "the first 3 trials of the sweep 'sweep1' all failed with RuntimeUserError: there is no data set; "
+        "run_sweep(stop_after_failures=None) would go on"
+    )
+    assert states == ["failed"] * 3
+    assert len(online.runs) == 3
+
+
+@pytest.mark.parametrize(("name", "most"), [("broken", None), ("unlucky", 3)])
+def test_trials_that_fail_in_other_ways_or_by_request_end_no_search(
+    name: str, most: int | None, online: WandbServer, run_local: LocalRun
+) -> None:
+    assert run_local(of_task, name, most, context=many(5)) == ["failed"] * 5
+
+
+@env.task
+async def cannot_start() -> list[str]:
+    checked: list[int] = []
+
+    def inputs(parameters: dict[str, Any]) -> dict[str, Any]:
+        checked.append(parameters["x"])
+        return {"x": parameters["x"] if len(checked) <= 3 else "text"}
+
+    return await sweep_of(plain, inputs_from=inputs)
+
+
+def test_a_trial_that_does_not_start_leaves_no_pending_run(online: WandbServer, run_local: LocalRun) -> None:
+    assert run_local(cannot_start, context=HERE) == ["failed"] * 3
+    assert [(run.state, run.exit_code, run.sweep) for run in online.runs] == [("failed", 1, "sweep1")] * 3
+    assert "cannot take 'text' as x" in str(OUTCOMES[0].error)
