@@ -48,7 +48,7 @@ class _ProcessState:
         for name, function in functions.items():
             setattr(wandb, name, function)
 
-    def call_original(self, name: str, *arguments: Any, **named: Any) -> Any:
+    def call_original(self, name: str, /, *arguments: Any, **named: Any) -> Any:
         """Call the function of W&B's in whose place another one is."""
         return self._functions[name](*arguments, **named)
 
