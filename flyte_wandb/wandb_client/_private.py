@@ -297,7 +297,7 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.mailbox.mailbox_handle",
         name="ServerResponseError",
-        used_in=("_run",),
+        used_in=("_start_point",),
         purpose="Tells an id that is in use by somebody else from one that was not opened.",
         without="The run of another task of this process is ended.",
     ),
@@ -318,14 +318,14 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module=_SETTINGS,
         name="Settings.stop_fn",
-        used_in=("_run",),
+        used_in=("_init",),
         purpose="Is called when somebody stops a run in W&B's UI.",
         without="Stop in W&B's UI ends nothing.",
     ),
     PrivateName(
         module=_SETTINGS,
         name="Settings.x_transaction_log_flush_interval",
-        used_in=("_run",),
+        used_in=("_init",),
         purpose="Has the log on the disk written every second.",
         without="A killed process loses up to 15 seconds of its rows.",
         since="0.30",

@@ -33,6 +33,7 @@ _ASK_SECONDS: Final = 0.5
 _END_SECONDS: Final = 0.5
 """How long it has to take the end of a run in, after which nothing else may be told of it."""
 _LONGEST_ANSWER: Final = 200
+"""Characters of an answer in a message: a proxy may answer with a whole page."""
 
 # How wandb-core words what its client met: `wboperation.go`, the same in wandb 0.29 to 0.31.
 _RETRYING: Final = re.compile(r"^retrying:? +")
@@ -42,7 +43,7 @@ _TLS: Final = re.compile(r"\b(tls|x509): ")
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """What an opening that takes long has time for; all in seconds.
+    """How long each step of an opening may take, in seconds.
 
     Attributes:
         nobody: Until the server has to have answered, or to take a connection.
@@ -75,6 +76,9 @@ class NotOpenedError(Exception):
 @dataclass(kw_only=True, eq=False)
 class Waiting:
     """One opening of a run, watched by a thread while W&B's client is at it.
+
+    Not by `WATCHDOG`, whose one thread serves all deadlines: a look at an opening may block for seconds, in which the
+    deadlines of all other runs would pass.
 
     Attributes:
         run_id: The run.
@@ -118,7 +122,7 @@ class Waiting:
         return run
 
     def _stop_watching(self) -> None:
-        with self._lock:
+        with self._lock:  # a run that has just opened is given up no more
             self._over.set()
 
     def _raise_explained(self, error: Exception) -> None:
@@ -129,6 +133,7 @@ class Waiting:
             raise NotOpenedError(what, freed=False) from error
 
     def _watch(self) -> None:
+        # When to look next, and when to log next, in seconds since the start.
         ask, line = self.patience.ask if self.gives_up else math.inf, self.patience.line
         while not self._over.wait(max(0.0, min(ask, line) - self._seconds())):
             self._last = self._ask_service()
@@ -150,6 +155,7 @@ class Waiting:
 
         messages: Any = wandb_internal_pb2  # its classes are made when it is imported
         try:
+            # What wandb's own client asks while it shows that it is waiting.
             question = messages.Record(request=messages.Request(operations=messages.OperationStatsRequest()))
             answer = service_stream(self.run_id)._deliver(question).wait_or(timeout=_ASK_SECONDS)
             operations = answer.response.operations_response.operation_stats.operations
@@ -167,6 +173,7 @@ class Waiting:
             return True
         if self._last is None or self._seconds() < self.patience.nobody:
             return False
+        # A wrong certificate stays wrong, while W&B's client would try again until its time is over.
         if _TLS.search(self._last):
             self._give_up(f"waiting does not help: {self._last}")
         elif reason := self._unreachable():
@@ -267,6 +274,6 @@ def free_run_id(run_id: str, *, seconds: float) -> None:
 
 
 def _as_plain_line(text: str) -> str:
-    """Return what a server or W&B's client said in one line that a log can hold."""
+    """Return an answer in one line that a log can hold."""
     line = " ".join(text.split())
     return "".join(letter if letter.isprintable() else "?" for letter in line)[:_LONGEST_ANSWER]

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from typing import Final
 
 _LOOK_SECONDS: Final = 1.0
-"""How often deadlines are looked at. A second more does not matter for any, and a thread for each would cost 0.1 ms."""
+"""How often deadlines are looked at. A second more matters for none, and a thread for each would cost 0.1 ms."""
 
 
 class Watchdog:
-    """Calls something where a deadline passes: one thread for all deadlines, which sleeps while there are none."""
+    """Calls a function when a deadline passes. One thread serves all deadlines, and sleeps while there are none.
+
+    `_waiting.py` has a thread of its own for each opening, for it asks and connects, which may block.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -22,7 +25,7 @@ class Watchdog:
     def forget(self) -> None:
         """Know no deadline: at first, and in a forked child, which has no thread of its parent's."""
         self._deadlines: dict[object, tuple[float, Callable[[], None]]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # else the thread could go to sleep just as a deadline is added
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -38,6 +41,7 @@ class Watchdog:
             yield
             return
         key = object()
+        # Without the lock: one item of a dict is set, and popped, at once.
         self._deadlines[key] = time.monotonic() + seconds, give_up
         self._wake_up()
         try:
@@ -57,6 +61,7 @@ class Watchdog:
         while self._busy.wait():
             time.sleep(_LOOK_SECONDS)
             now = time.monotonic()
+            # A copy, for deadlines come and go meanwhile; `pop` says whether what is inside has ended just now.
             for key, (deadline, give_up) in list(self._deadlines.items()):
                 if now >= deadline and self._deadlines.pop(key, False):
                     give_up()

@@ -63,7 +63,7 @@ def test_a_silent_service_costs_the_bound_and_no_row(
 def test_a_run_is_opened_though_the_service_is_silent(
     quick: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flyte_wandb.wandb_client._run._START_SECONDS", 1.0)
+    monkeypatch.setattr("flyte_wandb.wandb_client._init._START_SECONDS", 1.0)
     monkeypatch.setenv("WANDB_INIT_TIMEOUT", "4")
     assert run(tmp_path, local_tasks.logs) == "r1-a0"
     with stopped_services(tmp_path):

@@ -1,0 +1,136 @@
+"""One call of `wandb.init`: its arguments and settings, and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from .._place import api_url
+from ._agent_room import use_own_client
+from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
+from ._dead_service import abandon_service, renew_service, service_behind, service_died
+from ._pickling import LeftBehind
+from ._waiting import Waiting
+from ._watchdog import WATCHDOG
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._opening import Opening
+
+BOUNDS: Final[Mapping[str, Any]] = {
+    "finish_timeout": 600.0,
+    "x_transaction_log_flush_interval": 1.0,
+}
+"""Fields of `wandb.Settings` where neither the user nor the environment sets them; all in seconds.
+
+W&B's own are for ever, and 15. A run that is not finished in time stays on the disk, whole. `_waiting.py` bounds how
+long a run may take to open.
+"""
+
+
+_START_SECONDS: Final = 30.0
+"""What starting the service and logging in may take beside `init_timeout`, before the service counts as silent.
+
+As long as W&B's client waits for a service that it starts (`x_service_wait`, wandb 0.31).
+"""
+
+
+def default_bounds(*taken: Collection[str]) -> dict[str, Any]:
+    """Return the bounds that nobody has set, as far as this version of wandb knows them.
+
+    Args:
+        taken: Names of settings that somebody has set.
+    """
+    import wandb
+
+    known = wandb.Settings.model_fields.keys() - set().union(*taken)
+    return {name: value for name, value in BOUNDS.items() if name in known}
+
+
+def call_init(opening: Opening, arguments: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
+    """Open a run with `wandb.init`, at the host of the opening and beside whatever else is open. Blocks.
+
+    Args:
+        opening: Which run, and how.
+        arguments: Arguments of `wandb.init`, in the place of those of the opening.
+        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
+
+    Raises:
+        NotOpenedError: Nobody listened, or the server did not open the run in time.
+        Exception: W&B's client or its server refused it.
+    """
+    import wandb
+
+    client = client_settings(opening)
+    arguments = {
+        name: value
+        for name, value in arguments.items()
+        if not (name in opening.below and getattr(client, f"run_{name}"))
+    }
+    if opening.beside.again:
+        arguments["tags"] = ()  # else W&B replaces those of the attempt before; `_add_beside` adds the user's
+    settings = _build_settings(arguments.pop("settings", {}), opening, stop)
+    if opening.shared:
+        arguments.pop("mode", None)  # the settings say "shared", over which the argument would go
+    # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
+    init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+    limit = settings.get("init_timeout", own_settings().init_timeout) + _START_SECONDS
+    with use_own_client(), HOSTS.logged_in(opening.host):
+        init = partial(_init_with_living_service, init, limit)
+        waiting = _build_waiting(opening, settings, arguments.get("mode"))
+        return waiting.open_run(init) if waiting else init()
+
+
+def _init_with_living_service(init: Callable[[], wandb.Run], limit: float) -> wandb.Run:
+    """Call `init`, and once more where W&B's service was dead, or silent for longer than `limit` seconds."""
+    service = service_behind()
+    try:
+        with WATCHDOG.within(limit, abandon_service):
+            return init()
+    except Exception as error:
+        if not service_died(error):
+            raise
+        renew_service(service)
+        with WATCHDOG.within(limit, abandon_service):
+            return init()
+
+
+def _build_waiting(opening: Opening, settings: Mapping[str, Any], mode: str | None) -> Waiting | None:
+    """Return what waits for the server with the opening, or None where the opening asks none."""
+
+    def effective(name: str) -> Any:
+        return settings[name] if name in settings else getattr(client_settings(opening), name)
+
+    if effective_mode(mode or effective("mode")) != "online":
+        return None
+    server = effective("base_url")
+    return Waiting(
+        run_id=opening.run_id,
+        server=server,
+        proxy=effective("https_proxy" if server.startswith("https:") else "http_proxy"),
+        at_most=effective("init_timeout"),
+        gives_up="init_timeout" not in settings.keys() | client_settings(opening).model_fields_set,
+    )
+
+
+def _build_settings(users: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
+    """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
+    ours = {
+        "stop_fn": LeftBehind(stop) if stop else None,
+        **default_bounds(users.keys(), client_settings(opening).model_fields_set),
+    }
+    host = {"base_url": api_url(opening.host)} if opening.host else {}
+    # The host last: another server than the one in the plan would have neither the run nor its links.
+    return {**ours, **users, **opening.settings, **host}
+
+
+def client_settings(opening: Opening) -> wandb.Settings:
+    """Return the client's own settings, as far as this run needs them.
+
+    Raises:
+        OpenRunError: W&B does not take a variable of this process.
+    """
+    online = opening.shared or effective_mode(opening.arguments.get("mode")) == "online"
+    return own_settings() if online else offline_settings()

@@ -1,0 +1,86 @@
+"""Where a run starts: at its beginning or end, behind an earlier step of its own, or as a fork of another run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from .._logging import log_once, one_line
+from .._start import START, moment_in
+from ._init import call_init
+from ._waiting import NotOpenedError, free_run_id
+
+if TYPE_CHECKING:
+    import wandb
+
+    from ._opening import Opening
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+_FORGET_SECONDS: Final = 2.0
+"""How long W&B's service, which is on this machine, has to let go of a run."""
+
+
+def open_at_start(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+    """Open a run where it is to start: rewound where that is asked for and possible, else as planned. Blocks.
+
+    Args:
+        opening: Which run, and how.
+        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
+
+    Raises:
+        Exception: As `call_init`.
+    """
+    return _open_rewound(opening, stop) or _open_planned(opening, stop)
+
+
+def _open_planned(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+    """Open the run; one that an earlier attempt was to fork, but has not opened, is forked now."""
+    from wandb.errors import UsageError
+
+    try:
+        return call_init(opening, opening.arguments, stop)
+    except UsageError as error:  # what W&B raises where resume="must" finds no run
+        if opening.fork_from is None:
+            raise
+        forget_run_id(opening.run_id, error)
+        return call_init(opening, {**_without_start(opening), "fork_from": opening.fork_from}, stop)
+
+
+def _without_start(opening: Opening) -> dict[str, Any]:
+    return {name: value for name, value in opening.arguments.items() if name not in START}
+
+
+def _open_rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
+    """Open the run behind an earlier step. Return None where that is not asked for, or where W&B cannot do it."""
+    if opening.rewind is None:
+        return None
+    point = moment_in(opening.run_id, opening.rewind)
+    try:
+        if opening.shared:
+            raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
+        return call_init(opening, {**_without_start(opening), "resume_from": point}, stop)
+    except NotOpenedError:  # a server that was not reached has not refused to rewind
+        raise
+    except Exception as error:
+        forget_run_id(opening.run_id, error)
+        log_once(
+            f"the run {opening.run_id!r} goes on at its end, not after step {opening.rewind}: W&B did not rewind it: "
+            f"{one_line(error)}"
+        )
+        return None
+
+
+def forget_run_id(run_id: str, error: Exception) -> None:
+    """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
+
+    A run that is in use is somebody else's and stays as it is.
+    """
+    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+
+    if isinstance(error, ServerResponseError) or (isinstance(error, NotOpenedError) and error.freed):
+        return
+    try:
+        free_run_id(run_id, seconds=_FORGET_SECONDS)
+    except Exception:
+        _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)
