@@ -1,4 +1,4 @@
-"""What surrounds a piece of code: the tracked function that it belongs to."""
+"""The tracked call that surrounds a piece of code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ._termination import Interruption
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedCall:
-    """What is known inside a tracked function: whose it is, what was planned, and the run it holds.
+    """One call of a tracked function: its action, its plan, and the run that it holds.
 
     Attributes:
         action: The Flyte action, or None outside of Flyte.
-        request: The question that was planned.
-        plan: The answer.
+        request: What was planned for.
+        plan: The plan.
         inputs: What the run's configuration says of the inputs of the call.
         lease: The run it holds, or None for a rank that skips.
         fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
@@ -51,7 +51,7 @@ class RunEnd:
     """What became of the run that a tracked function held.
 
     Attributes:
-        exit_code: With what the run was finished, or None where there is none, or where others still hold it.
+        exit_code: With which the run was finished, or None where there is none, or where others still hold it.
         kept: Where an offline run is kept, or None.
     """
 
@@ -63,13 +63,15 @@ CURRENT_CALL: Final[ContextVar[TrackedCall | None]] = ContextVar("flyte_wandb_tr
 
 
 def current_call() -> TrackedCall | None:
-    """Return what surrounds this code in the same action, its traces and the threads that copy its context."""
+    """Return the tracked call that surrounds this code: in the same action, its traces and threads with its context."""
+    # A child task that runs in this process has a copy of its parent's context, and is another action.
     tracked = CURRENT_CALL.get()
     return tracked if tracked is not None and tracked.action == current_action() else None
 
 
 def in_bare_thread() -> bool:
     """Whether this is a thread that copied no context, so that it cannot know to which task it belongs."""
+    # The main thread has no context to copy: outside of any task is what it says.
     if threading.current_thread() is threading.main_thread():
         return False
     return CURRENT_CALL.get() is None and current_action() is None

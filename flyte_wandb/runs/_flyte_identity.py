@@ -18,6 +18,7 @@ CONSOLE_VARIABLE: Final = "FLYTE_CONSOLE_ENDPOINT"
 """Environment variable of Flyte's own setting `console.endpoint`: the address of its UI."""
 
 _IN_CLUSTER: Final = (".internal", ".local", ".svc")
+"""Ends of names that only pods can resolve, such as ``flyteadmin.flyte.svc.cluster.local``."""
 
 
 def build_identity(action: Action, request: Request) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def build_identity(action: Action, request: Request) -> dict[str, Any]:
     >>> build_identity(Action(run_name="r1", name="a0"), request)
     {'run': 'r1', 'action': 'a0', 'attempt': 1, 'task': 'env.train'}
     """
-    known = {
+    facts = {
         "run": action.run_name,
         "action": action.name,
         "attempt": request.attempt,
@@ -41,7 +42,7 @@ def build_identity(action: Action, request: Request) -> dict[str, Any]:
         "domain": action.domain,
         "url": _console_url(action),
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _console_url(action: Action) -> str | None:
@@ -59,6 +60,7 @@ def _console_url(action: Action) -> str | None:
 def _find_console() -> Any:
     """Return Flyte's maker of addresses for its UI, or None where it knows no address that people can open."""
     if endpoint := os.environ.get(CONSOLE_VARIABLE):
+        # Private names of Flyte (2.6 to 2.12), which has no public way to the address of an action's page.
         from flyte.remote._client.controlplane import Console
 
         return Console(endpoint)

@@ -20,6 +20,7 @@ _READABLE: Final = 20
 """Characters of a name that people still read; those of Flyte's local mode have 25 and 36."""
 
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
+"""Arguments of `wandb.init` that a writer leaves out who joins a run: W&B would put them over those of its owner."""
 
 
 def build_opening(
@@ -30,7 +31,7 @@ def build_opening(
     added: Contribution = NOTHING_ADDED,
     rewind: int | None = None,
 ) -> Opening:
-    """Say how the run of `plan` is opened.
+    """Return the call of `wandb.init` that opens or joins the run of `plan`.
 
     Args:
         plan: A plan whose role opens a run.
@@ -44,11 +45,14 @@ def build_opening(
         SettingError: The run is to start at a step, which a run of this id, or of several processes, cannot.
     """
     assert plan.run_id is not None
-    shared, alone = (plan.role is not Role.SOLO and mode == way for way in ("online", "offline"))
+    # A run that other processes may write to needs W&B's shared mode, which does not exist offline.
+    several_writers = plan.role is not Role.SOLO
+    shared, alone = several_writers and mode == "online", several_writers and mode == "offline"
     label = writer_label(request)
     owns, own = plan.role.owns, opens_own_run(plan, mode)
     if owns:
         _refuse_branch(plan, request, shared=shared)
+    # Offline each writer keeps a run of its own, which needs an id of its own.
     run_id = plan.run_id if owns or not own else f"{plan.run_id}-{label}"
     return Opening(
         run_id=run_id,
@@ -57,6 +61,7 @@ def build_opening(
         arguments=_init_arguments(plan, request, added if own else NOTHING_ADDED, run_id, own=own, alone=alone),
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
+        # A primary that is the only rank of its part misses nobody, so nothing is said of it.
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
         rewind=rewind if own else None,
         fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
@@ -116,6 +121,7 @@ def rank_label(topology: Topology) -> str:
 
 
 def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
+    # W&B documents these for shared mode, in spite of the `x_`. Only the owner may end the run.
     return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
 
 
@@ -130,18 +136,18 @@ def _init_arguments(
 ) -> dict[str, Any]:
     settings = request.settings
     where = run_place(request, plan)
-    given = {name: value for name, value in added.once.items() if name == "job_type"} | plain_copy(settings.init)
-    given |= {"project": where.project, "entity": where.entity, "group": plan.group}
-    given["name"] = settings.name or (default_name(request, run_id) if _is_new(request) else None)
-    given |= {"config": _init_config(request, added, own=own), "tags": settings.tags, "mode": settings.mode}
-    given = {name: value for name, value in given.items() if name not in START}
+    # The order is the precedence: a plugin's job type, what the user hands to `wandb.init`, then what is planned.
+    arguments = {name: value for name, value in added.once.items() if name == "job_type"} | plain_copy(settings.init)
+    arguments |= {"project": where.project, "entity": where.entity, "group": plan.group}
+    arguments["name"] = settings.name or (default_name(request, run_id) if _is_new(request) else None)
+    arguments |= {"config": _init_config(request, added, own=own), "tags": settings.tags, "mode": settings.mode}
+    left_out = set(START) if own else {*START, *_OF_THE_OWNER}
+    arguments = {name: value for name, value in arguments.items() if name not in left_out}
     if own:
-        given |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
-    else:
-        given = {name: value for name, value in given.items() if name not in _OF_THE_OWNER}
+        arguments |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
     if alone and plan.group is None:
-        given["group"] = plan.run_id
-    return {name: value for name, value in given.items() if value is not None}
+        arguments["group"] = plan.run_id  # what shared mode would have held together
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
@@ -179,8 +185,12 @@ def _init_config(request: Request, added: Contribution, *, own: bool) -> dict[st
 def _arguments_below(request: Request) -> frozenset[str]:
     """Return the arguments that no setting of the user's says: W&B's variables and files go over them."""
     settings = request.settings
-    said = {"group": settings.group is not None, "job_type": "job_type" in settings.init, "name": bool(settings.name)}
-    return frozenset(name for name, by_user in said.items() if not by_user)
+    set_by_user = {
+        "group": settings.group is not None,
+        "job_type": "job_type" in settings.init,
+        "name": bool(settings.name),
+    }
+    return frozenset(name for name, by_user in set_by_user.items() if not by_user)
 
 
 def _build_additions(request: Request, added: Contribution, run_id: str) -> Additions:

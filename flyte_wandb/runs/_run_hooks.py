@@ -20,7 +20,10 @@ _LOG = logging.getLogger("flyte_wandb")
 _KEYS: Final = ("tags", "config", "notes", "job_type")
 
 OBSERVER_SECONDS: Final = 5.0
-"""How long a task waits for one observer; one that takes longer goes on in a thread of its own."""
+"""How long a task waits for one observer; one that takes longer goes on in a thread of its own.
+
+At the end of a preempted task it counts against Kubernetes' 30 seconds (`_sigterm.py`).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +60,16 @@ def collect_contributions(ask: StrategyManager, **about: Any) -> Contribution:
     config: dict[str, Any] = {}
     once: dict[str, str] = {}
     for plugin, call in contributors:
-        given = _usable_contribution(plugin, call, about)
-        tags.update(dict.fromkeys(given.get("tags", ())))
-        config = {**plain_copy(given.get("config", {})), **config}
-        once = {**{name: given[name] for name in ("notes", "job_type") if name in given}, **once}
+        answer = _usable_contribution(plugin, call, about)
+        tags.update(dict.fromkeys(answer.get("tags", ())))
+        # What is there already goes over the answer: the first plugin by name wins.
+        config = {**plain_copy(answer.get("config", {})), **config}
+        once = {**{name: answer[name] for name in ("notes", "job_type") if name in answer}, **once}
     return Contribution(tags=tuple(tags), config=config, once=once)
 
 
 def notify_observers(ask: StrategyManager, hook: str, **about: Any) -> None:
-    """Tell all observers, one after the other by name. What goes wrong in one is logged.
+    """Call all observers, one after the other by name. What goes wrong in one is logged.
 
     Args:
         ask: The plugins.
@@ -77,35 +81,36 @@ def notify_observers(ask: StrategyManager, hook: str, **about: Any) -> None:
 
 
 def _usable_contribution(plugin: str, call: Callable[..., Any], about: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = _call_logged(call, about)
-    if given is None:
+    answer = _call_logged(call, about)
+    if answer is None:
         return {}
     try:
-        given = plain_copy(given)
-        fault = _contribution_fault(given)
+        # A copy: the plugin may change its own while the run is being opened with it.
+        answer = plain_copy(answer)
+        fault = _contribution_fault(answer)
     except Exception as error:  # a mapping of the plugin's own can raise, and what holds itself has no end
         fault = f"it cannot be read: {type(error).__name__}: {one_line(error)}"
     if fault:
-        log_once(f"contribute_run_settings of plugin {plugin!r} answered {quoted(given)}, which is left out: {fault}")
+        log_once(f"contribute_run_settings of plugin {plugin!r} answered {quoted(answer)}, which is left out: {fault}")
         return {}
-    return given  # type: ignore[no-any-return]
+    return answer  # type: ignore[no-any-return]
 
 
-def _contribution_fault(given: Any) -> str | None:
-    if not isinstance(given, Mapping):
-        return f"expected a mapping with some of {', '.join(_KEYS)}, got {type(given).__name__}"
-    return next(_contribution_faults(given), None)
+def _contribution_fault(answer: Any) -> str | None:
+    if not isinstance(answer, Mapping):
+        return f"expected a mapping with some of {', '.join(_KEYS)}, got {type(answer).__name__}"
+    return next(_contribution_faults(answer), None)
 
 
-def _contribution_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in given.items():
+def _contribution_faults(answer: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in answer.items():
         fault = FIELDS[name].check(value) if name in _KEYS else f"only {', '.join(_KEYS)} can be added"
         if fault := fault or (None if name == "config" else _unwritable_fault(value)):
             yield f"{name}: {fault}"
 
 
 def _unwritable_fault(value: Any) -> str | None:
-    """Say why W&B cannot write texts, or None where it can: it would fail the task where the run is opened."""
+    """Return why W&B cannot write texts, or None where it can. It would fail the task when the run is opened."""
     try:
         " ".join(value).encode()
     except UnicodeEncodeError as error:
@@ -122,6 +127,7 @@ def _call_logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
 
 
 def _call_bounded(call: Callable[[], Any], what: str) -> None:
+    # In a thread, for there is no other way to leave a call that hangs; with the context, for `get_wandb_run`.
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=(call,), name=what, daemon=True)
     try:

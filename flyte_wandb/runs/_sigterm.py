@@ -26,8 +26,11 @@ KEEP_SECONDS: Final = 2.0
 """How long keeping what W&B did not take in Flyte's storage may hold up a result that is there."""
 
 _LEAVE_SECONDS: Final = 5.0
-"""How long a run that W&B was not let finish may take to be let go of: its log gets two seconds to reach the disk, and
+"""How long it may take to release a run that W&B had no time to finish: its log gets two seconds to reach the disk, and
 its copy to the storage `KEEP_SECONDS`."""
+
+_FLUSH_SECONDS: Final = 1.0
+"""How long the process may take to write out what it has printed before it exits."""
 
 
 def _nothing() -> None: ...
@@ -91,59 +94,67 @@ class SigtermHandler:
             call.ended.set()
             self._calls.discard(call)
             if not self._calls:
-                _call_in_main_thread(self._give_back)
+                _call_in_main_thread(self._uninstall)
 
     def _install(self) -> None:
         """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
-        now = signal.getsignal(signal.SIGTERM)
-        if now in (signal.SIG_IGN, None, self._on_term) or not self._calls:
+        current = signal.getsignal(signal.SIGTERM)
+        # None is a handler in C, which Python could not put back. The calls may be over: a loop runs this later.
+        if current in (signal.SIG_IGN, None, self._on_term) or not self._calls:
             return
         self._before = signal.signal(signal.SIGTERM, self._on_term)
-        descriptor = signal.set_wakeup_fd(self._listening(), warn_on_full_buffer=False)
-        if descriptor not in (-1, self._listening()):
+        # Python's handler waits until native code returns; the descriptor is written at once.
+        descriptor = signal.set_wakeup_fd(self._wakeup_descriptor(), warn_on_full_buffer=False)
+        if descriptor not in (-1, self._wakeup_descriptor()):
             signal.set_wakeup_fd(descriptor)  # that of somebody's event loop
 
-    def _give_back(self) -> None:
+    def _uninstall(self) -> None:
         if self._calls or signal.getsignal(signal.SIGTERM) != self._on_term:
             return
         signal.signal(signal.SIGTERM, self._before)
         descriptor = signal.set_wakeup_fd(-1)
-        if descriptor != self._listening():
+        if descriptor != self._wakeup_descriptor():
             signal.set_wakeup_fd(descriptor)
 
-    def _listening(self) -> int:
+    def _wakeup_descriptor(self) -> int:
         """Return the descriptor that wakes up the thread that hears of signals; it is there from the first time on."""
         if self._pipe is None:
             self._pipe = os.pipe()
-            os.set_blocking(self._pipe[1], False)
-            threading.Thread(target=self._hear, args=self._pipe[:1], name="flyte-wandb-sigterm", daemon=True).start()
+            os.set_blocking(self._pipe[1], False)  # `set_wakeup_fd` refuses one that blocks
+            threading.Thread(
+                target=self._read_signals, args=self._pipe[:1], name="flyte-wandb-sigterm", daemon=True
+            ).start()
         return self._pipe[1]
 
-    def _hear(self, descriptor: int) -> None:
+    def _read_signals(self, descriptor: int) -> None:
+        # One byte for each signal, whichever it is.
         while numbers := os.read(descriptor, 64):
             if signal.SIGTERM in numbers:
-                self._see_to_calls()
+                self._preempt_calls()
 
     def _on_term(self, number: int, frame: Any) -> None:
-        self._see_to_calls()
+        self._preempt_calls()
         if callable(self._before):
             self._before(number, frame)
             return
         for call in list(self._calls):
             call.interruption.raise_in_handler()
 
-    def _see_to_calls(self) -> None:
+    def _preempt_calls(self) -> None:
         for call in list(self._calls):
+            # A lock, for the handler and the thread that listens see the same signal.
             if call.signalled.acquire(blocking=False):
                 call.interruption.preempted = True
-                threading.Thread(target=self._see_to, args=(call,), name="flyte-wandb-preempting", daemon=True).start()
+                threading.Thread(
+                    target=self._preempt_call, args=(call,), name="flyte-wandb-preempting", daemon=True
+                ).start()
 
-    def _see_to(self, call: WatchedCall) -> None:
+    def _preempt_call(self, call: WatchedCall) -> None:
         deadline = time.monotonic() + call.grace + FINISH_SECONDS
         if not call.interruption.over.is_set():
             # A thread of its own: a silent service would block it, and with it the end.
             threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
-        if callable(self._before):
+        if callable(self._before):  # somebody else's handler decides what becomes of the function
             return
         call.interruption.preempt()
         if call.interruption.over.wait(call.grace):
@@ -159,9 +170,9 @@ class SigtermHandler:
         if call.interruption.over.is_set():
             call.ended.wait(_LEAVE_SECONDS)
         if not call.ended.is_set():
-            self._leave(call, deadline)
+            self._exit_process(call, deadline)
 
-    def _leave(self, call: WatchedCall, deadline: float) -> None:
+    def _exit_process(self, call: WatchedCall, deadline: float) -> None:
         """End the process, after the runs of its other calls were finished."""
         for other in self._calls - {call}:
             other.interruption.closed.wait(max(0.0, deadline - time.monotonic()))
@@ -172,6 +183,7 @@ class SigtermHandler:
             PREEMPTED,
         )
         _flush()
+        # Not `sys.exit`: the stuck function may never let the interpreter end.
         os._exit(PREEMPTED)
 
     def before_fork(self) -> None:
@@ -179,13 +191,13 @@ class SigtermHandler:
         self._forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def in_parent(self) -> None:
-        """Let through what was held back."""
+        """Deliver what was held back."""
         signal.pthread_sigmask(signal.SIG_SETMASK, self._forking.mask)
 
     def in_child(self) -> None:
-        """Watch nothing any more, with the handler of before: a forked child is nobody's task."""
+        """Put the handler of before back, and watch no call: a forked child is nobody's task."""
         self._calls.clear()
-        self._give_back()
+        self._uninstall()
         for descriptor in self._pipe or ():
             os.close(descriptor)
         self._pipe = None
@@ -232,4 +244,4 @@ def _flush() -> None:
     """Write out what the process has printed, unless the stuck function holds the lock of it."""
     flushing = threading.Thread(target=lambda: (sys.stdout.flush(), sys.stderr.flush()), daemon=True)
     flushing.start()
-    flushing.join(1.0)
+    flushing.join(_FLUSH_SECONDS)

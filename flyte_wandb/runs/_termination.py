@@ -50,9 +50,9 @@ class Interruption:
         self.preempted = False
         self.over = threading.Event()
         self.closed = threading.Event()
-        self._lock = threading.Lock()
-        self._closing = threading.Lock()
-        self._marking = threading.Lock()
+        self._lock = threading.Lock()  # the function ends by itself, or is ended, but not both at once
+        self._closing = threading.Lock()  # see `close_once`
+        self._marking = threading.Lock()  # see `mark_once`
         self._marked = False
         self._end: Callable[[type[BaseException]], bool] | None = None
         self._cause: type[BaseException] | None = None
@@ -112,7 +112,7 @@ class Interruption:
             with self._armed(end):
                 yield
         finally:
-            if self._cause:
+            if self._cause:  # it may be pending, and would hit the code behind the function
                 _raise_in(thread.ident, None)
         if self._cause is RunStoppedError:
             raise RunStoppedError
@@ -175,5 +175,6 @@ def _raise_in(thread: int | None, kind: type[BaseException] | None) -> bool:
 
     W&B's own agent ends its trials so.
     """
-    wanted = ctypes.py_object(kind) if kind else None
-    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread or 0), wanted))
+    error = ctypes.py_object(kind) if kind else None
+    # CPython's one way to end Python code in another thread. It returns how many threads it has reached.
+    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread or 0), error))
