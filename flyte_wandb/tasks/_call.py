@@ -44,6 +44,7 @@ def _is_inside_tracked_call() -> bool:
     """Whether a decorated function is called inside a tracked one, whose run it then uses."""
     if current_call() is not None or not in_bare_thread():
         return current_call() is not None
+    # A thread without context. W&B's agent runs its trials in one, and names the trial's run in the environment.
     if run_id := agent_run_id(os.environ):
         return run_id in OPEN_RUNS
     return OPEN_RUNS.only(in_flyte=True) is not None
@@ -72,7 +73,7 @@ def _call_in_run(tracked: TrackedCall, call: Callable[[], Any]) -> Any:
         error = failure
         raise
     finally:
-        if not tracked.in_fork:
+        if not tracked.in_fork:  # a forked child that returns from the function leaves the run to its parent
             close_run_for(tracked, error)
 
 
@@ -107,6 +108,7 @@ async def _call_in_run_async(
     finally:
         if tracked.in_fork:
             end_fork(error)
+        # A cancellation while the run is being finished is raised after that, but hides no error of the function.
         _, late = await run_uninterrupted(close_run_for, tracked, error)
         if late and error is None:
             raise late
@@ -137,7 +139,10 @@ def _step_facts(step: Step) -> tuple[str, Any, str]:
 
 @contextmanager
 def _handling_sigterm(planned: TrackedCall) -> Iterator[WatchedCall | None]:
-    """Have SIGTERM end the call, from before its run is opened until it was finished, unless a rank opens no run."""
+    """Have SIGTERM end the call, from before its run is opened until after it was finished.
+
+    A rank that opens no run is left as it is without this package.
+    """
     if not planned.plan.role.opens:
         yield None
         return
@@ -147,11 +152,12 @@ def _handling_sigterm(planned: TrackedCall) -> Iterator[WatchedCall | None]:
 
 
 def _watch_run(watched: WatchedCall | None, tracked: TrackedCall) -> None:
-    """Have SIGTERM end the run, too, now that it is there. What is kept in Flyte's storage needs the task's context."""
+    """Have SIGTERM end the run, too, now that it is open."""
     if watched is None or tracked.lease is None:
         return
     watched.mark = partial(mark_run_preempted, tracked)
     watched.abandon = partial(abandon_service, tracked.lease.run)
+    # In a copy of the task's context: keeping an offline run in Flyte's storage needs it.
     watched.close = partial(contextvars.copy_context().run, close_run_for, tracked, PreemptedError())
 
 
@@ -162,7 +168,7 @@ def _find_download(tracked: TrackedCall) -> Reference | None:
 
 @contextmanager
 def _enter_call(tracked: TrackedCall) -> Iterator[None]:
-    """Make the run known to this code and, through Flyte's context, to the tasks that it calls."""
+    """Set the current call for this code, and the parent run in Flyte's context for the tasks that it calls."""
     token = CURRENT_CALL.set(tracked)
     try:
         with flyte.custom_context(**_context_for_children(tracked)):
@@ -174,6 +180,7 @@ def _enter_call(tracked: TrackedCall) -> Iterator[None]:
 def _context_for_children(tracked: TrackedCall) -> dict[str, str]:
     if tracked.lease is None or tracked.action is None:
         return {}
+    # A task that joined its parent's run passes that on, so a whole tree can share one run.
     joined = tracked.request.parent if not tracked.plan.role.owns else None
     context = write_run(joined or _as_parent_run(tracked)) | write_plugins()
     context |= NO_TRIAL if tracked.request.trial else {}

@@ -31,12 +31,12 @@ def wandb_init(**settings: Unpack[SettingArguments]) -> Callable[[T], T]: ...
 def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> Any:
     """Open the right W&B run for a Flyte task (or a plain function), and finish it with the task's outcome.
 
-    Stands outermost, above ``@env.task``. Inside, `get_wandb_run` is the run.
+    Put it outermost, above ``@env.task``. Inside the task, `get_wandb_run` returns the run.
 
     Args:
         target: The task or function, where the decorator stands without parentheses.
-        settings: See `SettingArguments`; they hold for this task and its traces only. What is to reach the tasks below
-            goes into `wandb_config`.
+        settings: See `SettingArguments`. They apply to this task and its traces only; settings for the tasks that it
+            calls go into `wandb_config`.
 
     Returns:
         The same task object, or a wrapped function.
@@ -53,9 +53,12 @@ def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> A
             run = get_wandb_run()
             ...
     """
-    given = check_settings(settings, "wandb_init")
-    _refuse_unknown_strategies(given)
-    return partial(_decorate_target, settings=given) if target is None else _decorate_target(target, settings=given)
+    checked = check_settings(settings, "wandb_init")
+    for kind in ("run_mode", "rank_scope"):
+        if kind in checked:
+            _refuse_unknown_strategy(kind, checked[kind])
+    # Without parentheses the decorator is called with its target; with them, Python calls what it returns.
+    return partial(_decorate_target, settings=checked) if target is None else _decorate_target(target, settings=checked)
 
 
 def _decorate_target(target: T, *, settings: Mapping[str, Any]) -> T:
@@ -63,6 +66,7 @@ def _decorate_target(target: T, *, settings: Mapping[str, Any]) -> T:
         _decorate_task(target, settings)
         return target
     function: Any = check_trackable(target, "wandb_init")
+    # `outermost=False`: `@env.task` may follow above, which gets no links then.
     tracked: Any = track_function(function, Spec(settings=settings, outermost=False))
     return tracked  # type: ignore[no-any-return]
 
@@ -82,13 +86,8 @@ def _refuse_download_of_ranks(spec: Spec) -> None:
         )
 
 
-def _refuse_unknown_strategies(settings: Mapping[str, Any]) -> None:
-    for kind in ("run_mode", "rank_scope"):
-        if kind in settings:
-            _refuse_unknown_strategy(kind, settings[kind])
-
-
 def _refuse_unknown_strategy(kind: str, setting: str) -> None:
+    # Here, for a task that names no strategy loads no plugin at decoration, which every rank does.
     from ..plugins._loading import get_manager
 
     if not get_manager().knows(kind, setting):

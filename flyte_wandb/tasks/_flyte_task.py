@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _RUN_ELSEWHERE: Final = ("core-sleep", "core-echo")
 """Task types that Flyte's backend runs itself, whatever the function's body says."""
 _CALLS: Final = frozenset({"func", "super", "execute", "forward"})
+"""Names of which an `execute` mentions one where it calls the function: itself, or through Flyte's own methods."""
 
 
 def is_task(target: object) -> bool:
@@ -41,6 +42,7 @@ def task_function(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Ca
             "in its own process; decorate a task that calls it instead"
         )
     function: Callable[..., Any] = task.func
+    # By name: flyteplugins-pytorch, which brings it, is not installed everywhere, and importing it loads torch.
     if iscoroutinefunction(function) and type(getattr(task, "plugin_config", None)).__name__ == "Elastic":
         raise SettingError(
             f"{decorator} cannot track the task {task.name!r}: it is an async function under Elastic, whose ranks "
@@ -62,7 +64,7 @@ def replace_function(
     """
     task.func = function  # type: ignore[attr-defined]
     task.links = (*task.links, *links)
-    task.report = task.report or report
+    task.report = task.report or report  # else Flyte writes no report, and `add_tab` has no page to write to
 
 
 def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:
@@ -81,15 +83,22 @@ def _declared_world(declaring: object, nodes: str, launcher: str) -> Topology | 
         return None
     from ..plans._world import even_world
 
+    # Elastic takes a range of nodes as text, such as "2:4".
     return even_world(int(str(count).rpartition(":")[2]), ranks, launcher=launcher)
 
 
 def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:
-    """Whether the template's `execute` calls the function; one that reads its source text, say, does not."""
+    """Whether the template's `execute` calls the function. Flyte's code tasks, say, read its source text instead.
+
+    Flyte does not say this of a template (2.12.1): its class tree does not, and to ask `execute` itself would run the
+    task. So look which names the method mentions. An override that hides the call behind a name of its own is refused,
+    with an error at decoration; the other way round a task would run without its run.
+    """
     return any(not _CALLS.isdisjoint(code.co_names) for code in _nested_codes(type(task).execute.__code__))
 
 
 def _nested_codes(code: CodeType) -> Iterator[CodeType]:
+    # Functions inside of it, too: a lambda that is run in a thread, or a comprehension before Python 3.12.
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

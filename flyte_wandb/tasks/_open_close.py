@@ -1,4 +1,4 @@
-"""Opening the run of a tracked function, and letting go of it with the function's outcome."""
+"""Opening the run of a tracked function, and releasing it with the function's outcome."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 
 
 def open_run_for(planned: TrackedCall) -> TrackedCall:
-    """Hold the planned run, or go on as `on_error` says where W&B does not open it. Blocks.
+    """Open or join the planned run. Where W&B does not open it, go on as `on_error` says. Blocks.
+
+    Returns:
+        The call with its run; without one where its rank opens none, or it goes on without.
 
     Raises:
         OpenRunError: W&B did not open the run, and the task is to fail.
@@ -42,34 +45,44 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
     """
     if not planned.plan.role.opens:
         return planned
+    on_error, name = planned.request.settings.on_error, planned.request.action_name
     try:
         return _acquire_run(planned)
     except OpenRunError as error:
-        return _apply_on_error(planned, error)
+        if on_error == "raise":
+            raise
+        if on_error == "offline":
+            log_once(f"{error}; {name!r} goes on with an offline run", logging.ERROR)
+            return _acquire_offline_run(planned)
+        return _go_on_without_run(planned, error)
 
 
-def _apply_on_error(planned: TrackedCall, error: OpenRunError) -> TrackedCall:
-    settings = planned.request.settings
-    if settings.on_error == "raise":
-        raise error
-    offline = replace(planned.request, settings=replace(settings, mode="offline", on_error="ignore"))
-    if settings.on_error == "offline":
-        log_once(f"{error}; {planned.request.action_name!r} goes on with an offline run", logging.ERROR)
-        return open_run_for(replace(planned, request=offline, fell_back=True))
+def _acquire_offline_run(planned: TrackedCall) -> TrackedCall:
+    """Open the run again, offline. Where that fails, too (a full disk), the task goes on without a run."""
+    request = replace(planned.request, settings=replace(planned.request.settings, mode="offline", on_error="ignore"))
+    offline = replace(planned, request=request, fell_back=True)
+    try:
+        return _acquire_run(offline)
+    except OpenRunError as error:
+        return _go_on_without_run(offline, error)
+
+
+def _go_on_without_run(planned: TrackedCall, error: OpenRunError) -> TrackedCall:
     log_once(f"{error}; {planned.request.action_name!r} goes on without a run", logging.ERROR)
     return planned
 
 
 def _acquire_run(planned: TrackedCall) -> TrackedCall:
     request = planned.request
+    # Local mode and plain functions have no other process that could write to the run.
     in_one_process = planned.action is None or planned.action.local
     mode = None if in_one_process else effective_mode(request.settings.mode)
-    wanted = build_opening(
+    opening = build_opening(
         planned.plan, request, mode=mode, added=_collect_additions(planned, mode), rewind=_rewind_step(request)
     )
-    _log_differences(planned, wanted)
+    _log_differences(planned, opening)
     lease = OPEN_RUNS.acquire(
-        wanted,
+        opening,
         action=request.action_name,
         in_flyte=planned.action is not None,
         trial=request.trial is not None,
@@ -94,15 +107,15 @@ def _collect_additions(planned: TrackedCall, mode: Mode | None) -> Contribution:
         added = replace(added, config={**added.config, **planned.inputs})
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
-    if IDENTITY_KEY in added.config:
+    if IDENTITY_KEY in added.config:  # a plugin's own answer to the same question
         return added
     return replace(added, identity={IDENTITY_KEY: build_identity(planned.action, planned.request)})
 
 
 def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:
-    """Let go of the run with the outcome of the function, and tell Flyte's report. Blocks, and never raises.
+    """Release the run with the outcome of the function, and write Flyte's report. Blocks, and never raises.
 
-    Does so once: SIGTERM may close the run of a function that does not end.
+    Does so once: where a function does not end after SIGTERM, its run is closed from another thread.
     """
     tracked.interruption.close_once(lambda: _close_run(tracked, error))
 
@@ -120,28 +133,32 @@ def mark_run_preempted(tracked: TrackedCall) -> None:
 def _close_run(tracked: TrackedCall, error: BaseException | None) -> None:
     ended = _finish_run(tracked, tracked.lease, error) if tracked.lease else RunEnd()
     if tracked.request.settings.report:
+        # Here, for only a task with `report=True` pays for loading it.
         from ..results.report._tab import add_tab
 
         add_tab(tracked, error, ended)
 
 
 def _finish_run(tracked: TrackedCall, lease: Lease, error: BaseException | None) -> RunEnd:
+    # Also where the function turned SIGTERM into an error of its own; a result that it returned is a success.
     code = PREEMPTED if error and tracked.interruption.preempted else exit_code(error)
     if tracked.interruption.preempted:
         mark_run_preempted(tracked)
+    # W&B has one state for a run, which is its owner's, so another writer's failure goes into the summary.
     if code and not tracked.plan.role.owns:
         note_failure(lease.run, writer_label(tracked.request), error)
-    finished = OPEN_RUNS.release(lease, code)
-    kept = None if finished is None else _keep_what_wandb_lacks(tracked, lease, finished)
+    run_code = OPEN_RUNS.release(lease, code)
+    place = None if run_code is None else _keep_what_wandb_lacks(tracked, lease, run_code)
     about = {"request": tracked.request, "plan": tracked.plan, "run": lease.run}
     notify_observers(get_manager(), "run_finished", **about, error=error)
-    return RunEnd(exit_code=finished, kept=kept)
+    return RunEnd(exit_code=run_code, kept=place)
 
 
 def _keep_what_wandb_lacks(tracked: TrackedCall, lease: Lease, code: int) -> str | None:
     """Keep a run that W&B has not, or not all of, where it outlives the pod, and return where. Never raises."""
     action, request, run = tracked.action, tracked.request, lease.run
     shortfall = _find_shortfall(lease)
+    # Local mode and plain functions leave it where W&B's client does: on a disk that stays.
     on_own_disk = action is None or action.local
     if run.disabled or not (shortfall or (run.offline and not on_own_disk)):
         return None
@@ -175,15 +192,15 @@ def _call_within(seconds: float, call: Callable[[], str | None]) -> str | None:
     return results[0] if results else None
 
 
-def _log_differences(planned: TrackedCall, wanted: Opening) -> None:
-    parent, chosen = planned.request.parent, planned.plan
-    if wanted.alone:
+def _log_differences(planned: TrackedCall, opening: Opening) -> None:
+    parent, plan = planned.request.parent, planned.plan
+    if opening.alone:
         log_once(
             f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "
-            f"{wanted.run_id!r} of its own, in the group {wanted.arguments.get('group')!r} with the other writers"
+            f"{opening.run_id!r} of its own, in the group {opening.arguments.get('group')!r} with the other writers"
         )
-    if parent and not parent.joinable and chosen.role.owns and chosen.group == (parent.group or parent.run_id):
+    if parent and not parent.joinable and plan.role.owns and plan.group == (parent.group or parent.run_id):
         log_once(
             f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
-            f"opens {chosen.run_id!r} of its own in the group {chosen.group!r}"
+            f"opens {plan.run_id!r} of its own in the group {plan.group!r}"
         )

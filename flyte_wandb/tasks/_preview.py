@@ -64,12 +64,14 @@ class Preview:
     @cached_property
     def runs(self) -> tuple[str, ...]:
         """The ids of the runs that the task opens, in the order of ranks."""
-        return tuple(one.run_id for one in self.plans if one.run_id and one.role.owns)
+        return tuple(rank_plan.run_id for rank_plan in self.plans if rank_plan.run_id and rank_plan.role.owns)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """The groups of these runs, each once."""
-        return tuple(dict.fromkeys(one.group for one in self.plans if one.group and one.role.owns))
+        return tuple(
+            dict.fromkeys(rank_plan.group for rank_plan in self.plans if rank_plan.group and rank_plan.role.owns)
+        )
 
     @property
     def summary(self) -> str:
@@ -80,10 +82,10 @@ class Preview:
 
     @property
     def _without_own_run(self) -> str:
-        roles = Counter(one.role.value for one in self.plans if not one.role.owns)
+        roles = Counter(rank_plan.role.value for rank_plan in self.plans if not rank_plan.role.owns)
         above = f" {self.request.parent.run_id!r}" if self.request.parent else ""
-        said = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's run{above}"}
-        ranks = [f"{_count_noun(count, 'rank')} {said[role]}" for role, count in roles.items()]
+        texts = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's run{above}"}
+        ranks = [f"{_count_noun(count, 'rank')} {texts[role]}" for role, count in roles.items()]
         return f" ({', '.join(ranks)})" if ranks else ""
 
     def link_of(self, rank: int) -> LinkPreview | None:
@@ -94,12 +96,15 @@ class Preview:
     def unlinked(self) -> tuple[str, ...]:
         """Labels of the parts whose runs no link leads to, in the order of ranks."""
         ranks = enumerate(self.plans)
-        labels = (one.part.label or "" for rank, one in ranks if one.role.opens and self.link_of(rank) is None)
+        labels = (
+            rank_plan.part.label or "" for rank, rank_plan in ranks if rank_plan.role.opens and not self.link_of(rank)
+        )
         return tuple(dict.fromkeys(labels))
 
     @cached_property
     def _links_by_part(self) -> dict[str | None, LinkPreview]:
         ranks = [(link, link.rank) for link in self.links if link.rank is not None and link.rank < len(self.plans)]
+        # Reversed, so that of several links of a part the first one stays.
         return {self.plans[rank].part.label: link for link, rank in reversed(ranks)}
 
     @cached_property
@@ -109,17 +114,18 @@ class Preview:
 
     def authors(self) -> dict[str, Counter[tuple[str, tuple[str, ...]]]]:
         """Count for each hook the plugin that answered and those that wrapped it, over ranks and links."""
-        found: dict[str, Counter[tuple[str, tuple[str, ...]]]] = {}
+        counts: dict[str, Counter[tuple[str, tuple[str, ...]]]] = {}
+        # Of a link only the last step: those before it are a rank's, which is counted already.
         last = (link.steps[-1] for link in self.links if link.steps and link.steps[-1].hook.startswith("build_"))
-        for step in (*(step for one in self.plans for step in one.steps), *last):
-            found.setdefault(step.hook, Counter())[step.plugin, step.wrapped_by] += 1
-        return found
+        for step in (*(step for rank_plan in self.plans for step in rank_plan.steps), *last):
+            counts.setdefault(step.hook, Counter())[step.plugin, step.wrapped_by] += 1
+        return counts
 
 
 def preview(
     task: Any, *, context: Mapping[str, str] | None = None, nodes: int | None = None, per_node: int | None = None
 ) -> Preview:
-    """Say what a decorated task will do when Flyte launches it, without running it or asking a server.
+    """Return what a decorated task will do when Flyte launches it, without running it or asking a server.
 
     Args:
         task: A Flyte task that `wandb_init` decorates.
@@ -151,7 +157,7 @@ def preview(
 
 
 def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, str]) -> Preview:
-    """Say what a task with these settings, this declared world and these links will do; see `preview`."""
+    """Return what a task with these settings, this declared world and these links will do; see `preview`."""
     first = build_link_request(spec, replace(NAMES, context=context))
     plans = tuple(plan(request) for request in world_requests(first))
     check_owners(plans)
@@ -174,23 +180,25 @@ def _resize_world(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
     for name, count in (("nodes", nodes), ("per_node", per_node)):
         if count is not None and count < 1:
             raise SettingError(f"preview({name}={count}): a world has 1 or more; leave {name}= out for those declared")
-    now = spec.declared or even_world(1, 1)
-    launcher = now.launcher or "torch-elastic"
+    world = spec.declared or even_world(1, 1)
+    # A world of several ranks has a launcher; which one changes no plan of the built-ins.
+    launcher = world.launcher or "torch-elastic"
     return replace(
-        spec, declared=even_world(nodes or now.num_workers, per_node or now.local_world_size, launcher=launcher)
+        spec, declared=even_world(nodes or world.num_workers, per_node or world.local_world_size, launcher=launcher)
     )
 
 
 def _preview_link(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
-    made = link.build(replace(NAMELESS, context=context))
+    # As at submission, where Flyte has given no names yet; they are filled in below, as Flyte does later.
+    built = link.build(replace(NAMELESS, context=context))
     fields = ("run_name", "name", "project", "domain")
     names = {getattr(NAMELESS, field): getattr(NAMES, field) for field in fields}
     rank = link.rank if isinstance(link, Wandb) else None
     sweep = isinstance(link, WandbSweep)
-    unknown = None if made.pages.project else "entity or project is not known here, so it cannot lead to the run"
-    note = made.fault or unknown
-    url = fill_placeholders(made.url, names)
-    return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=made.steps, note=note)
+    unknown = None if built.pages.project else "entity or project is not known here, so it cannot lead to the run"
+    note = built.fault or unknown
+    url = fill_placeholders(built.url, names)
+    return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=built.steps, note=note)
 
 
 def _count_noun(number: int, noun: str) -> str:

@@ -32,6 +32,7 @@ async def run_uninterrupted(call: Callable[..., T], *arguments: object) -> tuple
     Raises:
         Exception: What the call raised; the cancellation instead, where there was one too.
     """
+    # Not `asyncio.shield`: cancelled, it would leave the call running with nobody to wait for its run.
     future = _thread_pool().submit(contextvars.copy_context().run, call, *arguments)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
@@ -45,7 +46,7 @@ async def run_uninterrupted(call: Callable[..., T], *arguments: object) -> tuple
 
 
 def _mirror_future(future: Future[Any]) -> asyncio.Future[None]:
-    """Return what can be awaited, and cancelled, without doing anything to `future`."""
+    """Return a future of the running loop that ends with `future`. Cancelling it does nothing to `future`."""
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
     future.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake_waiter, waiter))
@@ -67,6 +68,7 @@ def end_fork(error: BaseException | None) -> NoReturn:
     with suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
+    # Past `atexit`, where W&B's hooks of the parent wait.
     os._exit(exit_code(error))
 
 

@@ -16,13 +16,14 @@ from .._errors import SettingError
 from ..plans._spec import Spec
 
 _MARKS: Final = {"wandb_init": "__wandb_spec__", "wandb_sweep": "__wandb_sweep_spec__"}
-"""Where a wrapped function tells what each decorator says."""
+"""The attribute in which a wrapped function keeps the settings of each decorator."""
 
 
 def track_function(
     function: Callable[..., Any], spec: Spec, decorator: str = "wandb_init", session: str = "flyte_wandb.tasks._call"
 ) -> Callable[..., Any]:
     """Wrap a function so that it runs inside the right run, or sweep. Keeps it sync or async, and picklable."""
+    # Flyte asks a function again whether it is async, in `override()` and when it runs it.
     wrap = _wrap_async if _is_async(function) else _wrap_sync
     wrapper = wrap(function, spec, session)
     setattr(wrapper, _MARKS[decorator], spec)
@@ -35,10 +36,12 @@ def is_tracked(function: object, decorator: str = "wandb_init") -> bool:
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
+    # An object with an async `__call__`, such as a model, is no coroutine function by itself.
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 def _wrap_sync(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
+    # By name: the closure is pickled for Elastic's ranks, and what opens runs must not be loaded by decoration.
     @functools.wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
         return import_module(session).call_sync(function, spec, arguments, named)
