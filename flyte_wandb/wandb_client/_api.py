@@ -24,7 +24,7 @@ def connect_api(where: Place) -> wandb.Api:
 
     overrides = {"project": where.project, "entity": where.entity}
     overrides["base_url"] = api_url(where.host) if where.host else None
-    with use_own_client():
+    with use_own_client():  # `Api` logs in with the client that W&B's functions find
         return wandb.Api(overrides={name: value for name, value in overrides.items() if value})
 
 
@@ -40,4 +40,5 @@ def execute_query(api: wandb.Api, query: str, variables: Mapping[str, Any], *, t
     Raises:
         Exception: The server refused it, or did not answer in time.
     """
+    # Private: W&B's public API has no function for an operation of one's own.
     return api._service_api.execute_graphql(query, variables=variables, timeout=timeout)

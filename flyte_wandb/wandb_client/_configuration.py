@@ -27,6 +27,8 @@ T = TypeVar("T")
 class OneHostAtATime(Generic[T]):
     """Lets any number of openings in together as long as they are for the same host.
 
+    W&B's client has one login for the whole process, which it takes from the settings of the run that it opens.
+
     Args:
         save: Reads the client's login, before the first opening for a host of its own.
         restore: Puts it back after the last one.
@@ -72,10 +74,16 @@ class OneHostAtATime(Generic[T]):
 
 
 _LOADING: Final = threading.Lock()
+"""Else a second thread sees the client's settings half loaded (wandb 0.31), or W&B's variables without some."""
+
 _FAULTS: Final[WeakKeyDictionary[Any, dict[str, str]]] = WeakKeyDictionary()
 """Of each client the variables that it does not take; W&B makes another client after a teardown."""
+
 _LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
+"""Fields of the client's settings in which an opening at another host leaves its own login."""
+
 _MODES: Final[dict[str, Mode]] = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+"""W&B's names of modes that reach no server; ``dryrun`` is an old one. Any other is online."""
 
 
 def effective_mode(mode: str | None) -> Mode:
@@ -143,10 +151,8 @@ def configured_place() -> tuple[str, str | None, str | None]:
 def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settings:
     """Return the client's own settings: W&B's files, then the environment. Starts no service.
 
-    W&B loads them when they are first asked for, and lets a second thread see them half loaded.
-
     Args:
-        ignore: Says of a variable that W&B does not take whether the caller can do without it; None for no variable.
+        ignore: Whether the caller can do without a variable that W&B does not take; None for no variable.
 
     Raises:
         OpenRunError: W&B does not take a variable; the message names it and says what to do.
@@ -165,7 +171,7 @@ def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settin
 def offline_settings() -> wandb.Settings:
     """Return `own_settings` for a run that reaches no server: what W&B does not take is left out, with one warning.
 
-    No variable with which it would log in is missed, so of these nothing is said.
+    There is no warning about variables of the login, which such a run does not need.
     """
     settings = own_settings(ignore=_is_anything)
     for name, fault in _FAULTS[own_client()].items():
@@ -180,7 +186,7 @@ def _load_settings(client: Any) -> dict[str, str]:
     Without them a run could go to another server or project than it was meant for, so `own_settings` remembers them.
     """
     try:
-        client.settings  # noqa: B018
+        client.settings  # noqa: B018 (reading the property loads them)
     except Exception as error:
         faults = find_variable_faults(os.environ)
         if not faults:

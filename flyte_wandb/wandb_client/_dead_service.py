@@ -1,4 +1,4 @@
-"""A run whose service process has died takes what is logged and loses it, where W&B's would fail the task."""
+"""What becomes of runs whose W&B service process is dead or silent: they lose what is logged, and fail no task."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _UNREAD_BYTES: Final = 2**28
 
 
 def tolerate_dead_service(run: wandb.Run) -> None:
-    """Have a run log nothing, with one message, once the service process behind it is gone.
+    """Have a run drop what is logged, with one message, once the service process behind it is gone.
 
-    Everything that a run tells (rows, summary, config, files) goes through one method of its interface, and everything
-    that it asks through another.
+    A run sends everything (rows, summary, config, files) through one method of its interface, and asks everything
+    through another. Without this, the next `log` fails the task.
     """
     from wandb.sdk.mailbox import MailboxClosedError
 
     interface: Any = run._interface
-    if interface is None:
+    if interface is None:  # a disabled run
         return
     publish, deliver = interface._publish, interface._deliver
 
@@ -55,8 +55,8 @@ def tolerate_dead_service(run: wandb.Run) -> None:
 
 
 def log_dead_service(run: wandb.Run) -> None:
-    """Say once that the service process behind a run is gone, and what is left; `abandon_service` has its own words."""
-    if service_behind(run) in _ABANDONED:
+    """Log once that the service process behind a run is gone, and what is left of the run."""
+    if service_behind(run) in _ABANDONED:  # `abandon_service` has logged it
         return
     log_once(
         f"W&B's service process has died: what {run.id!r} logs from then on is lost, and its end is not told; what "
@@ -66,10 +66,10 @@ def log_dead_service(run: wandb.Run) -> None:
 
 
 def abandon_service(run: wandb.Run | None = None) -> None:
-    """Have whoever waits for W&B's service wait no more, as if it had died. Callable from any thread.
+    """End every wait for W&B's service, as if it had died. Callable from any thread.
 
-    It is one that does not answer (stopped, swapping), or one whose answer there is no time to wait for. What it was
-    sent it still gets, and writes to the disk, as soon as it can: only the answers are given up.
+    For a service that does not answer (stopped, swapping), or for whose answer there is no time. It still gets what it
+    was sent, and writes that to the disk as soon as it can: only the answers are given up.
 
     Args:
         run: A run behind the service, or None for the service that the next run would use.
@@ -90,6 +90,7 @@ def abandon_service(run: wandb.Run | None = None) -> None:
 
 async def _give_up_answers(client: Any) -> None:
     """Release who waits for an answer, and who waits for room in the socket of a service that reads nothing."""
+    # The socket of a silent service is full, and W&B's client waits for room in it before it waits for an answer.
     transport = client._writer.transport
     transport.set_write_buffer_limits(high=_UNREAD_BYTES)
     with suppress(AssertionError):  # nobody waits for room
@@ -98,7 +99,8 @@ async def _give_up_answers(client: Any) -> None:
 
 
 def service_died(error: BaseException) -> bool:
-    """Whether an error says that W&B's service process is gone."""
+    """Whether an error means that W&B's service process is gone."""
+    # Which one depends on the moment: when a request is sent, while it waits, or after W&B's own threads have ended.
     from wandb.sdk.lib.asyncio_manager import AlreadyJoinedError
     from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
@@ -126,11 +128,11 @@ def renew_service(dead: Any, exit_code: int = 1) -> None:
     Runs that are opened or finished at the same time all find the service dead, and the first of them renews it.
 
     Args:
-        dead: The `service_behind` what failed.
-        exit_code: With what a silent service ends the runs that it still has, once it reads that.
+        dead: The `service_behind` the run, or the opening, that failed.
+        exit_code: With which a silent service ends the runs that it still has, once it reads that.
     """
     client = own_client()
-    with client._connection_lock:
+    with client._connection_lock:  # W&B's own, under which it starts a service
         connection = client._connection
         if connection is None or (dead and connection._client is not dead):
             return
@@ -138,7 +140,7 @@ def renew_service(dead: Any, exit_code: int = 1) -> None:
             if connection._client in _ABANDONED:
                 _leave_alone(connection, exit_code)
             else:
-                connection.teardown(1)
+                connection.teardown(1)  # also unregisters W&B's exit hook, which would fail
         except Exception:
             _LOG.debug("the connection to the dead service is gone, too", exc_info=True)
         client._connection = None
@@ -149,7 +151,8 @@ def _leave_alone(connection: Any, exit_code: int) -> None:
     from wandb.sdk.lib.service import service_token
 
     if connection._cleanup:
-        connection._cleanup()
+        connection._cleanup()  # W&B's exit hook, which waits for the service
+    # Else the next run, and every child process, would use the silent service.
     service_token.clear_service_in_env()
     connection._finalizer.close()
     own_client().asyncer.run_soon(partial(_dismiss, connection._client, exit_code))

@@ -9,6 +9,7 @@ from ._owned_runs import show_run
 if TYPE_CHECKING:
     import wandb
 
+# All that W&B's `set_global` sets in the module `wandb` for a run (wandb 0.31); an older one may lack some.
 _GLOBALS: Final = [
     "run",
     "config",
@@ -36,7 +37,7 @@ def global_names() -> dict[str, Any]:
 
 
 def set_global_names(names: dict[str, Any]) -> None:
-    """Have `wandb.run`, `wandb.log` and their like mean again what `global_names` returned."""
+    """Set `wandb.run`, `wandb.log` and their like to what `global_names` returned."""
     import wandb
 
     for name, value in names.items():

@@ -29,11 +29,12 @@ class LeftBehind:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # A run's settings are pickled where a task's function keeps the run or hands it to a worker.
         return type(None), ()
 
 
 def pickle_config_by_value(run: wandb.Run) -> None:
-    """Have a run's configuration be pickled as one of its values, which loads in any process that has wandb.
+    """Make the pickle of a run's configuration one of its values, which loads in any process that has wandb.
 
     W&B's own pickle holds the whole run and cannot be loaded: `Config.__getattr__` recurses while there are no items
     (wandb 0.31). Pickle, cloudpickle and copy ask the object for `__reduce_ex__` before its class.
@@ -44,4 +45,5 @@ def pickle_config_by_value(run: wandb.Run) -> None:
         items: Iterator[tuple[str, Any]] = iter(config.items())
         return type(config), (), None, None, items
 
+    # Past `Config.__setattr__`, which would make it a key of the configuration.
     object.__setattr__(config, "__reduce_ex__", reduce)

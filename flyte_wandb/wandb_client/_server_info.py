@@ -18,13 +18,14 @@ _QUERY: Final = (
     "query Viewer { viewer { entity username } serverInfo { latestLocalVersionInfo { versionOnThisInstanceString } } }"
 )
 _REFUSED: Final = (401, 403)
+"""Answers of a server, or of a proxy in front of it, that does not take the key."""
 _MOST: Final = 1 << 20
-"""Bytes of an answer that are read; W&B's has some hundred."""
+"""Bytes of an answer that are read at most. W&B's has some hundred; whatever else answers there may have no end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerInfo:
-    """What a server says of itself and of the user.
+    """A server's version, and whose key it was asked with.
 
     Attributes:
         user: Whose key it is, or None where the server does not know the key.

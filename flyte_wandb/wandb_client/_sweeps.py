@@ -36,14 +36,15 @@ mutation Heartbeat($id: ID!, $metrics: JSONString, $runState: JSONString) {
 }
 """
 _NO_PROJECT: Final = "uncategorized"
-"""Where W&B puts what names no project."""
+"""The project of runs and sweeps that name none."""
 _LIVE: Final = ("RUNNING", "PAUSED", "PENDING")
+"""States of a sweep that still gives trials to agents, or will again."""
 
 
 def create_sweep(config: Mapping[str, Any], prior_runs: Sequence[str]) -> tuple[str, Place]:
     """Make a sweep where W&B's variables of this process say, and return its id and its place. Blocks.
 
-    Call it in the room for agents: W&B's function changes the variables.
+    Call it inside `allow_agents`: W&B's function changes the variables.
 
     Raises:
         Exception: W&B refused the configuration, or did not answer.
@@ -111,8 +112,8 @@ def send_heartbeat(api: wandb.Api, agent_id: str, running: Sequence[str]) -> lis
     Raises:
         Exception: The sweep was deleted, or W&B did not answer.
     """
-    told = {"id": agent_id, "metrics": "{}", "runState": json.dumps(dict.fromkeys(running, True))}
-    answer = execute_query(api, _HEARTBEAT, told, timeout=_SECONDS)
+    variables = {"id": agent_id, "metrics": "{}", "runState": json.dumps(dict.fromkeys(running, True))}
+    answer = execute_query(api, _HEARTBEAT, variables, timeout=_SECONDS)
     commands: list[dict[str, Any]] = json.loads(answer["agentHeartbeat"]["commands"])
     return commands
 

@@ -11,7 +11,7 @@ from typing import Final
 from .._logging import quoted
 
 _SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASS|HEADERS|PROXY|CREDENTIALS")
-"""What the name of a variable holds whose value no message may show."""
+"""Part of the name of each variable whose value no message may show; a proxy's address may hold a password."""
 
 OF_LOGIN: Final = frozenset({"WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_CREDENTIALS_FILE"})
 """Variables that a run which reaches no server does not need."""
@@ -44,13 +44,13 @@ def _variable_fault(name: str, value: str) -> str | None:
     try:
         wandb.Settings().update_from_env_vars({name: value})
     except Exception as error:
-        shown = name if _SECRET.search(name) else f"{name}={quoted(value)}"
-        return f"{shown}: {_reason(error)}; correct the variable, or unset it"
+        setting = name if _SECRET.search(name) else f"{name}={quoted(value)}"
+        return f"{setting}: {_reason(error)}; correct the variable, or unset it"
     return None
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says, without the value: W&B checks its settings with pydantic."""
+    """Return an error's text without the value. W&B checks its settings with pydantic, whose own text quotes it."""
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
