@@ -71,7 +71,7 @@ class Container:
                 self.process.stdout.close()  # to read to its end would wait for children that have inherited it
             self.process.wait()
             raise
-        value, error = _awaited(_read(self._task, self._outputs))
+        value, error = _run_in_thread(_read_outcome(self._task, self._outputs))
         return ContainerResult(exit_code=self.process.returncode, error=error, value=value, log=log)
 
 
@@ -123,11 +123,11 @@ def start_container(
     base = folder / "flyte" / run_name / action_name / label
     outputs = base / "1"
     outputs.mkdir(parents=True, exist_ok=True)
-    _awaited(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
+    _run_in_thread(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
     process = subprocess.Popen(
-        [*launcher, *_a0(base, run_name, action_name), *_address(task)],
+        [*launcher, *_build_a0_command(base, run_name, action_name), *_task_address(task)],
         cwd=folder,
-        env=_environment(folder, environ or {}),
+        env=_container_environ(folder, environ or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -135,13 +135,13 @@ def start_container(
     return Container(process, task, outputs)
 
 
-def _awaited(work: Coroutine[Any, Any, T]) -> T:
+def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end in a thread of its own: the caller may be inside an event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
-def _a0(base: Path, run_name: str, action_name: str) -> list[str]:
+def _build_a0_command(base: Path, run_name: str, action_name: str) -> list[str]:
     entry_point = "from flyte._bin.runtime import main; main(prog_name='a0')"
     options = {
         "inputs": f"file://{base}/inputs.pb",
@@ -165,12 +165,12 @@ def _a0(base: Path, run_name: str, action_name: str) -> list[str]:
     ]
 
 
-def _address(task: Any) -> list[str]:
+def _task_address(task: Any) -> list[str]:
     function = task.func
     return ["mod", function.__module__, "instance", function.__name__]
 
 
-def _environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def _container_environ(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     own = {"HOME": str(folder), "WANDB_DIR": str(folder), "FLYTE_ATTEMPT_NUMBER": "0"}
     return {**inherited, **own, **environ}
@@ -183,13 +183,13 @@ async def _write_inputs(task: Task, path: Path, context: dict[str, str], argumen
     path.write_bytes(inputs.proto_inputs.SerializeToString())
 
 
-async def _read(task: Task, outputs: Path) -> tuple[Any, str | None]:
+async def _read_outcome(task: Task, outputs: Path) -> tuple[Any, str | None]:
     from flyte._internal.runtime import convert, io
 
     if (outputs / "error.pb").exists():
         error = await io.load_error(str(outputs / "error.pb"))
         return None, f"{error.code}: {error.message}"
     if (outputs / "outputs.pb").exists():
-        written = await io.load_outputs(str(outputs / "outputs.pb"))
-        return await convert.convert_outputs_to_native(task.native_interface, written), None
+        outputs_message = await io.load_outputs(str(outputs / "outputs.pb"))
+        return await convert.convert_outputs_to_native(task.native_interface, outputs_message), None
     return None, None
