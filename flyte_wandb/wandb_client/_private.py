@@ -332,6 +332,13 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module=_SETTINGS,
+        name="Settings.x_update_finish_state",
+        used_in=("_delivery",),
+        purpose="Tells whether the end of a writer is that of its run: only the owner of a shared run says so.",
+        without="Nobody can say whether W&B has all rows of a run. The log says so, and the task goes on.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
         name="Settings.x_graphql_retry_max",
         used_in=("_reader",),
         purpose="Bounds how often a request is made again.",
