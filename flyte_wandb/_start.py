@@ -57,6 +57,14 @@ def start_fault(settings: Mapping[str, Any]) -> str | None:
     starts = [f"{name}={settings[name]!r}" for name in START if settings.get(name) not in (None, False)]
     if len(starts) > 1:
         return f"W&B takes only one of {' and '.join(starts)}; remove the others"
+    if settings.get("on_retry") == "restart":
+        names = (*START, "checkpoint_step", "joinable")
+        others = [name for name in names if settings.get(name) is not None and settings[name] is not False]
+        if others:
+            return (
+                f"on_retry='restart' starts a run of one writer over from its first step, so {others[0]}="
+                f"{settings[others[0]]!r} cannot stand beside it; remove one of them"
+            )
     run_id, branch = settings.get("id"), next((name for name in BRANCHES if settings.get(name)), None)
     if branch and settings.get("joinable"):
         return (
@@ -76,11 +84,19 @@ def has_run_before(request: Request) -> bool:
     return again or request.topology.restart_count > 0
 
 
+def starts_over(request: Request) -> bool:
+    """Whether this attempt is to start the run of an earlier one over."""
+    again = request.attempt > 1 and request.settings.on_retry == "restart"
+    return again and request.topology.restart_count == 0
+
+
 def start_arguments(request: Request) -> dict[str, Any]:
     """Return the argument of `wandb.init` that says where the run starts, for its owner.
 
     An attempt that finds the run of an earlier one goes on with it, whatever the first one was to do.
     """
+    if starts_over(request):
+        return {}
     wanted = {name: request.settings.init[name] for name in START if request.settings.init.get(name) is not None}
     if has_run_before(request):
         return {"resume": "must" if wanted.get("resume") == "must" or "fork_from" in wanted else "allow"}

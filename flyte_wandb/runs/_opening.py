@@ -7,7 +7,7 @@ from typing import Any, Final
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
 from .._errors import SettingError
-from .._start import BRANCHES, START, has_run_before, run_of, start_arguments
+from .._start import BRANCHES, START, has_run_before, run_of, start_arguments, starts_over
 from ..plans._plan import run_place
 from ..settings._limits import NAME
 from ..wandb_client._opening import Additions, Mode, Opening
@@ -64,6 +64,7 @@ def build_opening(
         # A primary that is the only rank of its part misses nobody, so nothing is said of it.
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
         rewind=rewind if own else None,
+        starts_over=owns and starts_over(request),
         fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
         below=_arguments_below(request),
         beside=_build_additions(request, added, run_id) if own else Additions(),
@@ -152,6 +153,12 @@ def _init_arguments(
 
 def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
     """Refuse to start a run at a step where W&B cannot: it would open another run, or one without the rows."""
+    if shared and request.settings.on_retry == "restart":
+        raise SettingError(
+            f"on_retry='restart' cannot be used for the run {plan.run_id!r}, to which several processes write: W&B's "
+            "shared mode has no steps to go back to; use on_retry='new', or a run mode in which one rank writes to "
+            "each run"
+        )
     branch = next((name for name in BRANCHES if request.settings.init.get(name)), None)
     if branch is None:
         return

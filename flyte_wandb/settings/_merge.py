@@ -61,8 +61,8 @@ def _of_context(
 
 
 def _of_start(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what follows from a start at a step: one writer, and the id where it goes back in a run."""
-    if not any(given.get(name) for name in BRANCHES):
+    """Return what follows from a start at a step, or over: one writer, and the id where it goes back in a run."""
+    if not any(given.get(name) for name in BRANCHES) and given.get("on_retry") != "restart":
         return {}
     moment = given.get("resume_from")
     return {"joinable": False} | ({"id": run_of(moment)} if moment else {})

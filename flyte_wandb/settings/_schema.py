@@ -249,7 +249,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "flyte_identity": _FLAG,
     "config_inputs": _FLAG,
     "on_error": Field(check=check_choice("raise", "offline", "ignore"), text=True),
-    "on_retry": Field(check=check_choice("resume", "new"), text=True),
+    "on_retry": Field(check=check_choice("resume", "restart", "new"), text=True),
     "checkpoint_step": Field(check=_step_fault),
     "sigterm_grace": Field(check=_seconds_fault),
     "notes": _TEXT,

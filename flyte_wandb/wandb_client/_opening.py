@@ -44,6 +44,7 @@ class Opening:
         shared: Whether W&B's shared mode is used.
         alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
         rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
+        starts_over: Whether the server is to forget what an earlier attempt has logged to the run.
         fork_from: The moment at which the run is to start where an earlier attempt has not opened it, or None.
         below: Those of `arguments` that give way to what W&B's variables and files say.
         beside: What the open run is given beside what it has.
@@ -57,6 +58,7 @@ class Opening:
     shared: bool = False
     alone: bool = False
     rewind: int | None = None
+    starts_over: bool = False
     fork_from: str | None = None
     below: frozenset[str] = frozenset()
     beside: Additions = field(default_factory=Additions)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import OpenRunError
-from .._logging import one_line
+from .._logging import log_once, one_line
 from .._place import api_url, without_userinfo
 from ._dead_service import (
     abandon_service,
@@ -72,6 +72,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if opening.arguments.get("allow_val_change", run.resumed is True):
         _allow_config_changes(run)
     _add_beside(run, opening)
+    _log_next_step(run, opening)
     own_run(run)
     return run
 
@@ -89,6 +90,14 @@ def _add_beside(run: wandb.Run, opening: Opening) -> None:
         run.notes = beside.notes
     if beside.config:
         run.config.setdefaults(beside.config)  # type: ignore[no-untyped-call]
+
+
+def _log_next_step(run: wandb.Run, opening: Opening) -> None:
+    if opening.beside.again and run.resumed and run.starting_step and opening.rewind is None and not opening.shared:
+        log_once(
+            f"the run {run.id!r} goes on at step {run.starting_step}, and W&B drops what is logged with a smaller "
+            "step=; checkpoint_step goes back to a checkpoint, and on_retry='restart' starts the run over"
+        )
 
 
 def lend_run(run: wandb.Run, arguments: Mapping[str, Any]) -> None:

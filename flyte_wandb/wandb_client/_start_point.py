@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._logging import log_once, one_line
 from .._start import START, moment_in
+from ._configuration import effective_mode
 from ._init import call_init
 from ._waiting import NotOpenedError, free_run_id
 
@@ -31,6 +32,7 @@ def open_at_start(opening: Opening, stop: Callable[[], None] | None) -> wandb.Ru
     Raises:
         Exception: As `call_init`.
     """
+    _forget_rows(opening, stop)
     return _open_rewound(opening, stop) or _open_planned(opening, stop)
 
 
@@ -84,3 +86,24 @@ def forget_run_id(run_id: str, error: Exception) -> None:
         free_run_id(run_id, seconds=_FORGET_SECONDS)
     except Exception:
         _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)
+
+
+def _forget_rows(opening: Opening, stop: Callable[[], None] | None) -> None:
+    """Have the server forget the rows of an earlier attempt, as far as it can: W&B rewinds to a step, and to no less.
+
+    The run is then opened without `resume`, so that it begins at step 0 again, where a new row takes the place of the
+    old one (wandb#3424).
+    """
+    if not opening.starts_over or effective_mode(opening.arguments.get("mode")) != "online":
+        return
+    try:
+        back = call_init(opening, {**opening.arguments, "resume_from": moment_in(opening.run_id, 0)}, stop)
+        back.finish(exit_code=1)  # the outcome of the earlier attempt
+    except NotOpenedError:
+        raise
+    except Exception as error:
+        forget_run_id(opening.run_id, error)
+        log_once(
+            f"the run {opening.run_id!r} starts over, but rows of the earlier attempt stay until a new row has their "
+            f"step: W&B did not rewind it: {one_line(error)}"
+        )

@@ -18,6 +18,7 @@ from tests.faults import local_tasks, tasks
 from tests.faults.acting import QUICK, ROWS, run_outcome
 from tests.links.rendering import filled, wire_links
 from tests.messages import own_messages
+from tests.offline import logs
 from tests.remote import run_action
 
 
@@ -167,6 +168,60 @@ def test_a_checkpoint_takes_the_run_back_where_the_server_can(
     assert (record.resumed, record.restarted) == (1, 0)
     warned = [message for message in own_messages(caplog) if "goes on at its end, not after step 0" in message]
     assert len(warned) == (0 if can_rewind else 1)
+
+
+@wandb_init
+@local_tasks.env.task(retries=1)
+async def counts_steps(rows: int) -> str:
+    """Log rows with steps from 0 on; the first attempt fails behind the last but one."""
+    for step in range(rows):
+        this_run().log({"row": 10 * len(TRIES) + step}, step=step)
+        if step == rows - 2 and not TRIES:
+            TRIES.append(1)
+            raise ConnectionError("the node went away")
+    return this_run().id
+
+
+TRIES: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("retry", "can_rewind", "rows", "says"),
+    [
+        ("resume", True, [0, 1, 2, 13], "goes on at step 3, and W&B drops what is logged with a smaller step="),
+        ("restart", True, [10, 11, 12, 13], None),
+        ("restart", False, [10, 11, 12, 13], "rows of the earlier attempt stay until a new row has their step"),
+    ],
+)
+def test_an_attempt_that_counts_from_0_can_start_its_run_over(
+    retry: Any,
+    can_rewind: bool,
+    rows: list[int],
+    says: str | None,
+    quick: WandbServer,
+    run_local: LocalRun,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    TRIES.clear()
+    if not can_rewind:
+        quick.fault("RewindRun", status=400, times=None)
+    run_id = run_local(counts_steps, ROWS + 1, context=wandb_config(on_retry=retry))
+    (record,) = quick.runs
+    assert (record.id, record.state, record.logged("row")) == (run_id, "finished", rows)
+    assert record.config["flyte"]["attempt"] == 2
+    assert record.tags == ("attempt-2",)
+    told = [message for message in own_messages(caplog) if says and says in message]
+    assert len(told) == (1 if says else 0)
+
+
+@pytest.mark.usefixtures("offline")
+def test_offline_each_attempt_that_starts_over_has_a_log(run_local: LocalRun, tmp_path: Path) -> None:
+    TRIES.clear()
+    run_id = run_local(counts_steps, ROWS, context=wandb_config(on_retry="restart"))
+    assert [(log.id, log.exit_code, log.logged("row")) for log in logs(tmp_path)] == [
+        (run_id, 1, [0, 1]),
+        (run_id, 0, [10, 11, 12]),
+    ]
 
 
 def test_a_shared_run_cannot_be_taken_back_and_says_so(

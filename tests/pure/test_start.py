@@ -58,6 +58,8 @@ PAIRS: list[dict[str, Any]] = [
     {**BACK, "joinable": True},
     {**BACK, "id": "other"},
     {**FORK, "id": "old"},
+    *({"on_retry": "restart", **other} for other in (FORK, BACK, {"resume": "allow"}, {"joinable": True})),
+    {"on_retry": "restart", "checkpoint_step": 0},
 ]
 
 
@@ -137,8 +139,25 @@ def test_an_attempt_with_a_run_of_its_own_starts_as_the_first_one_did() -> None:
 
 
 @pytest.mark.parametrize(
+    ("request_", "over", "asks"),
+    [
+        ({"attempt": 1}, False, {"resume": "allow"}),
+        ({"attempt": 2}, True, {}),
+        ({"attempt": 2, "topology": Topology(launcher="x", restart_count=1)}, False, {"resume": "allow"}),
+        ({"attempt": 2, "parent": ABOVE}, False, {}),
+    ],
+)
+def test_another_attempt_starts_its_own_run_over_and_a_restart_of_ranks_goes_on(
+    request_: dict[str, Any], over: bool, asks: dict[str, Any]
+) -> None:
+    found = opened(asked(on_retry="restart", **request_))
+    assert (found.starts_over, start(found), found.rewind) == (over, asks, None)
+
+
+@pytest.mark.parametrize(
     ("settings", "fault"),
     [
+        ({"on_retry": "restart", "run_mode": "shared"}, "on_retry='restart' cannot be used for the run 'r1-a0'"),
         ({**FORK, "run_mode": "shared"}, "fork_from='old.*several processes write"),
         ({**BACK, "run_mode": "shared"}, "resume_from='old.*several processes write"),
         ({**BACK, "run_mode": "new"}, "goes back in another run than the one of this rank, 'old-rank-0'"),
