@@ -41,8 +41,8 @@ MEANINGS: Final = {
     "the tab to tasks only that make a report anyway.",
     "on_error": "Where W&B does not open the run: `raise`, go on `offline`, or `ignore` it. See "
     "[Reliability](reliability.md#when-wb-gives-trouble).",
-    "on_retry": "Another attempt of an action goes on with the run (`resume`), starts it over (`restart`), or has a `new` one. "
-    "See "
+    "on_retry": "Another attempt of an action goes on with the run (`resume`), starts it over (`restart`), or has a "
+    "`new` one. See "
     "[Reliability](reliability.md#retries-and-restarts).",
     "checkpoint_step": "The last W&B step, 0 or more, that a [checkpoint](reliability.md#from-a-checkpoint) holds, or "
     "a function that finds it. In the context it is a number only.",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topology
 
-from .._errors import HookError
+from .._errors import HookError, SettingError
 from .._place import Place
 from ..plugins._loading import get_manager
 from ..plugins._manager import StrategyManager
@@ -27,6 +27,7 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     Raises:
         UnansweredError: Nobody knows the run mode or rank scope.
         HookError: A plugin failed, refused, or gave an answer that W&B would refuse.
+        SettingError: W&B would refuse the names of the Flyte run and action as a run's id.
 
     >>> from flyte_wandb import Request, plan
     >>> plan(Request(run_name="r1", action_name="a0")).run_id
@@ -66,11 +67,25 @@ def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | No
 
 def _plan_own_run(manager: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
     question: dict[str, Any] = {"request": request, "part": part, "role": role}
-    id_step = _use_trial_id(manager, request, role, manager.decide("compute_run_id", _limits.RUN_ID.fault, **question))
+    id_step = _use_trial_id(manager, request, role, _decide_run_id(manager, request, question))
     group_step = manager.decide("compute_group", _group_fault, **question)
     return Plan(
         part=part, role=role, run_id=id_step.value, group=group_step.value.name, steps=(*steps, id_step, group_step)
     )
+
+
+def _decide_run_id(manager: StrategyManager, request: Request, question: dict[str, Any]) -> Step:
+    try:
+        return manager.decide("compute_run_id", _limits.RUN_ID.fault, **question)
+    except HookError as error:
+        fault = _limits.RUN_ID.fault(request.base)
+        if fault is None or request.settings.id or request.trial:
+            raise
+        raise SettingError(  # no plugin is to blame where Flyte's own names are what W&B refuses
+            f"the Flyte run {request.run_name!r} and its action {request.action_name!r} make the run id "
+            f"{request.base!r}, which W&B would refuse: {fault}; give the Flyte run another name, or set id= in "
+            "wandb_init or wandb_config"
+        ) from error
 
 
 def _use_trial_id(manager: StrategyManager, request: Request, role: Role, id_step: Step) -> Step:

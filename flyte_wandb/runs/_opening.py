@@ -56,6 +56,7 @@ def build_opening(
     run_id = plan.run_id if owns or not own else f"{plan.run_id}-{label}"
     return Opening(
         run_id=run_id,
+        numbered=owns and request.settings.id is None and request.trial is None,
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=run_place(request, plan).host,
         arguments=_init_arguments(plan, request, added if own else NOTHING_ADDED, run_id, own=own, alone=alone),

@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from .._errors import RunInUseError
@@ -157,7 +158,7 @@ class OpenRuns:
         """Hold the run to join, or register the run to open (True). Waits while a run of that id is being finished."""
         while True:
             with self._lock:
-                run_id = opening.joins if opening.joins in self._entries else opening.run_id
+                run_id = opening.joins if opening.joins in self._entries else self._free_run_id(opening)
                 entry = self._entries.setdefault(run_id, new)
                 if entry is new:
                     return run_id, new, True
@@ -165,9 +166,17 @@ class OpenRuns:
                     return run_id, _hold_entry(entry, run_id, opening, new.opened_by), False
             entry.closed.wait()
 
+    def _free_run_id(self, opening: Opening) -> str:
+        """Number the id where a run of it is open: of two plain functions in one action, of two local runs of a name."""
+        entry = self._entries.get(opening.run_id)
+        if entry is None or not entry.holders or not opening.numbered:
+            return opening.run_id
+        numbered = (f"{opening.run_id}-{number}" for number in count(2))
+        return next(run_id for run_id in numbered if run_id not in self._entries)
+
     def _open_entry(self, run_id: str, entry: _OpenRun, opening: Opening, stop: Callable[[], None] | None) -> Lease:
         try:
-            entry.run = run = open_run(opening, stop)
+            entry.run = run = open_run(replace(opening, run_id=run_id), stop)
         except BaseException:
             self._remove_entry(run_id, entry)
             raise

@@ -16,6 +16,7 @@ import flyte
 from flyte_wandb_hookspecs import ParentRun, Role, Step
 
 from .._action import current_action
+from .._errors import SettingError
 from .._logging import log_once
 from ..plans._inherited import NO_TRIAL, agent_run_id, write_run
 from ..plans._plan import plan, run_place
@@ -31,6 +32,7 @@ from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
 from ..settings._context import write_settings
 from ..wandb_client._dead_service import abandon_service
+from ._flyte_task import is_task_function
 from ._open_close import close_run_for, mark_run_preempted, open_run_for
 from ._threads import end_fork, run_uninterrupted
 
@@ -83,6 +85,7 @@ async def call_async(
     """Call the coroutine function `function` inside the right run, and keep the event loop free meanwhile."""
     if _is_inside_tracked_call():
         return await function(*arguments, **named)
+    _check_event_loop(function)
     planned = _plan_call(spec, function, arguments, named)
     with _handling_sigterm(planned) as watched:
         tracked, cancelled = await run_uninterrupted(open_run_for, planned)
@@ -91,6 +94,17 @@ async def call_async(
     if reference := _find_download(tracked):
         await download_after_task_async(reference)
     return result
+
+
+def _check_event_loop(function: Callable[..., Any]) -> None:
+    """Refuse to open a run that could not be awaited."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise SettingError(
+            f"the tracked coroutine {_name_function(function)!r} is awaited outside of asyncio, such as under trio; "
+            "run it with asyncio, as Flyte does, or decorate a plain function"
+        ) from None
 
 
 async def _call_in_run_async(
@@ -114,14 +128,18 @@ async def _call_in_run_async(
             raise late
 
 
+def _name_function(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
 def _plan_call(
     spec: Spec, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> TrackedCall:
-    action, name = current_action(), getattr(function, "__name__", type(function).__name__)
+    action, name = current_action(), _name_function(function)
     if action:
         check_plugins(action.context)
     request = build_task_request(spec, action) if action else build_request_outside_flyte(spec, name)
-    if action and not spec.outermost:
+    if action and not spec.outermost and is_task_function(function):
         log_once(
             f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"

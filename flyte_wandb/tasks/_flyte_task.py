@@ -67,6 +67,14 @@ def replace_function(
     task.report = task.report or report  # else Flyte writes no report, and `add_tab` has no page to write to
 
 
+def is_task_function(function: Callable[..., Any]) -> bool:
+    """Whether a decorated function became a task of Flyte, rather than a trace or a helper that a task calls."""
+    from flyte._environment import list_loaded_environments  # no public way (flyte 2.12)
+
+    tasks = (task for env in list_loaded_environments() for task in getattr(env, "tasks", {}).values())
+    return any(getattr(getattr(task, "func", None), "__wrapped__", None) is function for task in tasks)
+
+
 def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:
     """Return rank 0 of the world that the task's environment declares, or None for a task of one process.
 

@@ -37,6 +37,7 @@ class Opening:
 
     Attributes:
         run_id: The id to ask for, and to find on the run that W&B hands back.
+        numbered: Whether the id gets a number where a run of that id is open in this process: nobody chose the id.
         joins: Id of a run that may be open in this process and is then borrowed, or None.
         host: The server as people know it, or None for the client's own.
         arguments: Keyword arguments of `wandb.init`.
@@ -51,6 +52,7 @@ class Opening:
     """
 
     run_id: str
+    numbered: bool = False
     joins: str | None = None
     host: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
