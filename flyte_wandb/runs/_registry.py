@@ -167,7 +167,7 @@ class OpenRuns:
             entry.closed.wait()
 
     def _free_run_id(self, opening: Opening) -> str:
-        """Number the id where a run of it is open: of two plain functions in one action, of two local runs of a name."""
+        """Number the id where a run of it is open: two plain functions in one action, two local runs of a name."""
         entry = self._entries.get(opening.run_id)
         if entry is None or not entry.holders or not opening.numbered:
             return opening.run_id
