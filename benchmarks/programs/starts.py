@@ -21,7 +21,6 @@ from flyte_wandb.testing import Container, start_container, start_ranks
 
 _LAUNCHER: Final = ("/bin/sh", "-c", 'shift; exec "$ARM_PYTHON" "$@"', "sh")
 """Starts Flyte's entry point with the arm's interpreter in place of this process's."""
-_TIMEOUT: Final = 120.0
 _RUN_NAME: Final = Path.cwd().name
 """Tells the runs of repetitions apart, which write to one server."""
 _SKIPS: Final = {
@@ -37,7 +36,7 @@ _SKIPS: Final = {
 
 def run(task: str, inputs: str = "{}", context: str = "{}") -> None:
     """Run a task in a container; inputs and context are written as in Python."""
-    _finish([_start(task, **_options(inputs, context))])
+    _finish([_start(task, **_options(inputs, context))], timeout=120.0)
 
 
 def run_elastic(task: str, nodes: str, inputs: str = "{}", context: str = "{}") -> None:
@@ -75,8 +74,8 @@ def _reach(count: int, start: Callable[[], Sequence[Container]]) -> dict[str, fl
     return {"seconds": max(reached for reached, _ in notes) - started, "peak": max(peak for _, peak in notes)}
 
 
-def _finish(containers: Sequence[Container]) -> None:
-    results = [container.wait(_TIMEOUT) for container in containers]
+def _finish(containers: Sequence[Container], timeout: float = 300.0) -> None:
+    results = [container.wait(timeout) for container in containers]
     if errors := [result.error for result in results if result.error]:
         raise RuntimeError(errors[0])
 
