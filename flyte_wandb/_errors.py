@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,4 +74,19 @@ class SweepError(FlyteWandbError):
 
 
 class DownloadError(FlyteWandbError):
-    """A run or sweep cannot be fetched from W&B."""
+    """A run or sweep cannot be fetched from W&B.
+
+    Args:
+        message: What happened.
+        downloaded: See the attribute.
+
+    Attributes:
+        downloaded: Paths or addresses of those runs of a sweep that were downloaded whole, in the order of the sweep.
+
+    >>> DownloadError("1 of 2 runs were not downloaded", downloaded=["sweep/r1"]).downloaded
+    ('sweep/r1',)
+    """
+
+    def __init__(self, message: str, *, downloaded: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.downloaded = tuple(downloaded)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import flyte
+import flyte.io
 import pytest
 
-from flyte_wandb import DownloadError, download_wandb_sweep_dirs, wandb_config, wandb_sweep_config
+from flyte_wandb import (
+    DownloadError,
+    download_wandb_sweep_dirs,
+    download_wandb_sweep_logs,
+    wandb_config,
+    wandb_sweep_config,
+)
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.downloads.runs import document, small_run, whole
+from tests.remote import run_action
 
 pytestmark = pytest.mark.usefixtures("online")
 CONFIG = {"method": "grid", "parameters": {"x": {"values": [1, 2]}}}
 IDS = [f"trial-{number}" for number in (3, 1, 4, 5, 9)]
 env = flyte.TaskEnvironment(name="sweeps")
+
+
+@env.task
+async def logs_of_sweep(sweep_id: str) -> flyte.io.Dir:
+    return await download_wandb_sweep_logs(sweep_id, project="p")
 
 
 @env.task
@@ -51,10 +65,41 @@ def test_the_runs_of_a_sweep_come_together_whole_and_in_its_order(server: WandbS
 
 def test_a_run_that_cannot_be_had_keeps_no_other_from_coming(server: WandbServer, tmp_path: Path) -> None:
     sweep = put_sweep(server)
-    server.fault(f"download:{IDS[1]}/a.txt", status=403, times=None)
-    with pytest.raises(DownloadError, match=rf"1 of 5 runs of the sweep local/p/{sweep} .*{IDS[1]} .*a.txt.*403"):
+    refused = [IDS[1], IDS[3]]
+    for run_id in refused:
+        server.fault(f"download:{run_id}/a.txt", status=403, times=None)
+    with pytest.raises(
+        DownloadError, match=rf"2 of 5 runs of the sweep local/p/{sweep} .* were not downloaded"
+    ) as missing:
         download_wandb_sweep_dirs(f"local/p/{sweep}", tmp_path)
-    assert sorted(path.parent.name for path in tmp_path.glob("*/run.json")) == sorted({*IDS} - {IDS[1]})
+    assert [f"{run_id}: the run {run_id} (" in str(missing.value) for run_id in IDS] == [
+        run_id in refused for run_id in IDS
+    ]
+    assert missing.value.downloaded == tuple(str(tmp_path / run_id) for run_id in IDS if run_id not in refused)
+    assert sorted(path.parent.name for path in tmp_path.glob("*/run.json")) == sorted({*IDS} - {*refused})
+
+
+def test_of_many_runs_that_cannot_be_had_some_are_named(server: WandbServer, tmp_path: Path) -> None:
+    sweep = server.put_sweep(CONFIG, project="p")
+    for number in range(7):
+        small_run(server, f"many-{number}", sweep=sweep)
+    server.fault("download", status=403, times=None)
+    with pytest.raises(DownloadError, match=r"7 of 7 runs .*many-4: .*; and 2 more") as missing:
+        download_wandb_sweep_dirs(f"local/p/{sweep}", tmp_path)
+    assert "many-5" not in str(missing.value)
+    assert missing.value.downloaded == ()
+
+
+def test_the_other_runs_are_in_flytes_storage(server: WandbServer, tmp_path: Path) -> None:
+    sweep = put_sweep(server)
+    server.fault(f"download:{IDS[1]}/a.txt", status=403, times=None)
+    with pytest.raises(DownloadError, match=rf"{IDS[1]}: .*403.*; the others are in ") as missing:
+        asyncio.run(run_action(logs_of_sweep, folder=tmp_path, sweep_id=sweep))
+    others = [run_id for run_id in IDS if run_id != IDS[1]]
+    assert [Path(place).name for place in missing.value.downloaded] == others
+    for place, run_id in zip(missing.value.downloaded, others, strict=True):
+        assert whole(Path(place), server.run(run_id))
+    assert not (Path(missing.value.downloaded[0]).parent / IDS[1]).exists()
 
 
 def test_a_task_below_a_sweep_downloads_that_one_from_its_own_place(

@@ -17,7 +17,7 @@ from .._progress import Watch
 from .._workers import Stop, Workers
 from ._limits import FIRST_WAIT, LONGEST_WAIT, DownloadLimits, read_limits
 from ._reference import Reference
-from ._run import DownloadContext, FetchedRun, fetch_run
+from ._run import MOST_NAMED, DownloadContext, FetchedRun, fetch_run
 from ._transfer import Transfers
 
 
@@ -79,13 +79,17 @@ def _fetch_runs(
     # Threads of their own: each waits for calls that the workers make, and would keep a worker from making them.
     with Workers(limits.at_once, context.stop) as overseers:
         results = overseers.results([overseers.submit(call) for call in calls])
-    failures = [result for result in results if isinstance(result, Exception)]
+    fetched = [result for result in results if isinstance(result, FetchedRun)]
+    failures = {run.id: result for run, result in zip(runs, results, strict=True) if isinstance(result, Exception)}
     if failures:
+        reasons = [f"{run_id}: {one_line(error)}" for run_id, error in failures.items()]
+        more = f"; and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
         raise DownloadError(
-            f"{len(failures)} of {len(runs)} runs of {job.reference} have failed; the first one: "
-            f"{one_line(failures[0])}"
-        ) from failures[0]
-    return [result for result in results if isinstance(result, FetchedRun)]
+            f"{len(failures)} of {len(runs)} runs of {job.reference} were not downloaded: "
+            f"{'; '.join(reasons[:MOST_NAMED])}{more}",
+            downloaded=[str(run.folder) for run in fetched],
+        ) from next(iter(failures.values()))
+    return fetched
 
 
 def _find_runs(reference: Reference, limits: DownloadLimits) -> tuple[Access, list[RemoteRun]]:

@@ -33,8 +33,8 @@ _LIST: Final = "the list of its files"
 _ROWS_PER_REPORT: Final = 1000
 """Rows between two reports of progress, each of which takes a lock."""
 
-_MOST_NAMED: Final = 5
-"""Failures that an error names: where a server is down, all files have one and the same."""
+MOST_NAMED: Final = 5
+"""Failures of files, or of runs, that an error names: where a server is down, all files have one and the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +189,10 @@ class _RunDownload:
         if not failures:
             return
         messages = [f"{name}: {one_line(error)}" for name, error in failures.items()]
-        more = f", and {len(messages) - _MOST_NAMED} more" if len(messages) > _MOST_NAMED else ""
+        more = f", and {len(messages) - MOST_NAMED} more" if len(messages) > MOST_NAMED else ""
         raise DownloadError(
             f"the run {self._run.id} ({self._run.url}) was not downloaded as a whole: "
-            f"{'; '.join(messages[:_MOST_NAMED])}{more}; all else is in {self._folder.root}, and another call with "
+            f"{'; '.join(messages[:MOST_NAMED])}{more}; all else is in {self._folder.root}, and another call with "
             "this folder fetches the rest"
         ) from next(iter(failures.values()))
 

@@ -7,9 +7,8 @@ import functools
 import inspect
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ import flyte.storage
 from flyte.io import Dir
 
 from ..._action import current_attempt
+from ..._errors import DownloadError
 from .._progress import Silent
 from .._workers import Stop, run_in_thread
 from ._folder import OWN_FOLDER
@@ -150,9 +150,9 @@ def _record_calls(step: Callable[..., Any]) -> tuple[Callable[..., Any], list[bo
 def wandb_logs(kind: str, path: str, host: str, attempt: int) -> Dir:
     """Download a run or the runs of a sweep: the step that Flyte's UI shows."""
     landing = _choose_landing(kind)
-    _fill_landing(_build_job(kind, path, host, landing), Stop())
+    error = _fill_landing(_build_job(kind, path, host, landing), Stop())
     try:
-        return Dir.from_local_sync(landing.local, remote_destination=landing.remote)
+        return _whole(Dir.from_local_sync(landing.local, remote_destination=landing.remote), error)
     finally:
         _remove_landing(landing)
 
@@ -160,9 +160,11 @@ def wandb_logs(kind: str, path: str, host: str, attempt: int) -> Dir:
 async def wandb_logs_async(kind: str, path: str, host: str, attempt: int) -> Dir:
     """Download a run or the runs of a sweep, beside the event loop: the step that Flyte's UI shows."""
     landing = _choose_landing(kind)
-    await run_in_thread(partial(_fill_landing, _build_job(kind, path, host, landing)))
+    errors: list[DownloadError | None] = []
+    job = _build_job(kind, path, host, landing)
+    await run_in_thread(lambda stop: errors.append(_fill_landing(job, stop)))
     try:
-        return await Dir.from_local(landing.local, remote_destination=landing.remote)
+        return _whole(await Dir.from_local(landing.local, remote_destination=landing.remote), *errors)
     finally:
         await asyncio.to_thread(_remove_landing, landing)
 
@@ -187,16 +189,47 @@ def _build_job(kind: str, path: str, host: str, landing: _Landing) -> Job:
     return Job(reference=replace(reference, host=host or None), folder=landing.local)
 
 
-def _fill_landing(job: Job, stop: Stop) -> None:
+def _whole(folder: Dir, error: DownloadError | None) -> Dir:
+    """Return a folder in Flyte's storage.
+
+    Raises:
+        DownloadError: Some runs are missing in it.
+    """
+    if error is None:
+        return folder
+    downloaded = [f"{folder.path.rstrip('/')}/{Path(run).name}" for run in error.downloaded]
+    raise DownloadError(f"{error}; the others are in {folder.path}", downloaded=downloaded) from error
+
+
+def _fill_landing(job: Job, stop: Stop) -> DownloadError | None:
+    """Download into the landing, and return why runs of a sweep are missing in it, or None.
+
+    Raises:
+        DownloadError: Nothing was downloaded.
+        StoppedError: It was stopped.
+    """
     try:
-        runs = run_download(job, Silent(), stop)
+        runs = [run.folder for run in run_download(job, Silent(), stop)]
+    except DownloadError as error:
+        if not error.downloaded:
+            shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+        _remove_incomplete(job.folder, error.downloaded)
+        return error
     except BaseException:
         # Nobody knows this folder, so no later call goes on with it.
         shutil.rmtree(job.folder, ignore_errors=True)
         raise
     # Journal and lock are of no use in Flyte's storage, where nothing is changed any more.
     for run in runs:
-        shutil.rmtree(run.folder / OWN_FOLDER)
+        shutil.rmtree(run / OWN_FOLDER)
+    return None
+
+
+def _remove_incomplete(folder: Path, downloaded: Collection[str]) -> None:
+    """Remove the runs that are not whole, from which nobody could tell them, and what only another call would need."""
+    for run in folder.iterdir():
+        shutil.rmtree(run / OWN_FOLDER if str(run) in downloaded else run, ignore_errors=True)
 
 
 def _remove_landing(landing: _Landing) -> None:
