@@ -255,8 +255,8 @@ class Settings:
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
         config_inputs: Whether the run's configuration has the inputs of the task.
         on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
-        on_retry: Whether another attempt of an action goes on with the run (``resume``), starts it over (``restart``) or has a
-            ``new`` one.
+        on_retry: Whether another attempt of an action goes on with the run (``resume``), starts it over (``restart``)
+            or has a ``new`` one.
         checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
             after it. Or a function that finds it and returns None where there is none; None leaves the run at its end.
         sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B gets up to 13 more then.
