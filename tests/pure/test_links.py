@@ -244,7 +244,9 @@ def test_a_client_that_cannot_be_configured_costs_the_link_only(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "no address")
     assert link() == ""
-    assert own_messages(caplog) == ["no W&B link for env.train: its address cannot be found here"]
+    reason, outcome = own_messages(caplog)
+    assert "WANDB_BASE_URL='no address'" in reason
+    assert outcome == "no W&B link for env.train: its address cannot be found here"
 
 
 def test_a_link_is_frozen_and_named_after_wandb() -> None:

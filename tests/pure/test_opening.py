@@ -137,10 +137,10 @@ WHOLE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("one", "mode", "arguments"),
     [
-        (asked(), "online", {"resume": "allow"}),
-        (asked(), "disabled", {"resume": "allow"}),
-        (asked(resume="must"), "online", {"resume": "must"}),
-        (asked(mode="offline"), "offline", {"mode": "offline", "resume": "allow", "group": "r1-a0"}),
+        (asked(), "online", {"name": "a0 r1", "resume": "allow"}),
+        (asked(), "disabled", {"name": "a0 r1", "resume": "allow"}),
+        (asked(resume="must"), "online", {"name": "a0 r1", "resume": "must"}),
+        (asked(mode="offline"), "offline", {"mode": "offline", "name": "a0 r1", "resume": "allow", "group": "r1-a0"}),
         (
             asked(**WHOLE),
             "online",
@@ -160,7 +160,7 @@ WHOLE: dict[str, Any] = {
         (
             asked(RANK_1, run_mode="new", project="vision"),
             "online",
-            {"project": "vision", "group": "r1-a0", "resume": "allow"},
+            {"project": "vision", "group": "r1-a0", "name": "a0 r1 rank-1", "resume": "allow"},
         ),
         (
             asked(RANK_1, run_mode="shared", **WHOLE),
@@ -279,4 +279,5 @@ def test_labels_are_distinct_in_a_ragged_world() -> None:
 )
 def test_who_has_a_run_of_its_own_names_its_action_there(one: Request, mode: Mode, named: bool) -> None:
     found = build_opening(planned(one), one, mode=mode, added=Contribution(identity={"flyte": {"run": "r1"}}))
-    assert found.arguments.get("config") == ({"flyte": {"run": "r1"}} if named else None)
+    above = {"flyte_parent_run_id": "r1-top"} if one is JOIN else {}
+    assert found.arguments.get("config") == ({"flyte": {"run": "r1"}, **above} if named else None)
