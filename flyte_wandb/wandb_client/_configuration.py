@@ -13,7 +13,7 @@ from .._errors import OpenRunError
 from .._logging import log_once, one_line
 from ._agent_room import own_client
 from ._netrc import read_netrc_key
-from ._variables import OF_LOGIN, find_variable_faults, without_variables
+from ._variables import OF_LOGIN, STARTS, find_variable_faults, without_variables
 
 if TYPE_CHECKING:
     import wandb
@@ -185,17 +185,20 @@ def _load_settings(client: Any) -> dict[str, str]:
 
     Without them a run could go to another server or project than it was meant for, so `own_settings` remembers them.
     """
+    failure: Exception | None = None
     try:
         client.settings  # noqa: B018 (reading the property loads them)
     except Exception as error:
-        faults = find_variable_faults(os.environ)
-        if not faults:
-            raise OpenRunError(f"W&B's client cannot load its settings: {one_line(error)}") from error
-        client._settings = None  # else W&B goes on with what it had loaded before it failed
-        with without_variables(faults):
-            client.settings  # noqa: B018
-        return faults
-    return {}
+        failure = error
+    if failure is None and not any(os.environ.get(name) for name in STARTS):
+        return {}
+    faults = find_variable_faults(os.environ)
+    if failure and not faults:
+        raise OpenRunError(f"W&B's client cannot load its settings: {one_line(failure)}") from failure
+    client._settings = None  # else W&B goes on with what it has loaded
+    with without_variables(faults):
+        client.settings  # noqa: B018
+    return faults
 
 
 def _all_but(needed: str) -> Callable[[str], bool]:

@@ -76,7 +76,7 @@ def call_init(opening: Opening, arguments: Mapping[str, Any], stop: Callable[[],
         arguments.pop("mode", None)  # the settings say "shared", over which the argument would go
     # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
-    limit = settings.get("init_timeout", own_settings().init_timeout) + _START_SECONDS
+    limit = settings.get("init_timeout", client.init_timeout) + _START_SECONDS
     with use_own_client(), HOSTS.logged_in(opening.host):
         init = partial(_init_with_living_service, init, limit)
         waiting = _build_waiting(opening, settings, arguments.get("mode"))

@@ -38,9 +38,18 @@ def without_variables(names: Iterable[str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+STARTS: Final[Mapping[str, str]] = {"WANDB_RESUME_FROM": "resume_from", "WANDB_FORK_FROM": "fork_from"}
+"""Variables that would start every task of a process at one step of one run."""
+
+
 def _variable_fault(name: str, value: str) -> str | None:
     import wandb
 
+    if value and name in STARTS:
+        return (
+            f"{name}={quoted(value)}: it would hold for every task, and W&B takes it beside no other start of a run; "
+            f"set {STARTS[name]}= in wandb_init or wandb_config, and unset the variable"
+        )
     try:
         wandb.Settings().update_from_env_vars({name: value})
     except Exception as error:

@@ -47,6 +47,17 @@ def run(folder: Path, **settings: Any) -> Any:
     )
 
 
+@pytest.mark.parametrize("name", ["WANDB_RESUME_FROM", "WANDB_FORK_FROM"])
+def test_a_variable_that_would_start_every_task_at_one_step_is_named_with_the_setting(
+    name: str, quick: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "old?_step=1")
+    setting = name.removeprefix("WANDB_").lower()
+    with pytest.raises(OpenRunError, match=rf"{name}='old\?_step=1'.*set {setting}= in wandb_init"):
+        run(tmp_path)
+    assert run(tmp_path, mode="offline") == "r1-a0"
+
+
 def test_a_malformed_variable_is_wandb_not_opening_a_run(
     fault: str, quick: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
