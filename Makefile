@@ -10,7 +10,7 @@ NOX := PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BI
 # What tests in this process and needs no container; CONTRIBUTING has more parts.
 QUICK := tests/pure tests/local tests/structure/test_changelog.py tests/structure/test_private_names.py tests/benchmarks
 
-.PHONY: demo quick test check docs pages dist bench compare growth soak matrix lowest clean
+.PHONY: demo quick test check docs pages dist bench compare growth soak fuzz matrix lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
@@ -50,6 +50,10 @@ growth: $(VENV)/.dev
 
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/compare/run.py --markdown docs/comparison.md
+
+# Each target for FUZZ_SECONDS (600); what is found is tried first by the next call.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz
 
 soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak.py

@@ -7,9 +7,14 @@ and `util.api_to_app_url`); a dedicated or self-hosted server has one address fo
 from __future__ import annotations
 
 import re
+import reprlib
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+_SHORT: Final = reprlib.Repr()
+"""Writes a value into a message. A host may come from elsewhere, and be a megabyte."""
+_SHORT.maxstring = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +72,10 @@ def host_fault(host: object) -> str | None:
     """
     if isinstance(host, str) and without_userinfo(host) != host:
         address = without_userinfo(host)
-        return f"a host has no user or key in it: {address!r} is the address; give the key as WANDB_API_KEY"
+        return f"a host has no user or key in it: {_SHORT.repr(address)} is the address; give the key as WANDB_API_KEY"
     if isinstance(host, str) and not any(letter.isspace() for letter in host) and _is_web_address(_with_scheme(host)):
         return None
-    return f"a host is an http or https address such as https://wandb.ai, not {host!r}"
+    return f"a host is an http or https address such as https://wandb.ai, not {_SHORT.repr(host)}"
 
 
 def _is_web_address(text: str) -> bool:

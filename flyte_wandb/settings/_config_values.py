@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, MappingView
 from typing import Any, Final
 
+from .._logging import quoted
+
 _NESTED_KEYS: Final = (str, int, float, bool, bytes, tuple, type(None))
 """Types of the keys that W&B writes as text below the first level (wandb 0.31)."""
 _COLLECTIONS: Final = (list, tuple, set, frozenset)
@@ -33,11 +35,12 @@ def config_fault(config: object) -> str | None:
 def _faults(mapping: Mapping[Any, Any], path: str, keys: tuple[type, ...]) -> Iterator[str]:
     for key, value in mapping.items():
         if not isinstance(key, keys):
-            yield f"the key {key!r} of {path} is of type {type(key).__name__}, and W&B takes texts only; use str(key)"
+            kind = type(key).__name__
+            yield f"the key {quoted(key)} of {path} is of type {kind}, and W&B takes texts only; use str(key)"
         elif isinstance(key, str) and not _is_unicode(key):
-            yield f"the key {key!r} of {path} holds half a surrogate pair, which W&B cannot write; remove it"
+            yield f"the key {quoted(key)} of {path} holds half a surrogate pair, which W&B cannot write; remove it"
         yield from _key_faults(key, path)
-        yield from _value_faults(value, f"{path}[{key!r}]")
+        yield from _value_faults(value, f"{path}[{quoted(key)}]")
 
 
 def _value_faults(value: Any, path: str) -> Iterator[str]:
@@ -59,7 +62,7 @@ def _key_faults(key: object, path: str) -> Iterator[str]:
     try:
         str(key).encode()
     except UnicodeEncodeError:
-        yield f"the key {key!r} of {path} holds half of a surrogate pair, which is no text; write the whole character"
+        yield (f"the key {quoted(key)} of {path} holds half of a surrogate pair, which is no text; write it whole")
 
 
 def _bytes_faults(value: bytes, path: str) -> Iterator[str]:

@@ -7,9 +7,11 @@ and dicts with other keys are marked, so that they come back as what they were. 
 from __future__ import annotations
 
 import json
+import reprlib
 from typing import Any, Final
 
 from .._errors import SettingError
+from .._logging import quoted
 
 _TUPLE: Final = "$tuple"
 _DICT: Final = "$dict"
@@ -66,17 +68,17 @@ def _mark_value(value: object, path: str) -> object:
     if type(value) is dict:
         return _mark_dict(value, path)
     raise SettingError(
-        f"{path} is {value!r} of type {type(value).__module__}.{type(value).__qualname__}, which cannot travel in "
-        "Flyte's context; use text, numbers, booleans, None, or lists, tuples and dicts of these"
+        f"{path} is {reprlib.repr(value)} of type {type(value).__module__}.{type(value).__qualname__}, which cannot "
+        "travel in Flyte's context; use text, numbers, booleans, None, or lists, tuples and dicts of these"
     )
 
 
 def _mark_dict(value: dict[Any, Any], path: str) -> dict[str, object]:
     if all(type(key) is str and not key.startswith("$") for key in value):
-        return {key: _mark_value(item, f"{path}[{key!r}]") for key, item in value.items()}
+        return {key: _mark_value(item, f"{path}[{quoted(key)}]") for key, item in value.items()}
     return {
         _DICT: [
-            [_mark_value(key, f"the key {key!r} of {path}"), _mark_value(item, f"{path}[{key!r}]")]
+            [_mark_value(key, f"the key {quoted(key)} of {path}"), _mark_value(item, f"{path}[{quoted(key)}]")]
             for key, item in value.items()
         ]
     }

@@ -8,7 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from .._errors import SettingError
-from .._logging import mask_userinfo
+from .._logging import mask_userinfo, quoted
 from .._place import host_fault
 from .._start import moment_fault, start_fault
 from . import _encoding as _codec
@@ -91,12 +91,24 @@ class Field:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise SettingError(f"{name}={value!r} cannot travel in Flyte's context: {error}") from None
+            raise SettingError(f"{name}={quoted(value)} cannot travel in Flyte's context: {error}") from None
         return str(value)
 
     def decode(self, text: str) -> Any:
         """Read a value from Flyte's context; ValueError where it is not one."""
         return text if self.text else _codec.decode_value(text)
+
+
+_LONGEST_VALUE: Final = 1000
+"""Characters of a value in a message: enough for the tags of a run, and a megabyte fills no log."""
+
+
+def _value_text(value: object) -> str:
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = quoted(value)
+    return mask_userinfo(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…")
 
 
 def check_settings(
@@ -112,7 +124,7 @@ def check_settings(
     given = {name: value for name, value in arguments.items() if value is not None}
     for name, value in given.items():
         if fault := known[name].check(value) if name in known else _unknown_fault(name, known):
-            raise SettingError(f"{function}({name}={mask_userinfo(repr(value))}): {fault}")
+            raise SettingError(f"{function}({name}={_value_text(value)}): {fault}")
     if fields is not None:
         return given
     given = with_client_settings(given, f"{function}(settings=...)")
@@ -140,13 +152,11 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
     same: dict[str, Any] = {}
     for field, value in client.items():
         if fault := REFUSED_FIELDS.get(field):
-            raise SettingError(f"{source}: the field {field}={mask_userinfo(repr(value))} cannot be set: {fault}")
+            raise SettingError(f"{source}: the field {field}={_value_text(value)} cannot be set: {fault}")
         if field in SETTING_OF:
             name, same_value = as_setting(field, value)
             if fault := FIELDS[name].check(same_value):
-                raise SettingError(
-                    f"{source}: the field {field}={mask_userinfo(repr(value))} counts as {name}=: {fault}"
-                )
+                raise SettingError(f"{source}: the field {field}={_value_text(value)} counts as {name}=: {fault}")
             same[name] = same_value
     rest = {field: value for field, value in client.items() if field not in SETTING_OF}
     return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
@@ -194,13 +204,13 @@ def mapping_fault(value: object) -> str | None:
 def _step_fault(value: object) -> str | None:
     if callable(value) or (type(value) is int and value >= 0):
         return None
-    return f"expected a step, 0 or more, or a function that finds it, not {value!r}"
+    return f"expected a step, 0 or more, or a function that finds it, not {quoted(value)}"
 
 
 def _seconds_fault(value: object) -> str | None:
     if type(value) in (int, float) and 0 <= value <= LONGEST_GRACE:  # type: ignore[operator]
         return None
-    return f"expected seconds, 0 to {LONGEST_GRACE}, not {value!r}"
+    return f"expected seconds, 0 to {LONGEST_GRACE}, not {quoted(value)}"
 
 
 def _folder_fault(value: object) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
+from .._logging import quoted
 from ._schema import FIELDS, Field, check_choice, check_type, mapping_fault, texts_fault
 
 METHODS: Final = ("bayes", "custom", "grid", "random")
@@ -35,7 +36,7 @@ class SweepArguments(TypedDict, total=False):
 
 
 def _run_cap_fault(value: object) -> str | None:
-    return None if type(value) is int and value > 0 else f"expected a number of trials, 1 or more, not {value!r}"
+    return None if type(value) is int and value > 0 else f"expected a number of trials, 1 or more, not {quoted(value)}"
 
 
 def _parameters_fault(value: object) -> str | None:

@@ -19,6 +19,7 @@ _QUERY: Final = (
 )
 _REFUSED: Final = (401, 403)
 """Answers of a server, or of a proxy in front of it, that does not take the key."""
+_NO_WANDB: Final = "its answer is none of a W&B server"
 _MOST: Final = 1 << 20
 """Bytes of an answer that are read at most. W&B's has some hundred; whatever else answers there may have no end."""
 
@@ -74,11 +75,24 @@ def _login_headers(key: str | None) -> dict[str, str]:
 def _read_answer(body: Any) -> ServerInfo:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, dict):
-        raise ValueError("its answer is none of a W&B server")
-    viewer = data.get("viewer") or {}
-    local = (data.get("serverInfo") or {}).get("latestLocalVersionInfo") or {}
+        raise ValueError(_NO_WANDB)
+    viewer, local = _part(data, "viewer"), _part(_part(data, "serverInfo"), "latestLocalVersionInfo")
     return ServerInfo(
-        user=viewer.get("username") or viewer.get("entity"),
-        entity=viewer.get("entity"),
-        version=local.get("versionOnThisInstanceString"),
+        user=_text(viewer, "username") or _text(viewer, "entity"),
+        entity=_text(viewer, "entity"),
+        version=_text(local, "versionOnThisInstanceString"),
     )
+
+
+def _part(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    part = answer.get(name) or {}
+    if not isinstance(part, dict):
+        raise ValueError(_NO_WANDB)
+    return part
+
+
+def _text(answer: dict[str, Any], name: str) -> str | None:
+    text = answer.get(name)
+    if text is not None and not isinstance(text, str):
+        raise ValueError(_NO_WANDB)
+    return text
