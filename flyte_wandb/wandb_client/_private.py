@@ -339,6 +339,13 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module=_SETTINGS,
+        name="Settings.x_disable_stats",
+        used_in=("_sweeps",),
+        purpose="Opens the run of a trial that did not start without watching the machine: it ends at once.",
+        without="A moment of system metrics in a run that failed before it began.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
         name="Settings.x_graphql_retry_max",
         used_in=("_reader",),
         purpose="Bounds how often a request is made again.",
