@@ -180,4 +180,4 @@ def test_sigterm_after_the_function_has_returned_loses_no_result(server: WandbSe
     synced = run_command("sync", str(kept), folder=tmp_path, environ=server.environ)
     assert synced.returncode == 0, synced.stdout
     record = server.run("run1-a0")
-    assert (record.state, record.exit_code, record.logged("row")) == ("finished", 0, [*range(ROWS)])
+    assert (record.state, record.exit_code, record.logged("row")) == ("finished", 0, [*range(ROWS + 1)])
