@@ -39,7 +39,6 @@ def _faults(mapping: Mapping[Any, Any], path: str, keys: tuple[type, ...]) -> It
             yield f"the key {quoted(key)} of {path} is of type {kind}, and W&B takes texts only; use str(key)"
         elif isinstance(key, str) and not _is_unicode(key):
             yield f"the key {quoted(key)} of {path} holds half a surrogate pair, which W&B cannot write; remove it"
-        yield from _key_faults(key, path)
         yield from _value_faults(value, f"{path}[{quoted(key)}]")
 
 
@@ -55,14 +54,6 @@ def _value_faults(value: Any, path: str) -> Iterator[str]:
         yield f"{path} is a {type(value).__name__}; a config holds plain values; log it with run.log({{...}})"
     elif not _is_writable(value):
         yield f"{path} is of type {type(value).__name__}, which W&B cannot write as JSON; use text, numbers or lists"
-
-
-def _key_faults(key: object, path: str) -> Iterator[str]:
-    """Yield why W&B cannot write a key. It goes into a protobuf, which takes UTF-8 only; values go there as JSON."""
-    try:
-        str(key).encode()
-    except UnicodeEncodeError:
-        yield (f"the key {quoted(key)} of {path} holds half of a surrogate pair, which is no text; write it whole")
 
 
 def _bytes_faults(value: bytes, path: str) -> Iterator[str]:
