@@ -24,7 +24,7 @@ ROWS: Final = [
     for turn, flyte in enumerate(FLYTES)
 ]
 PACKAGES: Final = ("flyte", "wandb", "pluggy")
-TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "build", "hatchling")
+TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "import-linter", "build", "hatchling")
 TESTS: Final = (
     "tests/pure",
     "tests/structure/test_imports.py",

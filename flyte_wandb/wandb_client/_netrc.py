@@ -38,7 +38,7 @@ def _find_password(logins: netrc.netrc, base_url: str) -> str | None:
     # With the port: `wandb login` writes the whole `host:port` as the name of the machine.
     machine = urlsplit(base_url).netloc
     login = logins.authenticators(machine) or logins.authenticators(_FORMER_HOSTS.get(machine, machine))
-    if login and not login[2]:
+    if login and login[2] in (None, "", '""'):  # Python 3.10 reads the quotes of an empty text as its content
         raise ValueError(f"its entry for {without_userinfo(base_url)} has no password")
     return login[2] if login else None
 

@@ -206,7 +206,8 @@ def test_a_configuration_that_wandb_refuses_is_one_problem(tmp_path: Path) -> No
     said = examined(tmp_path, environ={"WANDB_MODE": "onlin"}, exit_code=1)
     ((state, words),) = said["configuration"]
     assert state == "problem"
-    assert words.startswith("W&B's own cannot be read: 1 validation error for Settings mode Input should be 'online'")
+    assert words.startswith("W&B's own cannot be read: W&B's client does not take the environment of this process: ")
+    assert "WANDB_MODE='onlin': Input should be 'online', 'offline'" in words
 
 
 def test_a_broken_plugin_and_a_misspelt_block_are_told(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"a": {}.keys()}, "config['a'] is of type dict_keys"),
     ({"a": types}, "config['a'] is of type module"),
     ({"a": b"\xff"}, "config['a'] holds bytes that are no UTF-8 text"),
-    ({"a": wandb.Histogram([1])}, "config['a'] is a Histogram; a config holds plain values"),
+    ({"a": wandb.Html("<p>")}, "config['a'] is a Html; a config holds plain values"),
 ]
 
 
