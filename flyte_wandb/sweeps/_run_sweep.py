@@ -14,17 +14,15 @@ import flyte
 
 from flyte_wandb_hookspecs import Trial, frozen_copy
 
-from .._action import current_action, current_attempt
+from .._action import current_attempt
 from .._errors import RunStoppedError, SettingError, SweepError
 from .._logging import one_line, quoted
 from .._outcomes import TrialOutcome, TrialOutcomes, TrialState
 from ..plans._inherited import write_sweep, write_trial
-from ..plans._request import build_link_request
 from ..plans._spec import Spec
 from ..tasks import _flyte_task as _templates
 from ..tasks._threads import run_uninterrupted
 from ..tasks._wrapper import is_tracked
-from ..wandb_client._configuration import effective_mode
 from ._call import current_sweep
 from ._controller import Controller, check_end, connect_controller, is_deleted
 from ._progress import Progress
@@ -143,12 +141,12 @@ def _check_numbers(count: object, max_parallel: object, heartbeat: object, failu
 
 
 def _refuse_offline_trials(task: Any) -> None:
-    """Refuse a task that its own settings keep from W&B: its trials would end with nothing in their runs."""
-    action = current_action()
-    if action is None:
-        return
+    """Refuse a task that its decorator keeps from W&B: its trials would end with nothing in their runs.
+
+    A mode of the context or the environment keeps the sweep itself from W&B, which says so when it is asked for.
+    """
     spec: Spec = _templates.task_function(task, "run_sweep").__wandb_spec__  # type: ignore[attr-defined]
-    mode = effective_mode(build_link_request(spec, action).settings.mode)
+    mode = spec.settings.get("mode", "online")
     if mode != "online":
         raise SweepError(
             f"the task {task.name!r} is {mode} by its settings, so that W&B would see nothing of its trials; remove "
