@@ -1,10 +1,11 @@
-"""Tasks whose workers are forked: what the workers do and how they end is the tasks' result."""
+"""Tasks whose workers are forked, or started otherwise: what the workers do and how they end is the tasks' result."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,11 +23,29 @@ _LONG: Final = 60.0
 
 
 def terminated_worker() -> object:
-    worker = _FORK.Process(target=time.sleep, args=(_LONG,))
+    return _terminate(_FORK)
+
+
+def terminated_spawned_worker() -> object:
+    return _terminate(multiprocessing.get_context("spawn"))
+
+
+def terminated_forkserver_worker() -> object:
+    return _terminate(multiprocessing.get_context("forkserver"))
+
+
+def _terminate(context: Any) -> object:
+    worker = context.Process(target=time.sleep, args=(_LONG,))
     worker.start()
     worker.terminate()
     worker.join()
     return worker.exitcode
+
+
+def terminated_subprocess() -> object:
+    with subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({_LONG})"]) as process:
+        process.terminate()
+        return process.wait()
 
 
 def pool() -> object:
@@ -64,6 +83,9 @@ def _outcome_of_fork(work: Callable[[], object], number: int = 0) -> object:
 
 WORKERS: Final[Sequence[Callable[[], object]]] = (
     terminated_worker,
+    terminated_spawned_worker,
+    terminated_forkserver_worker,
+    terminated_subprocess,
     pool,
     executor,
     terminated_child,

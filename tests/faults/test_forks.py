@@ -11,7 +11,8 @@ from flyte_wandb.testing import WandbServer
 from tests.faults import forking_tasks
 from tests.faults.acting import run_outcome, start
 
-ENDS = "terminated_worker -15; pool [1, 2]; executor [1, 2]; terminated_child -15"
+TERMINATED = ("worker", "spawned_worker", "forkserver_worker", "subprocess")
+ENDS = "; ".join(f"terminated_{one} -15" for one in TERMINATED) + "; pool [1, 2]; executor [1, 2]; terminated_child -15"
 
 
 @pytest.mark.parametrize(
