@@ -289,7 +289,8 @@ class WandbServer:
                 - ``upload`` or ``upload:RUN_ID/NAME`` for files that are written;
                 - ``download`` or ``download:RUN_ID/NAME`` for files that are read, ``head`` and ``head:RUN_ID/NAME``
                   where only their size is asked;
-                - ``artifact_upload``, ``artifact_download``, or either with ``:NAME``, for files of artifacts;
+                - ``artifact_upload`` or ``artifact_upload:NAME``, ``artifact_download`` or ``artifact_download:NAME``:
+                  files of artifacts;
                 - ``page`` for the pages that links lead to;
                 - ``*`` for all.
             status: HTTP status of the answer, such as 429 or 503; None with `drop`.

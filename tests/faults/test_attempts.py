@@ -114,7 +114,7 @@ def test_new_attempts_have_an_id_each_in_one_group(request: Request) -> None:
 @pytest.mark.parametrize(
     ("attempt", "tags", "identity", "expected"),
     [
-        (1, None, True, None),
+        (1, None, True, ()),
         (1, ("a",), True, ("a",)),
         (2, None, True, ("attempt-2",)),
         (3, ("a", "attempt-3"), True, ("a", "attempt-3")),
@@ -122,8 +122,10 @@ def test_new_attempts_have_an_id_each_in_one_group(request: Request) -> None:
     ],
 )
 def test_another_attempt_is_tagged(
-    attempt: int, tags: tuple[str, ...] | None, identity: bool, expected: tuple[str, ...] | None
+    attempt: int, tags: tuple[str, ...] | None, identity: bool, expected: tuple[str, ...]
 ) -> None:
     settings = Settings(tags=tags, flyte_identity=identity)
     request = Request(run_name="r1", action_name="a0", settings=settings, attempt=attempt)
-    assert build_opening(plan(request), request, mode="online").arguments.get("tags") == expected
+    opening = build_opening(plan(request), request, mode="online")
+    given = opening.arguments.get("tags") or ()
+    assert tuple(dict.fromkeys((*given, *opening.beside.tags))) == expected

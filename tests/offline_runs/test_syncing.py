@@ -64,7 +64,7 @@ def test_kept_runs_arrive_as_if_they_had_been_online_and_only_once(
     assert {record.id for record in server.groups["two-a0"]} == {"two-a0-rank-0", "two-a0-rank-1"}
     assert KEY not in one.stdout + one.stderr + rest.stdout + rest.stderr
     assert server.environ["WANDB_API_KEY"] not in one.stdout + one.stderr + rest.stdout + rest.stderr
-    with WandbServer() as online:
+    with WandbServer(teams=["team"]) as online:
         options: dict[str, Any] = {"inputs": {"x": 3}, "context": SETTINGS, "run_name": "good"}
         run_container(tasks.leaf, folder=tmp_path, environ=online.environ, **options)
         live, synced = online.run("good-a0"), server.run("good-a0")
@@ -83,7 +83,7 @@ def test_without_a_server_every_run_says_why_and_later_all_arrive(
     assert failed.returncode == 1
     assert failed.stdout.splitlines()[-1] == "4 failed"
     assert failed.stdout.count(f"{gone.url} does not answer as a W&B server: ") == 4
-    with WandbServer() as server:
+    with WandbServer(teams=["team"]) as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         (keyless,) = sync_wandb_runs(storage, run="good")
         assert str(keyless.reason).startswith(f"there is no API key for {server.url}; run `wandb login")
