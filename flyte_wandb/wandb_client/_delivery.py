@@ -81,10 +81,12 @@ def find_shortfall(run: wandb.Run) -> Shortfall | None:
         return None
     settings = run.settings
     try:
-        with Path(settings.log_internal).open("rb") as log:
-            requests = list(_read_requests(log))
+        lines = Path(settings.log_internal).read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return None
+    if not lines or not lines[-1].endswith(b"\n"):  # the disk is full: what is missing here may have arrived
+        return None
+    requests = list(_read_requests(lines))
     # Of several writers of one run, only the owner tells its end.
     tells_end = settings.x_update_finish_state
     ended = any(request.ends_run and request.acknowledged for request in requests) or not tells_end
@@ -103,7 +105,7 @@ def _read_requests(log: Iterable[bytes]) -> Iterator[_Request]:
             continue
         try:
             entry: dict[str, Any] = json.loads(line)
-        except ValueError:  # cut off by a full disk
+        except ValueError:  # a line that two processes have written at once
             continue
         if entry["msg"] == _SENDING:
             if request:
