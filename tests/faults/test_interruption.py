@@ -165,7 +165,8 @@ def test_a_handler_of_somebody_else_is_called_in_place_of_ending_the_function(no
         interruption = Interruption()
         with preemptible(interruption, notified.set), interruption.around_sync():
             term()
-        assert (called, interruption.preempted, notified.wait(10)) == ([signal.SIGTERM], True, True)
+            assert notified.wait(10)  # a function that has ended by then has its run marked when it is finished
+        assert (called, interruption.preempted) == ([signal.SIGTERM], True)
     finally:
         signal.signal(signal.SIGTERM, before)
 
