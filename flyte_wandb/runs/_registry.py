@@ -32,6 +32,7 @@ class _OpenRun:
     closed: threading.Event = field(default_factory=threading.Event)
     run: wandb.Run | None = None
     holders: int = 1
+    finishing: bool = False
     exit_code: int = 0
 
 
@@ -187,7 +188,9 @@ class OpenRuns:
 
     def _finish_entry(self, run_id: str, entry: _OpenRun) -> None:
         assert entry.run is not None
-        self._update_wandb_globals(without=entry)
+        # Marked rather than left out by its own call: of two runs that finish at once, each would show the other one.
+        entry.finishing = True
+        self._update_wandb_globals()
         try:
             close_run(entry.run, entry.exit_code)
         finally:
@@ -206,17 +209,17 @@ class OpenRuns:
         self._update_wandb_globals()
 
     def _list_ready_runs(
-        self, *, without: _OpenRun | None = None, in_flyte: bool = False, trial: bool = False
+        self, *, finishing: bool = True, in_flyte: bool = False, trial: bool = False
     ) -> list[wandb.Run]:
         with self._lock:
-            entries = [entry for entry in self._entries.values() if entry is not without]
+            entries = [entry for entry in self._entries.values() if finishing or not entry.finishing]
         found = [entry for entry in entries if entry.in_flyte >= in_flyte and entry.trial >= trial]
         return [entry.run for entry in found if entry.run is not None]
 
-    def _update_wandb_globals(self, without: _OpenRun | None = None) -> None:
+    def _update_wandb_globals(self) -> None:
         """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
         with self._globals_lock:
-            shown = self._list_ready_runs(without=without, trial=self._agents > 0)
+            shown = self._list_ready_runs(finishing=False, trial=self._agents > 0)
             if self._outer is None:
                 self._outer = global_names()
             if shown or (self._agents and global_names()["run"] is self._pointed_at):
