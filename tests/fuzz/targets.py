@@ -247,7 +247,7 @@ def names(found: list[str]) -> None:
     paths = assign_local_paths(found)
     assert paths.keys() == set(found)
     assert len(set(paths.values())) == len(paths)
-    root = "/root/of/the/download"
+    root = "/downloads/run"
     for path in paths.values():
         assert os.path.normpath(os.path.join(root, path)).startswith(f"{root}/")
 
