@@ -46,7 +46,7 @@ def _find_leaders(spec: Spec) -> dict[int, Part]:
     """Return the parts of the declared world by the rank of their leader: all of them, or one more than get links.
 
     In a contiguous world the rank behind a part leads the next one, so that rank is tried first. If parts are not
-    contiguous, their leaders are among the first ranks, which are tried in order.
+    contiguous, their leaders are among the first ranks or, as with a last pipeline stage, among the last ones.
     """
     from ..plans._plan import locate_part
     from ..plans._request import build_placeholder_request
@@ -56,11 +56,12 @@ def _find_leaders(spec: Spec) -> dict[int, Part]:
     leaders: dict[int, Part] = {}
     scanned: set[int] = set()
     behind_last_part = 0
+    from_both_ends = itertools.chain(range(min(MOST_SCANNED // 2, size)), reversed(range(size)))
     # One leader more than there are links shows that a link to all is needed.
     while len(scanned) < min(MOST_SCANNED, size) and len(leaders) <= MOST_LINKS and _sum_sizes(leaders) < size:
         rank = behind_last_part
         if rank >= size or rank in scanned:
-            rank = next(rank for rank in itertools.count() if rank not in scanned)
+            rank = next(rank for rank in from_both_ends if rank not in scanned)
         scanned.add(rank)
         part = locate_part(build_placeholder_request(spec, rank))
         # A plugin may say of two ranks that they lead one part; it gets one link all the same.

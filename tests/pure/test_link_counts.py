@@ -139,6 +139,13 @@ def backwards(topology: Topology) -> Part:
     return Part(label=f"node-{topology.worker_index}", index=index, size=topology.local_world_size)
 
 
+def last_stage(topology: Topology) -> Part:
+    """Two replicas in turn, each led by its rank of the last stage."""
+    stage, replica = divmod(topology.rank, 2)
+    stages = topology.world_size // 2
+    return Part(label=f"replica-{replica}", index=stages - 1 - stage, size=stages)
+
+
 def alone(topology: Topology) -> Part:
     return Part(label=f"rank-{topology.rank}")
 
@@ -157,6 +164,7 @@ W = 8192 * 8
         (halves, {0: "half 0", W // 2: "half 1"}, 2),
         (ragged, {0: "part 0", 1: "part 1", W // 3: "part 2"}, 3),
         (backwards, {8 * n + 7: f"node {n}" for n in range(8)} | {None: "(all)"}, 16),
+        (last_stage, {W - 2: "replica 0", W - 1: "replica 1"}, MOST_SCANNED // 2 + 2),
         (alone, {n: f"rank {n}" for n in range(8)} | {None: "(all)"}, 9),
         (leaderless, {None: "(all)"}, MOST_SCANNED),
     ],
@@ -247,7 +255,7 @@ def test_a_primary_behind_the_ranks_that_are_checked_is_not_missed(caplog: pytes
         found = pages(build_task_links(spec(declared(1, 512), run_mode="shared", rank_scope="own")))
     finally:
         get_manager().unregister("own")
-    assert found == {"(all)": ""}
+    assert found == {"": "/runs/r1-{{.actionName}}-node-0"}
     assert own_messages(caplog) == []
 
 
