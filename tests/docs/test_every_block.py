@@ -113,6 +113,11 @@ RUNS: Final = [
         kind="python",
         by="tests/docs/test_start_pages.py::test_settings_are_those_that_the_page_asserts",
     ),
+    Run(
+        page="docs/device-mesh.md",
+        kind="python",
+        by="tests/docs/test_device_mesh_page.py::test_the_code_opens_a_run_for_each_replica",
+    ),
     Run(page="docs/distributed.md", kind="python", by="tests/docs/test_readme.py::test_the_way_to_try_ranks_works"),
     Run(
         page="docs/hooks.md",

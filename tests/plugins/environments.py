@@ -15,6 +15,7 @@ from tests.checkout import ROOT
 
 PLUGINS: Final = ROOT / "examples" / "plugins"
 ISLAND: Final = PLUGINS / "flyte-wandb-gpu-island"
+MESH: Final = PLUGINS / "flyte-wandb-mesh"
 NAMING: Final = PLUGINS / "flyte-wandb-org-naming"
 
 Environments = Callable[..., Path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from tests.conftest import own_config
 from tests.docs.consoles import consoles
 from tests.links.rendering import filled, pages
 from tests.plugins.driver import drive
-from tests.plugins.environments import ISLAND, NAMING, Environments, environments
+from tests.plugins.environments import ISLAND, MESH, NAMING, Environments, environments
 
 HERE = {"project": "vision", "entity": "team", "tags": ["mine"], "config": {"lr": 0.1}}
 BOTH = (ISLAND, NAMING)
@@ -31,7 +32,7 @@ def names(installed: tuple[Path, ...]) -> str:
     return "+".join(project.name.removeprefix("flyte-wandb-") for project in installed) or "none"
 
 
-IN_ALL = pytest.mark.parametrize("installed", [(), (ISLAND,), (NAMING,), BOTH], ids=names)
+IN_ALL = pytest.mark.parametrize("installed", [(), (ISLAND,), (NAMING,), BOTH, (MESH,)], ids=names)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +66,7 @@ def test_the_command_line_finds_what_is_installed(
     assert found == {project.name.removeprefix("flyte-wandb-"): (project.name, "0.1.0", "ok") for project in installed}
 
 
-@pytest.mark.parametrize("project", BOTH, ids=lambda project: project.name)
+@pytest.mark.parametrize("project", [MESH, *BOTH], ids=lambda project: project.name)
 def test_the_wheel_holds_its_package_and_needs_flyte_wandb(project: Path, installed_in: Environments) -> None:
     code = (
         "import importlib.metadata, json, sys\n"
@@ -97,10 +98,10 @@ def test_the_plan_is_made_with_what_is_installed(
     assert third["decided_by"]["compute_run_id"] == ["builtin", *wrappers]
 
 
-@pytest.mark.parametrize("project", BOTH, ids=lambda project: project.name)
+@pytest.mark.parametrize("project", [MESH, *BOTH], ids=lambda project: project.name)
 def test_the_readme_shows_the_plan_as_it_is_printed(project: Path, installed_in: Environments, tmp_path: Path) -> None:
     (shown,) = (one for one in consoles((project / "README.md").read_text()) if " plan " in one.command)
-    program, *arguments = shown.command.split()
+    program, *arguments = shlex.split(shown.command)
     environ = dict(word.split("=", 1) for word in shown.exported)
     result = run(installed_in(project), *arguments, folder=tmp_path, program=program, environ=environ)
     assert [line.rstrip() for line in result.stdout.splitlines()] == shown.output.splitlines()
@@ -164,6 +165,11 @@ CASES = [
         runs=dict.fromkeys(("acme-vision-run1-a0-island-0", "acme-vision-run1-a0-island-1"), None),
         tags=TAGS,
         config=COSTS,
+    ),
+    Case(
+        installed=(MESH,),
+        task="tests.plugins.mesh_tasks:per_replica",
+        runs={"run1-a0-dp-0": None, "run1-a0-dp-1": None},
     ),
 ]
 
