@@ -6,11 +6,13 @@ Run it as ``python -m docs.make_settings``.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 from flyte_wandb import Settings
+from flyte_wandb.settings import _schema, _sweep_schema
 from flyte_wandb.settings._client_settings import REFUSED_FIELDS, SETTING_OF
 from flyte_wandb.settings._schema import FIELDS, OWN_FIELDS, SettingArguments
 from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS, SweepArguments
@@ -132,7 +134,14 @@ def _meaning(name: str, meanings: Mapping[str, str]) -> str:
 
 def _type(annotation: Any) -> str:
     words = str(getattr(annotation, "__forward_arg__", annotation)).removesuffix(" | None")
+    words = re.sub(r"\b[A-Z]\w+", _choices, words)
     return f"`{words}`".replace("|", "\\|")
+
+
+def _choices(name: re.Match[str]) -> str:
+    """Write the values of a closed set in place of its name."""
+    choices = vars(_schema).get(name[0]) or vars(_sweep_schema).get(name[0])
+    return " | ".join(map(repr, get_args(choices))) if get_origin(choices) is Literal else name[0]
 
 
 def _default(name: str) -> str:

@@ -8,7 +8,6 @@ from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VAR
 from flyte_wandb.runs._flyte_identity import CONSOLE_VARIABLE
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
 from flyte_wandb.settings._merge import ON_ERROR_VARIABLE
-from flyte_wandb.settings._sweep_schema import METHODS
 
 
 def _limit(limit: Limit) -> str:
@@ -67,7 +66,7 @@ SWEEP_MEANINGS: Final = {
     "download_logs": "[Download every run of the sweep](bring-results-home.md#after-a-task) when the task has ended.",
     "name": "Not set: `{flyte run}-{action}`, by which another attempt of the task finds its sweep again.",
     "description": "Text on the sweep's page.",
-    "method": f"One of {', '.join(f'`{method}`' for method in METHODS)}.",
+    "method": "How W&B picks parameters; `custom` is a controller of your own.",
     "metric": "`name` and `goal` of the metric.",
     "parameters": "What W&B's controller picks from; at least one.",
     "early_terminate": "When the controller ends a trial early.",

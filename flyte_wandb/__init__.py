@@ -6,7 +6,7 @@ nothing.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flyte_wandb_hookspecs import (
@@ -59,18 +59,13 @@ if TYPE_CHECKING:
         wandb_config,
         wandb_sweep_config,
     )
+    from .settings._schema import RankScope, RunMode
     from .sweeps._decorator import wandb_sweep
     from .sweeps._run_sweep import run_sweep
     from .tasks._decorator import wandb_init
     from .tasks._preview import LinkPreview, Preview, preview
 
     __version__: str
-
-RunMode = Literal["auto", "new", "shared"]
-"""The built-in run modes; plugins bring more."""
-
-RankScope = Literal["global", "worker"]
-"""The built-in rank scopes; plugins bring more."""
 
 __all__ = [
     "DownloadError",
@@ -174,6 +169,8 @@ _HOMES = {
     "get_wandb_sweep_context": "flyte_wandb.settings._config",
     "wandb_config": "flyte_wandb.settings._config",
     "wandb_sweep_config": "flyte_wandb.settings._config",
+    "RankScope": "flyte_wandb.settings._schema",
+    "RunMode": "flyte_wandb.settings._schema",
     "wandb_sweep": "flyte_wandb.sweeps._decorator",
     "run_sweep": "flyte_wandb.sweeps._run_sweep",
     "wandb_init": "flyte_wandb.tasks._decorator",

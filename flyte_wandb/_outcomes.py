@@ -6,13 +6,23 @@ import json
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from typing_extensions import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True)  # before Python 3.13 a default is a type checker's only
 
 TrialState = Literal["finished", "failed", "stopped"]
 """What became of a trial: it returned, it raised, or W&B's controller ended it early."""
+
+Goal = Literal["minimize", "maximize"]
+"""Which value of a metric is the best."""
 
 
 _NONE: Final = type(None)
@@ -64,8 +74,8 @@ def _portable_error(error: BaseException | None) -> BaseException | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialOutcome:
-    """What became of one trial of `run_sweep`.
+class TrialOutcome(Generic[R_co]):
+    """What became of one trial of `run_sweep`; ``TrialOutcome[float]`` is one of a task that returns a number.
 
     It can be pickled and copied, and a task of Flyte can return it. What such a task returns has `error` as a
     `TrialError`, and a `result` that JSON cannot say as the text that Python prints.
@@ -90,7 +100,7 @@ class TrialOutcome:
     parameters: Mapping[str, Any]
     state: TrialState
     # `serialize` and `deserialize` are read by mashumaro, with which Flyte writes what a task returns.
-    result: Any = field(default_factory=_NONE, metadata={"serialize": _write_result, "deserialize": json.loads})
+    result: R_co | None = field(default_factory=_NONE, metadata={"serialize": _write_result, "deserialize": json.loads})
     error: BaseException | None = field(
         default_factory=_NONE, metadata={"serialize": _write_error, "deserialize": _read_error}
     )
@@ -125,7 +135,7 @@ def _row(trial: TrialOutcome) -> dict[str, Any]:
     return {"number": trial.number, "run_id": trial.run_id, "state": trial.state, **columns, **ends}
 
 
-class TrialOutcomes(tuple[TrialOutcome, ...]):
+class TrialOutcomes(tuple[TrialOutcome[R_co], ...], Generic[R_co]):
     """The trials of a sweep, in the order in which W&B gave them out.
 
     A tuple. A task that is to return it says ``-> list[TrialOutcome]`` and returns ``list(trials)``.
@@ -143,11 +153,11 @@ class TrialOutcomes(tuple[TrialOutcome, ...]):
     """
 
     metric: str | None
-    goal: str
+    goal: Goal
 
     def __new__(
-        cls, trials: Iterable[TrialOutcome] = (), metric: str | None = None, goal: str = "minimize"
-    ) -> TrialOutcomes:
+        cls, trials: Iterable[TrialOutcome[R_co]] = (), metric: str | None = None, goal: Goal = "minimize"
+    ) -> TrialOutcomes[R_co]:
         outcomes = super().__new__(cls, trials)
         outcomes.metric, outcomes.goal = metric, goal
         return outcomes
@@ -155,7 +165,7 @@ class TrialOutcomes(tuple[TrialOutcome, ...]):
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self), self.metric, self.goal
 
-    def best(self, metric: str | None = None, goal: str | None = None) -> TrialOutcome:
+    def best(self, metric: str | None = None, goal: Goal | None = None) -> TrialOutcome[R_co]:
         """Return the finished trial whose summary has the best value of a metric.
 
         Args:

@@ -18,6 +18,8 @@ from ..settings._schema import check_settings
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from ..settings._schema import RankScope, RunMode
+    from ..wandb_client._opening import Mode
     from ._placeholders import BuiltLink
 
 _LOG = logging.getLogger("flyte_wandb")
@@ -40,11 +42,11 @@ class PlaceArguments(TypedDict, total=False):
 class LinkArguments(PlaceArguments, total=False):
     """Settings that say to which runs a link leads; see `SettingArguments`. None counts as not set."""
 
-    run_mode: str | None
-    rank_scope: str | None
+    run_mode: RunMode | str | None
+    rank_scope: RankScope | str | None
     id: str | None
     group: str | None
-    mode: str | None
+    mode: Mode | None
     joinable: bool | None
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 
 from .._errors import SettingError
 from .._logging import mask_userinfo, quoted
 from .._place import host_fault
 from .._start import moment_fault, start_fault
+from ..wandb_client._opening import Mode
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
 
 Check = Callable[[Any], "str | None"]
 
+RunMode = Literal["auto", "new", "shared"]
+"""The built-in run modes; plugins bring more."""
+
+RankScope = Literal["global", "worker"]
+"""The built-in rank scopes; plugins bring more."""
+
+OnError = Literal["raise", "offline", "ignore"]
+"""What becomes of a task whose run W&B does not open."""
+
+OnRetry = Literal["resume", "restart", "new"]
+"""What another attempt does with the run of the one before."""
+
+Resume = Literal["allow", "must", "never", "auto"]
+"""W&B's ways of going on with a run that is there."""
+
 
 class SettingArguments(TypedDict, total=False):
     """Keyword arguments of `wandb_init` and `wandb_config`. None counts as not set.
@@ -30,24 +46,24 @@ class SettingArguments(TypedDict, total=False):
     The first block is this package's; the second one is handed to `wandb.init` as it is.
     """
 
-    run_mode: str | None
-    rank_scope: str | None
+    run_mode: RunMode | str | None
+    rank_scope: RankScope | str | None
     project: str | None
     entity: str | None
     host: str | None
     id: str | None
     name: str | None
-    tags: Sequence[str] | None
+    tags: list[str] | tuple[str, ...] | None
     config: Mapping[str, Any] | None
     group: str | None
-    mode: str | None
+    mode: Mode | None
     joinable: bool | None
     download_logs: bool | None
     report: bool | None
     flyte_identity: bool | None
     config_inputs: bool | None
-    on_error: str | None
-    on_retry: str | None
+    on_error: OnError | None
+    on_retry: OnRetry | None
     checkpoint_step: int | Callable[[], int | None] | None
     sigterm_grace: float | None
 
@@ -58,7 +74,7 @@ class SettingArguments(TypedDict, total=False):
     config_include_keys: list[str] | None
     allow_val_change: bool | None
     force: bool | None
-    resume: bool | str | None
+    resume: bool | Resume | None
     resume_from: str | None
     fork_from: str | None
     save_code: bool | None
@@ -234,7 +250,7 @@ LONGEST_GRACE: Final = 3600
 _FLAG: Final = Field(check=check_type("True or False", bool))
 _TEXT: Final = Field(check=check_type("a text", str), text=True)
 _LIST: Final = Field(check=texts_fault)
-_MODE: Final = check_choice("online", "offline", "disabled")
+_MODE: Final = check_choice(*get_args(Mode))
 
 FIELDS: Final[Mapping[str, Field]] = {
     "run_mode": _TEXT,
@@ -258,8 +274,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     "report": _FLAG,
     "flyte_identity": _FLAG,
     "config_inputs": _FLAG,
-    "on_error": Field(check=check_choice("raise", "offline", "ignore"), text=True),
-    "on_retry": Field(check=check_choice("resume", "restart", "new"), text=True),
+    "on_error": Field(check=check_choice(*get_args(OnError)), text=True),
+    "on_retry": Field(check=check_choice(*get_args(OnRetry)), text=True),
     "checkpoint_step": Field(check=_step_fault),
     "sigterm_grace": Field(check=_seconds_fault),
     "notes": _TEXT,
@@ -269,7 +285,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "config_include_keys": _LIST,
     "allow_val_change": _FLAG,
     "force": _FLAG,
-    "resume": Field(check=check_choice(True, False, "allow", "must", "never", "auto")),
+    "resume": Field(check=check_choice(True, False, *get_args(Resume))),
     "resume_from": Field(check=moment_fault, text=True),
     "fork_from": Field(check=moment_fault, text=True),
     "save_code": _FLAG,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypedDict, get_args
 
 from .._logging import quoted
 from ._schema import FIELDS, Field, check_choice, check_type, mapping_fault, texts_fault
 
-METHODS: Final = ("bayes", "custom", "grid", "random")
+Method = Literal["bayes", "custom", "grid", "random"]
+"""How a sweep picks parameters; `custom` is a controller of your own."""
 
 
 class SweepArguments(TypedDict, total=False):
@@ -20,12 +21,12 @@ class SweepArguments(TypedDict, total=False):
     project: str | None
     entity: str | None
     host: str | None
-    prior_runs: Sequence[str] | None
+    prior_runs: list[str] | None
     download_logs: bool | None
 
     name: str | None
     description: str | None
-    method: str | None
+    method: Method | None
     metric: Mapping[str, Any] | None
     parameters: Mapping[str, Any] | None
     early_terminate: Mapping[str, Any] | None
@@ -54,7 +55,7 @@ SWEEP_FIELDS: Final[Mapping[str, Field]] = {
     "download_logs": FIELDS["download_logs"],
     "name": FIELDS["name"],
     "description": _TEXT,
-    "method": Field(check=check_choice(*METHODS), text=True),
+    "method": Field(check=check_choice(*get_args(Method)), text=True),
     "metric": _MAPPING,
     "parameters": Field(check=_parameters_fault),
     "early_terminate": _MAPPING,

@@ -15,11 +15,12 @@ from ..tasks import _flyte_task as _templates
 from ..tasks._wrapper import check_trackable, track_function
 
 if TYPE_CHECKING:
+    import flyte
     from typing_extensions import Unpack
 
     from ..settings._sweep_schema import SweepArguments
 
-T = TypeVar("T")
+T = TypeVar("T", bound="flyte.TaskTemplate[..., Any, Any]")
 _NAME: Final = "wandb_sweep"
 _PLACE: Final = ("project", "entity", "host")
 
@@ -62,12 +63,12 @@ def wandb_sweep(target: Any = None, /, **settings: Unpack[SweepArguments]) -> An
 def _decorate_task(task: T, *, settings: Mapping[str, Any]) -> T:
     if not _templates.is_task(task):
         raise SettingError(f"{_NAME} decorates a task of Flyte, not {task!r}; put it above @env.task")
-    function = check_trackable(_templates.task_function(task, _NAME), _NAME)  # type: ignore[arg-type]
-    spec = Spec(settings=settings, task_name=task.name)  # type: ignore[attr-defined]
+    function = check_trackable(_templates.task_function(task, _NAME), _NAME)
+    spec = Spec(settings=settings, task_name=task.name)
     _refuse_ranks(task, spec)
     place = {name: value for name, value in settings.items() if name in _PLACE}
     link = WandbSweep(spec=Spec(settings=place, task_name=spec.task_name))
-    _templates.replace_function(task, track_function(function, spec, _NAME, "flyte_wandb.sweeps._call"), links=(link,))  # type: ignore[arg-type]
+    _templates.replace_function(task, track_function(function, spec, _NAME, "flyte_wandb.sweeps._call"), links=(link,))
     return task
 
 

@@ -6,9 +6,9 @@ import asyncio
 import inspect
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, overload
 
 import flyte
 
@@ -29,6 +29,8 @@ from ._progress import Progress
 from ._trial_inputs import InputsFrom, TrialInputs
 
 T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 MOST_AGENTS: Final = 20
@@ -41,6 +43,45 @@ MOST_MISSED: Final = 60
 """Heartbeats in a row that an agent without a trial may miss before it gives W&B up."""
 
 
+class TaskReturning(Protocol[R_co]):
+    """A task of Flyte by what a call of it returns: of an async one it is the coroutine.
+
+    Flyte's own type fits no other type of coroutine than the very one that a checker has in mind for ``async def``.
+    """
+
+    def __call__(self, *inputs: Any, **named: Any) -> R_co: ...
+
+    async def aio(self, *inputs: Any, **named: Any) -> Any: ...  # a function has none
+
+
+@overload
+async def run_sweep(
+    task: TaskReturning[Coroutine[Any, Any, R]],
+    *,
+    count: int | None = None,
+    max_parallel: int = 4,
+    inputs: Mapping[str, Any] | None = None,
+    inputs_from: InputsFrom | None = None,
+    on_trial: Callable[[TrialOutcome[R]], Awaitable[None] | None] | None = None,
+    heartbeat: float = 5.0,
+    stop_after_failures: int | None = 5,
+) -> TrialOutcomes[R]: ...
+
+
+@overload
+async def run_sweep(
+    task: TaskReturning[R],
+    *,
+    count: int | None = None,
+    max_parallel: int = 4,
+    inputs: Mapping[str, Any] | None = None,
+    inputs_from: InputsFrom | None = None,
+    on_trial: Callable[[TrialOutcome[R]], Awaitable[None] | None] | None = None,
+    heartbeat: float = 5.0,
+    stop_after_failures: int | None = 5,
+) -> TrialOutcomes[R]: ...
+
+
 async def run_sweep(
     task: Any,
     *,
@@ -48,10 +89,10 @@ async def run_sweep(
     max_parallel: int = 4,
     inputs: Mapping[str, Any] | None = None,
     inputs_from: InputsFrom | None = None,
-    on_trial: Callable[[TrialOutcome], Awaitable[None] | None] | None = None,
+    on_trial: Callable[[TrialOutcome[Any]], Awaitable[None] | None] | None = None,
     heartbeat: float = 5.0,
     stop_after_failures: int | None = 5,
-) -> TrialOutcomes:
+) -> TrialOutcomes[Any]:
     """Run the trials of a sweep as actions of Flyte, each with its own container, nodes and retries.
 
     W&B's controller chooses the parameters; each trial is one action of `task`, which gets them as inputs of the same

@@ -17,7 +17,7 @@ from ._wrapper import check_trackable, track_function
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-T = TypeVar("T")
+T = TypeVar("T", bound="Callable[..., Any]")  # the task or function itself, so its signature is kept
 
 
 @overload

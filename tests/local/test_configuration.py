@@ -15,6 +15,7 @@ from wandb.sdk.lib.config_util import ConfigError
 
 from flyte_wandb import wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
+from flyte_wandb.wandb_client._opening import Mode
 from tests.conftest import LocalRun, own_config
 from tests.current import this_run
 
@@ -111,7 +112,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
-def test_configuration_and_settings_are_copied_by_value(mode: str, copied: Callable[[Any], Any]) -> None:
+def test_configuration_and_settings_are_copied_by_value(mode: Mode, copied: Callable[[Any], Any]) -> None:
     def function() -> None:
         run = this_run()
         for config in (run.config, wandb.config):

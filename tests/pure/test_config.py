@@ -21,7 +21,7 @@ from flyte_wandb.plans._request import build_link_request
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.plugins._versions import check_plugins
 from flyte_wandb.settings._context import read_settings
-from flyte_wandb.settings._schema import FIELDS
+from flyte_wandb.settings._schema import FIELDS, Resume
 
 TEXT_FIELDS = [
     "run_mode",
@@ -122,7 +122,7 @@ def test_tags_come_back_as_the_very_list_or_tuple(tags: list[str], as_tuple: boo
 
 
 @pytest.mark.parametrize("resume", [True, False, "allow", "must"])
-def test_resume_keeps_flags_and_texts_apart(resume: bool | str) -> None:
+def test_resume_keeps_flags_and_texts_apart(resume: bool | Resume) -> None:
     found = wandb_config(resume=resume).resume
     assert found == resume
     assert type(found) is type(resume)

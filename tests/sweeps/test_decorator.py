@@ -129,7 +129,7 @@ class AClass: ...
 
 
 def test_what_is_no_task_of_one_process_is_refused() -> None:
-    refused = {
+    refused: dict[str, tuple[Any, str]] = {
         "a function": (ranked, "wandb_sweep decorates a task of Flyte, not <function ranked"),
         "a class": (AClass, "wandb_sweep decorates a task of Flyte, not <class"),
         "text": ("vision", "wandb_sweep decorates a task of Flyte, not 'vision'; put it above @env.task"),

@@ -99,7 +99,7 @@ TASK: list[Any] = []
 
 @env.task
 async def search(options: dict[str, dict[str, str]]) -> list[str]:
-    trials = await run_sweep(TASK[0], heartbeat=0.05, **options)  # type: ignore[arg-type]
+    trials = await run_sweep(TASK[0], heartbeat=0.05, **options)  # type: ignore[call-overload]
     assert [trial.error for trial in trials] == [None] * len(trials)
     return [trial.result for trial in trials]
 

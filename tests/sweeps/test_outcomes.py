@@ -101,7 +101,7 @@ TRIALS = TrialOutcomes(
     ("arguments", "best"),
     [((), 1), (("loss", "maximize"), 0), (("val.accuracy", "maximize"), 1), (("f1", "maximize"), 0), (("f1",), 1)],
 )
-def test_the_best_trial_is_the_finished_one_with_the_best_number(arguments: tuple[str, ...], best: int) -> None:
+def test_the_best_trial_is_the_finished_one_with_the_best_number(arguments: tuple[Any, ...], best: int) -> None:
     assert TRIALS.best(*arguments).number == best
     assert pickle.loads(pickle.dumps(TRIALS)).best(*arguments).number == best
 
@@ -112,7 +112,7 @@ def test_without_a_number_there_is_no_best_trial() -> None:
     with pytest.raises(LookupError, match=r"the sweep names no metric; name one: best\('loss'\)"):
         TrialOutcomes(TRIALS).best()
     with pytest.raises(ValueError, match=r"best\(goal='low'\): expected 'minimize' or 'maximize'"):
-        TRIALS.best("loss", "low")
+        TRIALS.best("loss", "low")  # type: ignore[arg-type]
 
 
 def test_outcomes_are_a_table() -> None:

@@ -185,7 +185,7 @@ def test_without_a_count_a_grid_is_done_to_its_end(online: WandbServer, run_loca
     assert run_local(whole_grid, context=HERE) == ["finished"] * 3
     (sweep,) = online.sweeps
     assert (sweep.state, sweep.agents, sweep.project) == ("FINISHED", 4, "vision")
-    assert sorted(trial.result for trial in OUTCOMES) == [1, 2, 3]
+    assert sorted(trial.result or 0 for trial in OUTCOMES) == [1, 2, 3]
 
 
 @env.task
@@ -256,7 +256,7 @@ async def has_a_child(x: int) -> str:
 @env.task
 async def of_parents() -> list[str]:
     await sweep_of(has_a_child)
-    return [trial.result for trial in OUTCOMES]
+    return [str(trial.result) for trial in OUTCOMES]
 
 
 def test_a_task_below_a_trial_is_no_trial(online: WandbServer, run_local: LocalRun) -> None:
@@ -284,7 +284,7 @@ async def asks_below(x: int) -> list[str]:
 @env.task
 async def of_a_sweep_elsewhere() -> list[list[str]]:
     await sweep_of(asks_below, count=1)
-    return [trial.result for trial in OUTCOMES]
+    return [trial.result or [] for trial in OUTCOMES]
 
 
 def test_the_tasks_below_a_trial_look_for_its_run_where_the_sweep_lives(
@@ -321,7 +321,7 @@ ACTIONS: list[str] = []
 @env.task(retries=1)
 async def fails_after_a_trial() -> list[str]:
     (trial,) = await run_sweep(names_its_action, count=1, heartbeat=BEAT)
-    ACTIONS.append(trial.result)
+    ACTIONS.append(str(trial.result))
     if len(ACTIONS) == 1:
         raise ValueError("the first attempt")
     return ACTIONS
@@ -443,7 +443,7 @@ def test_an_outage_or_a_deleted_sweep_ends_the_asking_and_no_trial(
     (found,) = run_local(goes_through_an_outage, status, times, context=context)
     assert found.startswith(message)
     assert [(trial.state, trial.result) for trial in OUTCOMES] == [("finished", trial.result) for trial in OUTCOMES]
-    assert sorted(trial.result for trial in OUTCOMES) == list(range(8))
+    assert sorted(trial.result or 0 for trial in OUTCOMES) == list(range(8))
     assert [(run.state, run.logged("x")) for run in runs_of(online)] == [("finished", [x]) for x in range(8)]
 
 
