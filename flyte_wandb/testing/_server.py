@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from ._artifacts import CollectionKey
-from ._faults import Fault
-from ._http import KEY, HttpServer
-from ._limits import NO_LIMITS, Limits
-from ._records import ArtifactRecord, RunRecord, State, SweepRecord
-from ._run import File, RunKey
-from ._store import About, Store
+from .http._http import KEY, HttpServer
+from .rules._limits import NO_LIMITS, Limits
+from .state._artifacts import CollectionKey
+from .state._faults import Fault
+from .state._files import File
+from .state._records import ArtifactRecord, RunRecord, State, SweepRecord
+from .state._run import RunKey
+from .state._store import About, Store
 
 T = TypeVar("T")
 
@@ -93,7 +94,8 @@ class WandbServer:
             return
         store, http, thread = self._started
         self._started, self._ended = None, store
-        store.close()
+        with store.changing():
+            store.closed = True  # lets go of all requests that are held, which then change nothing
         http.shutdown()
         thread.join()
         http.disconnect()
@@ -155,7 +157,8 @@ class WandbServer:
     @property
     def sweeps(self) -> tuple[SweepRecord, ...]:
         """Snapshots of all sweeps in order of creation."""
-        return self._store.sweep_records()
+        with self._store.changing():
+            return tuple(self._store.sweep_record(sweep) for sweep in self._store.sweeps.by_id.values())
 
     def sweep(self, sweep_id: str) -> SweepRecord:
         """Return a snapshot of the sweep with the id `sweep_id`.
@@ -163,12 +166,15 @@ class WandbServer:
         Raises:
             LookupError: There is none. The message lists the sweeps that there are.
         """
-        return self._store.sweep_record(sweep_id)
+        with self._store.changing():
+            return self._store.sweep_record(self._store.sweeps.find(sweep_id))
 
     @property
     def artifacts(self) -> tuple[ArtifactRecord, ...]:
         """Snapshots of all versions of all artifacts in order of creation."""
-        return self._store.artifact_records()
+        artifacts = self._store.artifacts
+        with self._store.changing():
+            return tuple(artifacts.record(artifact) for artifact in artifacts.by_id.values())
 
     def artifact(self, name: str, project: str = "uncategorized", entity: str | None = None) -> ArtifactRecord:
         """Return a snapshot of a version, by ``NAME:ALIAS`` or ``NAME:v0``.
@@ -176,10 +182,10 @@ class WandbServer:
         Raises:
             LookupError: There is none. The message lists the versions that there are.
         """
-        with self._store.artifacts() as artifacts:
-            found = artifacts.find(CollectionKey(*self._store.place(entity, project), name))
+        with self._store.changing():
+            found = self._store.artifacts.find(CollectionKey(*self._store.place(entity, project), name))
             if found is not None:
-                return artifacts.record(found[1])
+                return self._store.artifacts.record(found[1])
         known = ", ".join(f"{one.project}/{one.name}:v{one.version}" for one in self.artifacts) or "none"
         raise LookupError(f"no artifact {name!r} in the project {project!r}; known artifacts: {known}")
 
@@ -191,17 +197,20 @@ class WandbServer:
 
             assert server.requests["download:run1/model.bin"] == 1
         """
-        return self._store.requests
+        with self._store.changing():
+            return self._store.faults.asked.copy()
 
     @property
     def refused(self) -> Counter[str]:
         """How often each limit, by its name in `Limits`, has refused a request with the status 429 (413 for a size)."""
-        return self._store.refused
+        with self._store.changing():
+            return self._store.meters.refused.copy()
 
     @property
     def unknown_operations(self) -> tuple[str, ...]:
         """Names of the GraphQL operations that the server could not answer; a good test asserts that there are none."""
-        return self._store.unknown_operations
+        with self._store.changing():
+            return tuple(self._store.unknown_operations)
 
     def wait_for(self, predicate: Callable[[WandbServer], T], timeout: float = 30.0) -> T:
         """Wait until something holds for this server, and return what `predicate` says then.
@@ -239,11 +248,13 @@ class WandbServer:
 
         A client keeps the id of a run that it could not open; `wandb.teardown()` frees it.
         """
-        self._store.refuse(message)
+        with self._store.changing():
+            self._store.refusal = message
 
     def accept(self) -> None:
         """Let writers open runs again."""
-        self._store.refuse(None)
+        with self._store.changing():
+            self._store.refusal = None
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -256,11 +267,13 @@ class WandbServer:
                 server.wait_for(lambda server: server.held)
                 ...  # here the thread is inside `wandb.init`
         """
-        self._store.pause()
+        with self._store.changing():
+            self._store.pauses += 1
         try:
             yield
         finally:
-            self._store.proceed()
+            with self._store.changing():
+                self._store.pauses -= 1
 
     @property
     def held(self) -> int:
@@ -312,8 +325,9 @@ class WandbServer:
             raise ValueError(
                 f"the fault at {where!r} has status={status!r} and drop={drop!r}: give exactly one of them"
             )
-        with self._store.disturbing() as faults:
-            faults.add(Fault(where=where, status=status, retry_after=retry_after, body=body, drop=drop, times=times))
+        fault = Fault(where=where, status=status, retry_after=retry_after, body=body, drop=drop, times=times)
+        with self._store.changing():
+            self._store.faults.faults.append(fault)
 
     def slow(self, where: str, seconds: float) -> None:
         """Let requests wait before they are answered, until `heal` or the end of the server.
@@ -322,13 +336,13 @@ class WandbServer:
             where: A name of the requests, as for `fault`. Of several that fit a request the longest wait counts.
             seconds: How long each waits.
         """
-        with self._store.disturbing() as faults:
-            faults.slow(where, seconds)
+        with self._store.changing():
+            self._store.faults.delays[where] = seconds
 
     def heal(self) -> None:
         """Take back all faults and all slowness, at once also for requests that wait."""
-        with self._store.disturbing() as faults:
-            faults.heal()
+        with self._store.changing():
+            self._store.faults.heal()
 
     def put_run(
         self,
@@ -384,7 +398,7 @@ class WandbServer:
             summary=dict(summary or {}),
             rows={row["_step"]: row for row in _numbered(history)},
             metrics=dict(enumerate(dict(row) for row in system_metrics)),
-            files={name: File.of(content) for name, content in (files or {}).items()},
+            files={name: File([content]) for name, content in (files or {}).items()},
             tags=tuple(tags),
             group=group,
         )
@@ -404,7 +418,8 @@ class WandbServer:
         Raises:
             ValueError: The double cannot search what the configuration describes.
         """
-        return self._store.add_sweep(self._store.place(entity, project), dict(config)).id
+        with self._store.changing():
+            return self._store.add_sweep(self._store.place(entity, project), dict(config)).id
 
     def end_sweep(self, sweep_id: str, state: str = "CANCELED") -> None:
         """Set the state of a sweep, as W&B's page of it does.
@@ -417,8 +432,8 @@ class WandbServer:
         Raises:
             LookupError: There is no such sweep.
         """
-        with self._store.searching() as sweeps:
-            self._store.set_sweep_state(sweeps.find(sweep_id), state)
+        with self._store.changing():
+            self._store.set_sweep_state(self._store.sweeps.find(sweep_id), state)
 
     def stop_trial(self, run_id: str) -> None:
         """Let the agent that was given the run hear at its next heartbeat that it is to end it: early termination.
@@ -426,8 +441,8 @@ class WandbServer:
         Raises:
             LookupError: No agent was given the run.
         """
-        with self._store.searching() as sweeps:
-            agent = sweeps.agent_with(run_id)
+        with self._store.changing():
+            agent = self._store.sweeps.agent_with(run_id)
             if agent is None:
                 raise LookupError(f"no agent was given the run {run_id!r}")
             agent.to_stop.append(run_id)
@@ -440,7 +455,8 @@ class WandbServer:
             wandb_server.add_team("research")
             train_with(entity="research")
         """
-        self._store.teams.add(name)
+        with self._store.changing():
+            self._store.teams.add(name)
 
     def pass_time(self, seconds: float) -> None:
         """Turn the server's clock forward: after 5 minutes of silence a run is "crashed".
@@ -453,7 +469,8 @@ class WandbServer:
             server.pass_time(301)
             assert server.run("run1").state == "crashed"
         """
-        self._store.pass_time(seconds)
+        with self._store.changing():
+            self._store.late += seconds
 
     def stop_run(self, run_id: str) -> None:
         """Tell a run's writers to stop, as the button on W&B's page of it does. They ask every 15 s.
@@ -461,8 +478,9 @@ class WandbServer:
         Raises:
             LookupError: There is no such run, or there are several.
         """
-        run = self.run(run_id)
-        self._store.stop_run(RunKey(run.entity, run.project, run.id))
+        with self._store.changing():
+            run = self.run(run_id)
+            self._store.runs[RunKey(run.entity, run.project, run.id)].stopped = True
 
 
 def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 import wandb
 
 from flyte_wandb.testing import WandbServer
-from flyte_wandb.testing._run import Run, RunKey, Sender
+from flyte_wandb.testing.state._run import Run, RunKey, Sender
 
 
 def write_run(run_id: str, **options: Any) -> None:

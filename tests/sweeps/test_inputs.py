@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from flyte_wandb import SweepError, run_sweep, wandb_config, wandb_init, wandb_sweep_config
 from flyte_wandb.sweeps._trial_inputs import TrialInputs
 from flyte_wandb.testing import WandbServer
-from flyte_wandb.testing._search import trials
+from flyte_wandb.testing.rules._search import trials
 from tests.conftest import LocalRun
 
 env = flyte.TaskEnvironment(name="inputs_of_trials")

@@ -34,39 +34,28 @@ class Fault:
     drop: bool
     times: int | None
 
-    def hit(self) -> None:
-        """Count a request that it hits."""
-        self.times = None if self.times is None else self.times - 1
-
 
 @dataclass(slots=True)
 class Faults:
-    """All faults of a server. Not thread-safe; the store's lock guards it."""
+    """All faults of a server, and its delays in seconds by name. Not thread-safe; the store's lock guards it."""
 
     asked: Counter[str] = field(default_factory=Counter)
-    _faults: list[Fault] = field(default_factory=list)
-    _delays: dict[str, float] = field(default_factory=dict)
-
-    def add(self, fault: Fault) -> None:
-        """Hit requests from now on, after those faults that were added before."""
-        self._faults.append(fault)
-
-    def slow(self, where: str, seconds: float) -> None:
-        """Delay requests from now on."""
-        self._delays[where] = seconds
+    faults: list[Fault] = field(default_factory=list)
+    delays: dict[str, float] = field(default_factory=dict)
 
     def heal(self) -> None:
         """Take back all faults and delays."""
-        self._faults.clear()
-        self._delays.clear()
+        self.faults.clear()
+        self.delays.clear()
 
     def delay(self, names: Collection[str]) -> float:
         """Return how many seconds a request with these names is delayed."""
-        return max((seconds for where, seconds in self._delays.items() if where in names), default=0.0)
+        return max((seconds for where, seconds in self.delays.items() if where in names), default=0.0)
 
     def take(self, names: Collection[str]) -> Fault | None:
-        """Return the fault that hits a request with these names, or None."""
-        found = next((fault for fault in self._faults if fault.where in names and fault.times != 0), None)
-        if found is not None:
-            found.hit()
-        return found
+        """Return the oldest fault that hits a request with these names, or None."""
+        for fault in self.faults:
+            if fault.where in names and fault.times != 0:
+                fault.times = None if fault.times is None else fault.times - 1
+                return fault
+        return None

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from ..results.report._history import History
-from ..results.report._html import Html, html_tag, join_html
-from ..results.report._numbers import format_number
-from ..results.report._run_section import build_logged_sections
-from ..results.report._style import STYLE
-from ..results.report._tables import build_facts, build_table
-from ..wandb_client._log_values import LogEntry
-from ._records import ArtifactRecord, RunRecord, SweepRecord
+from ...results.report._history import History
+from ...results.report._html import Html, html_tag, join_html
+from ...results.report._numbers import format_number
+from ...results.report._run_section import build_logged_sections
+from ...results.report._style import STYLE
+from ...results.report._tables import build_facts, build_table
+from ...wandb_client._log_values import LogEntry
+from ..state._records import ArtifactRecord, RunRecord, SweepRecord
 
 Record = TypeVar("Record", RunRecord, SweepRecord, ArtifactRecord)
 
@@ -93,8 +93,7 @@ def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
     )
     folder = f"{base}/files/{'/'.join(quote(part, safe='') for part in (run.entity, run.project, run.id))}"
     files = [
-        (_link(f"{folder}?name={quote(name, safe='')}", name), f"{len(content):,}")
-        for name, content in run.files.items()
+        (_link(f"{folder}?name={quote(name, safe='')}", name), f"{size:,}") for name, size in run.file_sizes.items()
     ]
     return _page(
         run.display_name,
@@ -156,7 +155,7 @@ def _artifact(artifact: ArtifactRecord) -> str:
     told = [("Type", artifact.type), ("Aliases", ", ".join(artifact.aliases)), ("Logged by", artifact.logged_by)]
     told += [("Used by", ", ".join(artifact.used_by)), ("Linked to", ", ".join(artifact.linked))]
     told += [("Description", artifact.description), *_flat(artifact.metadata)]
-    files = [(name, f"{len(content):,}") for name, content in artifact.files.items()]
+    files = [(name, f"{size:,}") for name, size in artifact.file_sizes.items()]
     return _page(
         f"{artifact.name}:v{artifact.version}",
         build_facts(told),

@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from ._run import RunKey, Sender
-from ._store import Store
+from ..state._run import Run, RunKey, Sender
+from ..state._store import Store
 
 T = TypeVar("T")
 
@@ -47,18 +47,30 @@ class Call:
     def place(self) -> tuple[str, str]:
         """Return which entity and project are meant."""
         told = self.input
-        return self.store.place(
-            told.get("entityName") or told.get("entity"), told.get("projectName") or told.get("project")
-        )
+        entity, project = (told.get(f"{name}Name") or told.get(name) for name in ("entity", "project"))
+        return self.store.place(entity, project)
 
-    def key(self, name: str = "name") -> RunKey:
-        """Return which run is meant, by the variable that has its id; a run's own id of the server comes first."""
-        return self.store.key_of(self.variables.get("id")) or self.store.key(*self.place(), self.variables.get(name))
+    def key(self, *names: str) -> RunKey:
+        """Return which run is meant: by the server's id of it, else by the first of these variables that is there.
+
+        Args:
+            names: Variables that may have the run's id; ``name`` where none is given.
+        """
+        known = self.store.find_by_url(self.variables.get("id"))
+        if known is not None:
+            return known.key
+        run_id = next((self.variables[name] for name in names or ("name",) if name in self.variables), None)
+        return self.store.key(*self.place(), run_id)
+
+    def run(self, *names: str) -> Run | None:
+        """Return the run that is meant, see `key`, or None where there is none."""
+        return self.store.runs.get(self.key(*names))
 
     def in_project(self, **answer: Any) -> dict[str, Any]:
         """Return an answer about a project, which is null where there is none."""
-        project = {"id": "1", "internalId": "1", "name": self.place()[1], **answer}
-        return {"project": project if self.store.has_project(self.place()) else None}
+        place = self.place()
+        project = {"id": "1", "internalId": "1", "name": place[1], **answer}
+        return {"project": project if place in self.store.projects else None}
 
     def file_url(self, key: RunKey, name: str) -> str:
         """Return where a file of a run is uploaded to and downloaded from.
@@ -71,6 +83,19 @@ class Call:
 
 Answer = Callable[[Call], dict[str, Any]]
 """Gives the `data` of an answer."""
+
+ANSWERS: Final[dict[str, Answer]] = {}
+"""Who answers an operation, by its name; `answers` fills it."""
+
+
+def answers(*operations: str) -> Callable[[Answer], Answer]:
+    """Have a function answer these operations, while nobody else changes the store."""
+
+    def register(answer: Answer) -> Answer:
+        ANSWERS.update(dict.fromkeys(operations, answer))
+        return answer
+
+    return register
 
 
 def entity(name: str) -> dict[str, str]:

@@ -14,9 +14,7 @@
 
 from __future__ import annotations
 
-import base64
 import copy
-import hashlib
 import re
 import time
 from bisect import bisect_left, bisect_right
@@ -24,7 +22,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ._records import Alert, RunRecord, State, Writer
+from ._files import File, describe_files
+from ._records import Alert, RunRecord, State, Writer, snapshot
 
 _NOT_LOGGED: Final = ("_wandb", "_timestamp", "_runtime")
 _CONSOLE_LINE: Final = re.compile(
@@ -34,25 +33,6 @@ _SILENCE: Final = 300.0
 """Seconds without a word of a run's writers after which W&B takes the run for crashed."""
 
 _METRIC_LABEL: Final = re.compile(r"/l:(?P<label>.+)")
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as it is kept.
-
-    Attributes:
-        content: The bytes.
-        md5: Their MD5 digest in base64, as W&B tells it.
-    """
-
-    content: bytes
-    md5: str
-
-    @classmethod
-    def of(cls, content: bytes) -> File:
-        """Return a file with the content."""
-        digest = hashlib.md5(content, usedforsecurity=False).digest()
-        return cls(content, base64.b64encode(digest).decode())
 
 
 class RunKey(NamedTuple):
@@ -81,8 +61,7 @@ class _Writer:
     summary: frozenset[str] = frozenset()
 
     def record(self) -> Writer:
-        client_id, shared, _ = self.sender
-        return Writer(client_id=client_id, shared=shared, label=self.label, rows=self.rows, completed=self.completed)
+        return snapshot(Writer, self, client_id=self.sender.client_id, shared=self.sender.shared)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,23 +157,10 @@ class Run:
         rows, steps = self._ordered
         return rows[bisect_left(steps, first) : None if last is None else bisect_right(steps, last)]
 
-    def describe(
-        self,
-        *,
-        display_name: str | None,
-        group: str | None,
-        sweep: str | None,
-        job_type: str | None,
-        tags: Sequence[str] | None,
-        notes: str | None,
-    ) -> None:
-        """Take over what a writer says about the run; None leaves a field as it is."""
-        self.display_name = display_name or self.display_name
-        self.group = group or self.group
-        self.sweep = sweep or self.sweep
-        self.job_type = job_type or self.job_type
-        self.tags = self.tags if tags is None else tuple(tags)
-        self.notes = notes or self.notes
+    def describe(self, about: Mapping[str, Any]) -> None:
+        """Take over what a writer says about the run, by field; None leaves a field as it is."""
+        for name, value in about.items():
+            setattr(self, name, getattr(self, name) if value is None else value)
 
     def set_config(self, sender: Sender, config: dict[str, Any]) -> None:
         """Take over the config of a writer: beside that of other shared writers, else in its place."""
@@ -253,28 +219,18 @@ class Run:
 
     def record(self) -> RunRecord:
         """Return a snapshot that later changes leave alone."""
-        return RunRecord(
+        return snapshot(
+            RunRecord,
+            self,
             **self.key._asdict(),
             display_name=self.display_name or self.key.id,
-            group=self.group,
-            sweep=self.sweep,
-            job_type=self.job_type,
-            tags=self.tags,
-            notes=self.notes,
-            state=self.state,
-            preempting=self.preempting,
-            exit_code=self.exit_code,
             config=_values(self.config),
             summary=_public(self.summary),
             history=tuple(_logged(row) for row in self.rows_between(0, None)),
             writers=tuple(writer.record() for writer in self._writers),
-            resumed=self.resumed,
-            restarted=self.restarted,
             console="".join(f"{console_line(line).text}\n" for line in self.console),
-            overwritten=self.overwritten,
             alerts=tuple(self.alerts),
-            files={name: file.content for name, file in self.files.items()},
-            url=self.url,
+            **describe_files(self.files),
         )
 
     def _run_again(self) -> None:

@@ -7,20 +7,23 @@ import gzip
 import hashlib
 import json
 import logging
+import re
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from . import _filestream, _graphql, _pages
-from ._faults import EVERY, Fault
-from ._limits import RefusedError
-from ._run import File, RunKey, Sender
-from ._store import About, Store
+from ..graphql import _answer
+from ..rules._limits import RefusedError
+from ..state._faults import EVERY, Fault
+from ..state._files import File
+from ..state._run import RunKey, Sender
+from ..state._store import About, Store
+from . import _filestream
 
 _LOG = logging.getLogger("flyte_wandb")
 KEY: Final = hashlib.sha1(b"the W&B double of flyte-wandb", usedforsecurity=False).hexdigest()
@@ -30,6 +33,8 @@ _LOOPBACK: Final = "127.0.0.1"
 _BINARY: Final = "application/octet-stream"
 _HTML: Final = "text/html; charset=utf-8"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
+_PIECE: Final = 2**20
+_RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 _GRACE: Final = 5.0
 """Seconds that a client has to take its last answer when the server stops."""
 
@@ -109,17 +114,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_PUT(self) -> None:
-        content = self._body()
+        file = File(self._body())  # it goes to the disk as it comes: it may be larger than the memory
         match self._parts():
             case ["files", entity, project, run_id]:
-                self._take_file(RunKey(entity, project, run_id), self._query("name"), content)
+                self._take_file(RunKey(entity, project, run_id), self._query("name"), file)
             case ["artifacts"]:
-                self._take_artifact(content)
+                self._take_artifact(file)
             case _:
                 self._send_json({"error": "not found"}, 404)
 
     def do_POST(self) -> None:
-        content = self._body()
+        content = self._read_all()
         match self._parts():
             case ["graphql"]:
                 self._answer(json.loads(content))
@@ -148,12 +153,12 @@ class _Handler(BaseHTTPRequestHandler):
         return Sender(client_id, shared, logged_in=credentials is not None)
 
     def _answer(self, body: dict[str, Any]) -> None:
-        if self._disturbed(_graphql.operation(body), "graphql"):
+        if self._disturbed(_answer.operation(body), "graphql"):
             return
         try:
-            self._send_json(_graphql.answer(self.server.store, self._sender(), body))
+            self._send_json(_answer.answer(self.server.store, self._sender(), body))
         except RefusedError as error:
-            self._send_json(_graphql.error(str(error)), error.status, error.headers)
+            self._send_json(_answer.error(str(error)), error.status, error.headers)
 
     def _stream(self, key: RunKey, body: bytes) -> None:
         if self._disturbed(f"file_stream:{key.id}", "file_stream"):
@@ -164,73 +169,81 @@ class _Handler(BaseHTTPRequestHandler):
         except RefusedError as error:
             self._send_json({"error": str(error)}, error.status, error.headers)
 
-    def _take_file(self, key: RunKey, name: str, content: bytes) -> None:
+    def _take_file(self, key: RunKey, name: str, file: File) -> None:
         if self._disturbed(f"upload:{key.id}/{name}", "upload"):
             return
-        file = File.of(content)
-        with self.server.store.changing(key) as run:
+        with self.server.store.changing():
+            run = self.server.store.runs.get(key)
             if run is not None:
                 run.files[name] = file
         self._send_json({}, 404 if run is None else 200)
 
     def _send_file(self, key: RunKey, name: str) -> None:
-        with self.server.store.reading(key) as run:
+        with self.server.store.changing():
+            run = self.server.store.runs.get(key)
             file = None if run is None else run.files.get(name)
-        content = b"" if file is None else file.content
         kind = "download" if self.command == "GET" else "head"
-        if not self._disturbed(f"{kind}:{key.id}/{name}", kind, content=content):
-            self._send(404 if file is None else 200, _BINARY, content)
+        if not self._disturbed(f"{kind}:{key.id}/{name}", kind, file=file):
+            self._send_content(file)
 
-    def _take_artifact(self, content: bytes) -> None:
+    def _take_artifact(self, file: File) -> None:
         """Take a manifest, a part of a file, or a file whose content has to be the one that was announced."""
         if self._disturbed(f"artifact_upload:{self._query('name')}", "artifact_upload"):
             return
-        digest, part = self._query("digest"), self._query("part")
-        with self.server.store.artifacts() as artifacts:
+        digest, part, artifact_id = (self._query(name) for name in ("digest", "part", "artifact"))
+        fits = digest in ("", file.md5) or bool(part)
+        with self.server.store.changing():
+            artifacts = self.server.store.artifacts
             if part:
-                artifacts.parts.setdefault(digest, {})[int(part)] = content
+                artifacts.parts.setdefault(digest, {})[int(part)] = file
             elif not digest:
-                artifacts.by_id[self._query("artifact")].manifest = content
-            fits = bool(part) or not digest or artifacts.put_content(digest, content)
-        self._send(200 if fits else 400, _BINARY, b"", {"ETag": f'"{len(content)}"'})
+                artifacts.by_id[artifact_id].set_manifest(file)
+            elif fits:
+                artifacts.contents[digest] = file
+        self._send(200 if fits else 400, _BINARY, b"", {"ETag": f'"{file.size}"'})
 
     def _send_artifact(self, parts: list[str]) -> None:
         """Send a manifest, or a file: by its digest, which the client also writes in hexadecimal digits into a path."""
-        if self._disturbed(f"artifact_download:{self._query('name')}", "artifact_download"):
-            return
         digest = self._query("digest") or "".join(
             base64.b64encode(bytes.fromhex(part)).decode() for part in parts[-2:-1]
         )
-        with self.server.store.artifacts() as artifacts:
-            artifact, file = artifacts.by_id.get(self._query("artifact")), artifacts.contents.get(digest)
-        content = artifact.manifest if artifact else file.content if file else None
-        self._send(404 if content is None else 200, _BINARY, content or b"")
+        with self.server.store.changing():
+            artifacts = self.server.store.artifacts
+            artifact, content = artifacts.by_id.get(self._query("artifact")), artifacts.contents.get(digest)
+        file = artifact.manifest if artifact else content
+        if not self._disturbed(f"artifact_download:{self._query('name')}", "artifact_download", file=file):
+            self._send_content(file)
 
     def _send_page(self, parts: list[str]) -> None:
+        from ..pages import _pages  # few ask for them, and drawing needs much that a server does without
+
         if self._disturbed("page"):
             return
         store = self.server.store
-        html = _pages.page(store.records(), store.sweep_records(), store.artifact_records(), parts)
+        with store.changing():
+            sweeps = [store.sweep_record(one) for one in store.sweeps.by_id.values()]
+            artifacts = [store.artifacts.record(one) for one in store.artifacts.by_id.values()]
+            html = _pages.page(store.records(), sweeps, artifacts, parts)
         status, text = (404, _pages.not_found(self.path)) if html is None else (200, html)
         self._send(status, _HTML, text.encode())
 
-    def _disturbed(self, *names: str, content: bytes = b"") -> bool:
+    def _disturbed(self, *names: str, file: File | None = None) -> bool:
         """Count a request by its names, and tell whether a fault has answered it.
 
         Args:
             names: What it is, the closest name first.
-            content: What is answered in part where the connection ends.
+            file: What is answered in part where the connection ends.
         """
         fault = self.server.store.meet((*names, EVERY))
         if fault is None:
             return False
-        self._break_off(content) if fault.drop else self._send_fault(fault)
+        if not fault.drop:
+            self._send_fault(fault)
+        else:
+            self.close_connection = True
+            if file is not None:
+                self._send(200, _BINARY, file.chunks(0, file.size // 2), {"Content-Length": str(file.size)})
         return True
-
-    def _break_off(self, content: bytes) -> None:
-        self.close_connection = True
-        if content:
-            self._send(200, _BINARY, content, until=len(content) // 2)
 
     def _send_fault(self, fault: Fault) -> None:
         status = fault.status or 500
@@ -238,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.body is not None:
             self._send(status, _HTML, fault.body.encode(), wait)
             return
-        self._send_json(_graphql.error(f"the test asked for the status {status}"), status, wait)
+        self._send_json(_answer.error(f"the test asked for the status {status}"), status, wait)
 
     def _parts(self) -> list[str]:
         path = urlsplit(self.path).path
@@ -247,37 +260,60 @@ class _Handler(BaseHTTPRequestHandler):
     def _query(self, name: str) -> str:
         return parse_qs(urlsplit(self.path).query, keep_blank_values=True).get(name, [""])[0]
 
-    def _body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            content = b"".join(self._chunks())
-        else:
-            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def _read_all(self) -> bytes:
+        content = b"".join(self._body())
         return gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
 
-    def _chunks(self) -> list[bytes]:
-        chunks = []
+    def _body(self) -> Iterator[bytes]:
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            return self._chunks()
+        return self._read(int(self.headers.get("Content-Length") or 0))
+
+    def _read(self, size: int) -> Iterator[bytes]:
+        while size > 0:
+            content = self.rfile.read(min(size, _PIECE))
+            if not content:
+                raise ConnectionError("the client has gone before the end of its request")
+            size -= len(content)
+            yield content
+
+    def _chunks(self) -> Iterator[bytes]:
         while size := int(self.rfile.readline().partition(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
+            yield from self._read(size)
             self.rfile.readline()
         while self.rfile.readline().strip():
             pass
-        return chunks
 
     def _send_json(self, value: dict[str, Any], status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> None:
         self._send(status, "application/json", json.dumps(value).encode(), headers)
+
+    def _send_content(self, file: File | None) -> None:
+        """Answer with a file, or with that range of it that is asked for, as the client does from 2 GiB on."""
+        if file is None:
+            self._send(404, _BINARY, b"")
+            return
+        wanted = _RANGE.fullmatch(self.headers.get("Range", ""))
+        if wanted is None:
+            self._send(200, _BINARY, file.chunks(), {"Content-Length": str(file.size)})
+            return
+        first, last = int(wanted[1]), min(int(wanted[2] or file.size), file.size - 1)
+        headers = {"Content-Range": f"bytes {first}-{last}/{file.size}", "Content-Length": str(last + 1 - first)}
+        self._send(206, _BINARY, file.chunks(first, last + 1), headers)
 
     def _send(
         self,
         status: int,
         content_type: str,
-        content: bytes,
+        content: bytes | Iterable[bytes],
         headers: Mapping[str, str] = _NO_HEADERS,
-        until: int | None = None,
     ) -> None:
-        """Answer with all of the content, or with what comes before `until`."""
+        """Answer with a content; of one that comes in pieces the headers say the length."""
+        pieces, size = (
+            ([content], {"Content-Length": str(len(content))}) if isinstance(content, bytes) else (content, {})
+        )
         self.send_response(status)
-        for name, value in {"Content-Type": content_type, "Content-Length": str(len(content)), **headers}.items():
+        for name, value in {"Content-Type": content_type, **size, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(memoryview(content)[:until])
+        for piece in pieces if self.command != "HEAD" else ():
+            self.wfile.write(piece)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
 
 State = Literal["pending", "running", "preempting", "finished", "failed", "preempted", "killed", "crashed"]
 """State of a run: "pending" until a writer opens it, as that of a trial that an agent was given.
@@ -73,7 +76,8 @@ class RunRecord:
         overwritten: How many rows were lost because another one came with their step.
         alerts: Messages to people, in order.
         console: What the writers printed, one writer after the other, without W&B's times and levels.
-        files: Contents of the uploaded files by name.
+        files: Contents of the uploaded files by name, each read when it is asked for.
+        file_sizes: Bytes of these files by name.
         url: Address of its page.
     """
 
@@ -98,7 +102,8 @@ class RunRecord:
     overwritten: int
     alerts: tuple[Alert, ...]
     console: str
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
+    file_sizes: Mapping[str, int]
     url: str
 
     def logged(self, key: str) -> list[Any]:
@@ -151,7 +156,8 @@ class ArtifactRecord:
         digest: Digest of its manifest.
         description: Free text, or None.
         metadata: Values by name.
-        files: Contents by name.
+        files: Contents by name, each read when it is asked for.
+        file_sizes: Bytes of these files by name.
         references: Addresses of the entries that are kept elsewhere, by name.
         logged_by: Id of the run that logged it, or None.
         used_by: Ids of the runs that have used it.
@@ -168,7 +174,14 @@ class ArtifactRecord:
     digest: str
     description: str | None
     metadata: dict[str, Any]
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
+    file_sizes: Mapping[str, int]
     references: dict[str, str]
     logged_by: str | None
     used_by: tuple[str, ...]
+
+
+def snapshot(kind: type[T], source: object, **own: Any) -> T:
+    """Return a record: its fields are those of `source`, except for those in `own`."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: own[name] if name in own else getattr(source, name) for name in names})

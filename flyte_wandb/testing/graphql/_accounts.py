@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from ._calls import EPOCH, Answer, Call, connection
+from ._calls import EPOCH, Call, answers, connection
 
 
+@answers("GetDefaultEntity", "GetViewer", "Viewer")
 def _viewer(call: Call) -> dict[str, Any]:
     """Tell who is logged in: nobody without a key."""
     return {"viewer": _user(call) if call.sender.logged_in else None, **_server(call)}
 
 
 def _user(call: Call) -> dict[str, Any]:
-    user = call.store.entity
+    user = call.store.about.entity
     teams = connection([user, *sorted(call.store.teams - {user})], lambda team: {"id": team, "name": team})
     names = dict.fromkeys(("id", "name", "username", "entity"), user)
     rest = {"email": "", "admin": False, "flags": "{}", "deletedAt": None, "apiKeys": connection([], dict)}
     return {**names, **rest, "teams": teams}
 
 
+@answers("ServerFeaturesQuery", "ServerInfo")
 def _server(call: Call) -> dict[str, Any]:
-    version = call.store.version
+    version = call.store.about.version
     local = {"outOfDate": False, "latestVersionString": version, "versionOnThisInstanceString": version}
     return {"serverInfo": {"features": [], "latestLocalVersionInfo": local if version else None}}
 
 
+@answers("EntityIsTeam", "FetchOrgEntityFromEntity", "FetchOrgInfoFromEntity", "GetTeamEntity")
+@answers("OrganizationCoreWeaveOrganizationID", "XXHashDigestsEnabled")
 def _entity(call: Call) -> dict[str, Any]:
     """Tell of a user or team, and that it belongs to no organization."""
     told = call.variables
     name = told.get("name") or told.get("entityName") or told.get("entity")
     team = name in call.store.teams
-    if not team and name != call.store.entity:
+    if not team and name != call.store.about.entity:
         return {"entity": None}
     unset = dict.fromkeys(("photoUrl", "isPaid", "organization"))
     no = dict.fromkeys(("readOnly", "readOnlyAdmin", "privateOnly", "codeSavingEnabled", "xxhashDigestsEnabled"), False)
@@ -42,22 +45,35 @@ def _entity(call: Call) -> dict[str, Any]:
     return {"entity": {"id": name, "name": name, **unset, **no, **about, **people}}
 
 
+@answers("GetProject", "IsProjectReadOnly")
 def _project(call: Call) -> dict[str, Any]:
     told = call.variables
     place = call.store.place(told.get("entity"), told.get("project") or told.get("name"))
-    known = call.store.has_project(place)
+    known = place in call.store.projects
     return {"project": {"readOnly": False, **_project_node(call, place)} if known else None}
 
 
+@answers("GetProjects")
 def _projects(call: Call) -> dict[str, Any]:
-    own = [place for place in call.store.projects() if place[0] == call.place()[0]]
+    own = [place for place in sorted(call.store.projects) if place[0] == call.place()[0]]
     return {"models": call.page(own, lambda place: _project_node(call, place))}
 
 
+@answers("CreateProject")
 def _create_project(call: Call) -> dict[str, Any]:
     place = call.store.place(call.input.get("entityName"), call.input["name"])
-    call.store.add_project(place)
+    call.store.projects.add(place)
     return {"result": {"project": _project_node(call, place), "model": None, "inserted": True}}
+
+
+@answers("FetchOrganization")
+def _organization(call: Call) -> dict[str, Any]:
+    return {"organization": None}
+
+
+@answers("SearchUsers")
+def _users(call: Call) -> dict[str, Any]:
+    return {"users": connection([_user(call)], dict)}
 
 
 def _project_node(call: Call, place: tuple[str, str]) -> dict[str, Any]:
@@ -65,27 +81,6 @@ def _project_node(call: Call, place: tuple[str, str]) -> dict[str, Any]:
     names = {"id": "/".join(place), "name": place[1], "entityName": place[0]}
     return {"__typename": "Project", **names, **unset, "createdAt": EPOCH, "isBenchmark": False, "user": _user(call)}
 
-
-ANSWERS: Final[Mapping[str, Answer]] = {
-    "CreateProject": _create_project,
-    "EntityIsTeam": _entity,
-    "FetchOrgEntityFromEntity": _entity,
-    "FetchOrgInfoFromEntity": _entity,
-    "FetchOrganization": lambda call: {"organization": None},
-    "GetDefaultEntity": _viewer,
-    "GetProject": _project,
-    "GetProjects": _projects,
-    "GetTeamEntity": _entity,
-    "GetViewer": _viewer,
-    "IsProjectReadOnly": _project,
-    "OrganizationCoreWeaveOrganizationID": _entity,
-    "SearchUsers": lambda call: {"users": connection([_user(call)], dict)},
-    "ServerFeaturesQuery": _server,
-    "ServerInfo": _server,
-    "Viewer": _viewer,
-    "XXHashDigestsEnabled": _entity,
-}
-"""The operations by name."""
 
 ANONYMOUS: Final = frozenset({"ServerFeaturesQuery", "ServerInfo", "Viewer", "GetViewer", "GetDefaultEntity"})
 """The operations that W&B also answers to those who are not logged in."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from ..state._run import Run
 from ._calls import instant
-from ._run import Run
 
 _FIELDS: Final[Mapping[str, Callable[[Run], Any]]] = {
     "createdat": lambda run: instant(run.created),

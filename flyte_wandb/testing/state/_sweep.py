@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._records import SweepRecord
-from ._search import expected, trials
+from ..rules._search import expected, trials
+from ._records import SweepRecord, snapshot
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,18 +56,8 @@ class Sweep:
 
     def record(self, run_ids: tuple[str, ...], agents: int) -> SweepRecord:
         """Return a snapshot that later changes leave alone."""
-        return SweepRecord(
-            id=self.id,
-            entity=self.entity,
-            project=self.project,
-            display_name=self.display_name or self.config.get("name") or self.id,
-            config=dict(self.config),
-            state=self.state,
-            prior_runs=self.prior_runs,
-            run_ids=run_ids,
-            agents=agents,
-            url=self.url,
-        )
+        name = self.display_name or self.config.get("name") or self.id
+        return snapshot(SweepRecord, self, display_name=name, config=dict(self.config), run_ids=run_ids, agents=agents)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ._limits import RefusedError
-from ._run import Run, RunKey, Sender
-from ._store import Store
+from ..rules._limits import RefusedError
+from ..state._run import Run, RunKey, Sender
+from ..state._store import Store
 
 
 def receive(store: Store, key: RunKey, sender: Sender, body: bytes) -> bool:
@@ -19,13 +19,23 @@ def receive(store: Store, key: RunKey, sender: Sender, body: bytes) -> bool:
     """
     if not sender.logged_in:
         raise RefusedError("user is not logged in", 401)
-    store.spend_stream(key, len(body))
-    told = json.loads(body)
-    with store.changing(key) as run:
+    with store.changing():
+        _spend(store, key, len(body))
+    content = json.loads(body)
+    with store.changing():
+        run = store.runs.get(key)
         if run is None:
             raise RefusedError(f"there is no run {'/'.join(key)}", 404)
-        _apply(run, sender, told)
+        _apply(run, sender, content)
         return run.stopped
+
+
+def _spend(store: Store, key: RunKey, size: int) -> None:
+    now, project = store.now(), key[:2]
+    store.meters.hold("body_bytes", size)
+    store.meters.spend("file_streams", project, now)
+    store.meters.spend("stream_bytes", project, now, size)
+    store.meters.spend("file_streams_of_run", key, now)
 
 
 def _apply(run: Run, sender: Sender, body: Mapping[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""HTTP: connections, bodies, which path is answered by whom, and what a test does to requests."""

@@ -1,0 +1,1 @@
+"""Rules of W&B that need no state: limits, names, and which parameters a sweep tries."""

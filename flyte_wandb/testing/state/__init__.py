@@ -1,0 +1,1 @@
+"""State: runs, sweeps, artifacts and files, how requests change them, and the frozen records that tests see."""
