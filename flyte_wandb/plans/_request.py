@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import replace
 from types import MappingProxyType
 
 from flyte_wandb_hookspecs import Request, Topology
@@ -26,7 +25,7 @@ def build_task_request(spec: Spec, action: Action) -> Request:
     # Read-only: a plugin that changed the environment would answer for all that are asked after it.
     environ = MappingProxyType(os.environ)
     topology = spec.declared if action.local and spec.declared else detect_topology(environ)
-    return replace(_build_request(spec, action, topology), attempt=current_attempt())
+    return _build_request(spec, action, topology, attempt=current_attempt())
 
 
 def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
@@ -52,7 +51,7 @@ def build_request_outside_flyte(spec: Spec, name: str) -> Request:
     return Request(run_name=run_name, action_name=name, settings=settings, trial=agent_trial(os.environ))
 
 
-def _build_request(spec: Spec, action: Action, topology: Topology) -> Request:
+def _build_request(spec: Spec, action: Action, topology: Topology, *, attempt: int = 1) -> Request:
     parent = read_run(action.context)
     return Request(
         run_name=action.run_name,
@@ -66,4 +65,5 @@ def _build_request(spec: Spec, action: Action, topology: Topology) -> Request:
         topology=topology,
         parent=parent,
         trial=read_trial(action.context),
+        attempt=attempt,
     )

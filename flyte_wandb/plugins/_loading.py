@@ -111,9 +111,10 @@ def installed_origins() -> dict[str, str]:
 
     Imports none of them.
     """
+    origins = _read_origins()
     # Read at each call, because tests and notebooks change it; the plugins themselves are read once.
-    skipped = disabled_names()
-    return {name: origin for name, origin in _read_origins().items() if name not in skipped}
+    skipped = disabled_names() if origins else ()
+    return {name: origin for name, origin in origins.items() if name not in skipped}
 
 
 @functools.cache

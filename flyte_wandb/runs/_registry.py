@@ -177,7 +177,7 @@ class OpenRuns:
 
     def _open_entry(self, run_id: str, entry: _OpenRun, opening: Opening, stop: Callable[[], None] | None) -> Lease:
         try:
-            entry.run = run = open_run(replace(opening, run_id=run_id), stop)
+            entry.run = run = open_run(opening if run_id == opening.run_id else replace(opening, run_id=run_id), stop)
         except BaseException:
             self._remove_entry(run_id, entry)
             raise

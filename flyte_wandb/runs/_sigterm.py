@@ -78,23 +78,43 @@ class SigtermHandler:
     """
 
     def __init__(self) -> None:
+        # `_loop` is that of the main thread, and `_reached` whether the main thread was ever called.
         self._calls: set[WatchedCall] = set()
         self._before: Any = None
         self._pipe: tuple[int, int] | None = None
         self._forking = threading.local()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reached = False
 
     @contextmanager
     def watching(self, call: WatchedCall) -> Iterator[None]:
         """Have SIGTERM end a call. Outside of the main thread this needs a loop there; Flyte's runtime has one."""
         self._calls.add(call)
-        _call_in_main_thread(self._install)
+        self._call_in_main_thread(self._install)
         try:
             yield
         finally:
             call.ended.set()
             self._calls.discard(call)
-            if not self._calls:
-                _call_in_main_thread(self._uninstall)
+            if not self._calls and self._reached:  # else nothing was ever installed
+                self._call_in_main_thread(self._uninstall)
+
+    def _call_in_main_thread(self, call: Callable[[], None]) -> None:
+        """Call something in the main thread, where alone Python lets handlers be set: at once, or when its loop turns.
+
+        Not waited for: whoever comes from a thread goes on with opening a run, which takes longer, or has ended.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self._reached = True
+            call()
+            return
+        loop = self._loop
+        if loop is None or not loop.is_running():  # a look takes longer than all else here
+            loop = self._loop = _loop_of_main_thread()
+        if loop:
+            self._reached = True
+            with suppress(RuntimeError):  # it was closed meanwhile
+                loop.call_soon_threadsafe(call)
 
     def _install(self) -> None:
         """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
@@ -200,7 +220,7 @@ class SigtermHandler:
         self._uninstall()
         for descriptor in self._pipe or ():
             os.close(descriptor)
-        self._pipe = None
+        self._pipe = self._loop = None
         self.in_parent()
 
 
@@ -212,18 +232,6 @@ os.register_at_fork(
     after_in_parent=SIGTERM_HANDLER.in_parent,
     after_in_child=SIGTERM_HANDLER.in_child,
 )
-
-
-def _call_in_main_thread(call: Callable[[], None]) -> None:
-    """Call something in the main thread, where alone Python lets handlers be set: at once, or when its loop turns.
-
-    Not waited for: whoever comes from a thread goes on with opening a run, which takes longer, or has ended.
-    """
-    if threading.current_thread() is threading.main_thread():
-        call()
-    elif loop := _loop_of_main_thread():
-        with suppress(RuntimeError):  # it was closed meanwhile
-            loop.call_soon_threadsafe(call)
 
 
 def _loop_of_main_thread() -> asyncio.AbstractEventLoop | None:

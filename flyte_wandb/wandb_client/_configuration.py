@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -157,15 +157,11 @@ def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settin
     Raises:
         OpenRunError: W&B does not take a variable; the message names it and says what to do.
     """
-    with _LOADING:
-        client = own_client()
-        if client not in _FAULTS:
-            _FAULTS[client] = _load_settings(client)
-        faults = [fault for name, fault in _FAULTS[client].items() if not (ignore and ignore(name))]
-        if faults:
-            raise OpenRunError(f"W&B's client does not take the environment of this process: {'; '.join(faults)}")
-        settings: wandb.Settings = client.settings
-        return settings
+    settings, found = _settings_and_faults()
+    faults = [fault for name, fault in found.items() if not (ignore and ignore(name))]
+    if faults:
+        raise OpenRunError(f"W&B's client does not take the environment of this process: {'; '.join(faults)}")
+    return settings
 
 
 def offline_settings() -> wandb.Settings:
@@ -173,11 +169,19 @@ def offline_settings() -> wandb.Settings:
 
     There is no warning about variables of the login, which such a run does not need.
     """
-    settings = own_settings(ignore=_is_anything)
-    for name, fault in _FAULTS[own_client()].items():
+    settings, faults = _settings_and_faults()
+    for name, fault in faults.items():
         if name not in OF_LOGIN:
             log_once(f"a run that reaches no server goes on without one of W&B's variables: {fault}")
     return settings
+
+
+def _settings_and_faults() -> tuple[wandb.Settings, Mapping[str, str]]:
+    with _LOADING:
+        client = own_client()
+        if client not in _FAULTS:
+            _FAULTS[client] = _load_settings(client)
+        return client.settings, _FAULTS[client]
 
 
 def _load_settings(client: Any) -> dict[str, str]:
@@ -205,17 +209,13 @@ def _all_but(needed: str) -> Callable[[str], bool]:
     return lambda variable: variable != needed
 
 
-def _is_anything(variable: str) -> bool:
-    return True
-
-
 def _read_login() -> dict[str, Any]:
-    settings = own_settings(ignore=_is_anything)
+    settings, _ = _settings_and_faults()
     return {name: getattr(settings, name) for name in _LOGIN}
 
 
 def _restore_login(login: dict[str, Any]) -> None:
-    settings = own_settings(ignore=_is_anything)
+    settings, _ = _settings_and_faults()
     for name, value in login.items():
         setattr(settings, name, value)
 

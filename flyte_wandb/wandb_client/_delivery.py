@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._log_file import read_log
 from ._log_values import wait_for_end
+from ._run import run_settings
 
 if TYPE_CHECKING:
     import wandb
@@ -79,7 +80,7 @@ def find_shortfall(run: wandb.Run) -> Shortfall | None:
     """
     if run.offline or run.disabled:
         return None
-    settings = run.settings
+    settings = run_settings(run)
     try:
         lines = Path(settings.log_internal).read_bytes().splitlines(keepends=True)
     except FileNotFoundError:

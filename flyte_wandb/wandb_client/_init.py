@@ -45,17 +45,20 @@ def default_bounds(*taken: Collection[str]) -> dict[str, Any]:
     """
     import wandb
 
-    known = wandb.Settings.model_fields.keys() - set().union(*taken)
-    return {name: value for name, value in BOUNDS.items() if name in known}
+    known = wandb.Settings.model_fields
+    return {name: value for name, value in BOUNDS.items() if name in known and not any(name in one for one in taken)}
 
 
-def call_init(opening: Opening, arguments: Mapping[str, Any], stop: Callable[[], None] | None) -> wandb.Run:
+def call_init(
+    opening: Opening, client: wandb.Settings, stop: Callable[[], None] | None, arguments: Mapping[str, Any]
+) -> wandb.Run:
     """Open a run with `wandb.init`, at the host of the opening and beside whatever else is open. Blocks.
 
     Args:
         opening: Which run, and how.
-        arguments: Arguments of `wandb.init`, in the place of those of the opening.
+        client: The `client_settings` for it.
         stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
+        arguments: Arguments of `wandb.init`, in the place of those of the opening.
 
     Raises:
         NotOpenedError: Nobody listened, or the server did not open the run in time.
@@ -63,7 +66,6 @@ def call_init(opening: Opening, arguments: Mapping[str, Any], stop: Callable[[],
     """
     import wandb
 
-    client = client_settings(opening)
     arguments = {
         name: value
         for name, value in arguments.items()
@@ -71,7 +73,7 @@ def call_init(opening: Opening, arguments: Mapping[str, Any], stop: Callable[[],
     }
     if opening.beside.again:
         arguments["tags"] = ()  # else W&B replaces those of the attempt before; `_add_beside` adds the user's
-    settings = _build_settings(arguments.pop("settings", {}), opening, stop)
+    settings = _build_settings(arguments.pop("settings", {}), opening, client, stop)
     if opening.shared:
         arguments.pop("mode", None)  # the settings say "shared", over which the argument would go
     # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
@@ -79,7 +81,7 @@ def call_init(opening: Opening, arguments: Mapping[str, Any], stop: Callable[[],
     limit = settings.get("init_timeout", client.init_timeout) + _START_SECONDS
     with use_own_client(), HOSTS.logged_in(opening.host):
         init = partial(_init_with_living_service, init, limit)
-        waiting = _build_waiting(opening, settings, arguments.get("mode"))
+        waiting = _build_waiting(opening, client, settings, arguments.get("mode"))
         return waiting.open_run(init) if waiting else init()
 
 
@@ -97,11 +99,13 @@ def _init_with_living_service(init: Callable[[], wandb.Run], limit: float) -> wa
             return init()
 
 
-def _build_waiting(opening: Opening, settings: Mapping[str, Any], mode: str | None) -> Waiting | None:
+def _build_waiting(
+    opening: Opening, client: wandb.Settings, settings: Mapping[str, Any], mode: str | None
+) -> Waiting | None:
     """Return what waits for the server with the opening, or None where the opening asks none."""
 
     def effective(name: str) -> Any:
-        return settings[name] if name in settings else getattr(client_settings(opening), name)
+        return settings[name] if name in settings else getattr(client, name)
 
     if effective_mode(mode or effective("mode")) != "online":
         return None
@@ -111,15 +115,17 @@ def _build_waiting(opening: Opening, settings: Mapping[str, Any], mode: str | No
         server=server,
         proxy=effective("https_proxy" if server.startswith("https:") else "http_proxy"),
         at_most=effective("init_timeout"),
-        gives_up="init_timeout" not in settings.keys() | client_settings(opening).model_fields_set,
+        gives_up="init_timeout" not in settings.keys() | client.model_fields_set,
     )
 
 
-def _build_settings(users: Mapping[str, Any], opening: Opening, stop: Callable[[], None] | None) -> dict[str, Any]:
+def _build_settings(
+    users: Mapping[str, Any], opening: Opening, client: wandb.Settings, stop: Callable[[], None] | None
+) -> dict[str, Any]:
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
     ours = {
         "stop_fn": LeftBehind(stop) if stop else None,
-        **default_bounds(users.keys(), client_settings(opening).model_fields_set),
+        **default_bounds(users.keys(), client.model_fields_set),
     }
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     # The host last: another server than the one in the plan would have neither the run nor its links.

@@ -162,6 +162,13 @@ PRIVATE_NAMES: Final = (
         without="Console output of later tasks goes to the dead run.",
     ),
     PrivateName(
+        module="wandb.sdk.wandb_run",
+        name="Run._settings",
+        used_in=("_run",),
+        purpose="Reads a setting of a run without a copy of all of them.",
+        without="0.4 ms more for each run.",
+    ),
+    PrivateName(
         module="wandb.sdk.wandb_config",
         name="Config._set_settings",
         used_in=("_run",),

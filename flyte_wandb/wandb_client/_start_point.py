@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .._logging import log_once, one_line
 from .._start import START, moment_in
 from ._configuration import effective_mode
-from ._init import call_init
 from ._waiting import NotOpenedError, free_run_id
 
 if TYPE_CHECKING:
@@ -17,43 +16,46 @@ if TYPE_CHECKING:
 
     from ._opening import Opening
 
+Init = Callable[[Mapping[str, Any]], "wandb.Run"]
+"""Opens a run with arguments of `wandb.init`, as `call_init` does."""
+
 _LOG: Final = logging.getLogger("flyte_wandb")
 _FORGET_SECONDS: Final = 2.0
 """How long W&B's service, which is on this machine, has to let go of a run."""
 
 
-def open_at_start(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+def open_at_start(opening: Opening, init: Init) -> wandb.Run:
     """Open a run where it is to start: rewound where that is asked for and possible, else as planned. Blocks.
 
     Args:
         opening: Which run, and how.
-        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
+        init: Opens it.
 
     Raises:
-        Exception: As `call_init`.
+        Exception: As `init`.
     """
-    _forget_rows(opening, stop)
-    return _open_rewound(opening, stop) or _open_planned(opening, stop)
+    _forget_rows(opening, init)
+    return _open_rewound(opening, init) or _open_planned(opening, init)
 
 
-def _open_planned(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run:
+def _open_planned(opening: Opening, init: Init) -> wandb.Run:
     """Open the run; one that an earlier attempt was to fork, but has not opened, is forked now."""
     from wandb.errors import UsageError
 
     try:
-        return call_init(opening, opening.arguments, stop)
+        return init(opening.arguments)
     except UsageError as error:  # what W&B raises where resume="must" finds no run
         if opening.fork_from is None:
             raise
         forget_run_id(opening.run_id, error)
-        return call_init(opening, {**_without_start(opening), "fork_from": opening.fork_from}, stop)
+        return init({**_without_start(opening), "fork_from": opening.fork_from})
 
 
 def _without_start(opening: Opening) -> dict[str, Any]:
     return {name: value for name, value in opening.arguments.items() if name not in START}
 
 
-def _open_rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Run | None:
+def _open_rewound(opening: Opening, init: Init) -> wandb.Run | None:
     """Open the run behind an earlier step. Return None where that is not asked for, or where W&B cannot do it."""
     if opening.rewind is None:
         return None
@@ -61,7 +63,7 @@ def _open_rewound(opening: Opening, stop: Callable[[], None] | None) -> wandb.Ru
     try:
         if opening.shared:
             raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
-        return call_init(opening, {**_without_start(opening), "resume_from": point}, stop)
+        return init({**_without_start(opening), "resume_from": point})
     except NotOpenedError:  # a server that was not reached has not refused to rewind
         raise
     except Exception as error:
@@ -88,7 +90,7 @@ def forget_run_id(run_id: str, error: Exception) -> None:
         _LOG.debug("the run id %s could not be freed", run_id, exc_info=True)
 
 
-def _forget_rows(opening: Opening, stop: Callable[[], None] | None) -> None:
+def _forget_rows(opening: Opening, init: Init) -> None:
     """Have the server forget the rows of an earlier attempt, as far as it can: W&B rewinds to a step, and to no less.
 
     The run is then opened without `resume`, so that it begins at step 0 again, where a new row takes the place of the
@@ -97,7 +99,7 @@ def _forget_rows(opening: Opening, stop: Callable[[], None] | None) -> None:
     if not opening.starts_over or effective_mode(opening.arguments.get("mode")) != "online":
         return
     try:
-        back = call_init(opening, {**opening.arguments, "resume_from": moment_in(opening.run_id, 0)}, stop)
+        back = init({**opening.arguments, "resume_from": moment_in(opening.run_id, 0)})
         back.finish(exit_code=1)  # the outcome of the earlier attempt
     except NotOpenedError:
         raise
