@@ -32,13 +32,22 @@ def log_once(message: str, level: int = logging.WARNING) -> None:
         _LOG.log(level, message)
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException, most: int = 2000) -> str:
     """Return the message of an error in one line, or its type where it has none.
+
+    Args:
+        error: The error. W&B's client quotes whole answers of a server in its own.
+        most: Characters of it; of a longer one, the start and the end are kept, where the advice is.
 
     >>> one_line(ValueError("a bad\\n  value")), one_line(KeyError())
     ('a bad value', 'KeyError')
+    >>> one_line(ValueError("it answered <html>...</html>, so look"), most=24)
+    'it answered <html>[…]o look'
     """
-    return printable(" ".join(str(error).split())) or type(error).__name__
+    text = " ".join(str(error).split())
+    if len(text) > most:
+        text = f"{text[: most * 3 // 4]}[…]{text[len(text) - most // 4 :]}"
+    return printable(text) or type(error).__name__
 
 
 def quoted(value: object) -> str:

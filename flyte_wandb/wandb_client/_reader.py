@@ -95,6 +95,10 @@ class Bounds:
     at_once: int
 
 
+class UnknownToServerError(Exception):
+    """The server does not know a run or sweep, or does not show it to this user."""
+
+
 class Reader:
     """W&B's API at one place. Every call blocks.
 
@@ -136,7 +140,7 @@ class Reader:
         """Return a run.
 
         Raises:
-            LookupError: There is none.
+            UnknownToServerError: There is none.
             Exception: The server refused it, or did not answer.
         """
         from wandb.apis.public.runs import Run, RunNotFoundError
@@ -144,13 +148,13 @@ class Reader:
         try:
             return RemoteRun(Run(self._api._service_api, *self._project, run_id, lazy=False))
         except RunNotFoundError as error:
-            raise LookupError(str(error)) from error
+            raise UnknownToServerError(str(error)) from error
 
     def runs_of_sweep(self, sweep_id: str) -> list[RemoteRun]:
         """Return the runs of a sweep, in the order in which they were made.
 
         Raises:
-            LookupError: There is no such sweep.
+            UnknownToServerError: There is no such sweep.
             Exception: The server refused it, or did not answer.
         """
         from wandb.apis.public.sweeps import Sweep
@@ -159,7 +163,7 @@ class Reader:
         try:
             Sweep(self._api._service_api, *self._project, sweep_id)
         except ValueError as error:
-            raise LookupError(str(error)) from error
+            raise UnknownToServerError(str(error)) from error
         runs = self._api.runs("/".join(self._project), filters={"sweep": sweep_id}, order="+created_at", lazy=False)
         return [
             RemoteRun(_run_through_service(service, run)) for service, run in zip(itertools.cycle(self._services), runs)

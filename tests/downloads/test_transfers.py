@@ -215,6 +215,14 @@ def test_a_stop_ends_a_transfer_inside_its_file() -> None:
     assert len(into.getvalue()) == CHUNK
 
 
+def test_a_file_that_has_grown_since_it_was_listed_is_listed_anew() -> None:
+    grown = half_a_file()
+    grown.first_half_seen.set()
+    with serving(grown) as address:
+        now = remote(f"http://{address}/", bytes(2 * CHUNK))
+        assert received(replace(now, size=10), ask=now) == (bytes(2 * CHUNK), 1)
+
+
 def test_a_file_that_never_ends_is_given_up_after_the_bytes_that_were_announced(echo: str) -> None:
     endless, into = remote(f"http://{echo}/endless", b"0123456789"), BytesIO()
     with (

@@ -5,6 +5,7 @@ Ends with 1 where something was found. What was found is kept in `.hypothesis`, 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -59,6 +60,7 @@ def main() -> int:
     """Fuzz what is named, in a folder that is gone afterwards."""
     seconds = float(os.environ.get("FUZZ_SECONDS", "600"))
     database = Path(".hypothesis", "fuzz").absolute()
+    logging.getLogger("flyte_wandb").setLevel(logging.CRITICAL)  # it warns of what is wrong, and nearly all is
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(HOME=folder, WANDB_DIR=folder, TMPDIR=folder)
         tempfile.tempdir = folder

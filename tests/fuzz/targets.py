@@ -36,23 +36,10 @@ from flyte_wandb.wandb_client._log_file import BLOCK, LogRecords, read_log, writ
 from flyte_wandb.wandb_client._log_values import read_entries
 from flyte_wandb.wandb_client._rebuilt_log import LogRebuilder
 from flyte_wandb.wandb_client._server_info import ask_server
+from tests.fuzz.downloads import download
+from tests.fuzz.strategies import contents, documents, texts, values
 
 pb: Any = wandb_internal_pb2
-
-texts = st.text(st.characters(exclude_categories=[])) | st.sampled_from(
-    ["", "..", "/", "r1", "a" * 300, "\x1b]8;;http://evil\x07", "\u202e", "\udc80", "https://me:KEY@host", "0", "null"]
-)
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.just(10**400)
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=10)
-nested = st.sampled_from(["[" * 100_000, '{"a":' * 50_000, "[" * 50_000 + "]" * 50_000])
-documents = values.map(json.dumps) | nested | texts
-
-
-def as_bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-contents = documents.map(as_bytes) | st.binary()
 
 MANIFEST: Final[Mapping[str, Any]] = MappingProxyType(
     {"run_id": "r1", "project": "p", "entity": "e", "host": None, "rank": 0, "exit_code": 0, "delivered": [[0, 2]]}
@@ -382,6 +369,6 @@ def server(content: bytes) -> None:
 
 
 TARGETS: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(
-    {target.__name__: target for target in (manifest, log, folder, names, context, setting, server)}
+    {target.__name__: target for target in (manifest, log, folder, names, context, setting, server, download)}
 )
 """All of them, by name."""

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ..._errors import DownloadError, FlyteWandbError
 from ..._logging import one_line
-from ...wandb_client._reader import Access, Bounds, Reader, RemoteRun
+from ...wandb_client._reader import Access, Bounds, Reader, RemoteRun, UnknownToServerError
 from .._file_names import assign_local_paths
 from .._progress import Watch
-from .._workers import Stop, Workers
+from .._workers import Stop, StoppedError, Workers
 from ._limits import FIRST_WAIT, LONGEST_WAIT, DownloadLimits, read_limits
 from ._reference import Reference
-from ._run import MOST_NAMED, DownloadContext, FetchedRun, fetch_run
+from ._run import MOST_NAMED, DownloadContext, FetchedRun, fetch_run, name_failures
 from ._transfer import Transfers
 
 
@@ -73,7 +73,7 @@ def _fetch_runs(
     job: Job, runs: Sequence[RemoteRun], context: DownloadContext, limits: DownloadLimits
 ) -> list[FetchedRun]:
     if job.reference.kind == "run":
-        return [fetch_run(runs[0], job.folder, context, history=job.history)]
+        return [_fetch_run(runs[0], job, context)]
     folders = assign_local_paths(run.id for run in runs)
     calls = [partial(fetch_run, run, job.folder / folders[run.id], context, history=job.history) for run in runs]
     # Threads of their own: each waits for calls that the workers make, and would keep a worker from making them.
@@ -82,7 +82,7 @@ def _fetch_runs(
     fetched = [result for result in results if isinstance(result, FetchedRun)]
     failures = {run.id: result for run, result in zip(runs, results, strict=True) if isinstance(result, Exception)}
     if failures:
-        reasons = [f"{run_id}: {one_line(error)}" for run_id, error in failures.items()]
+        reasons = name_failures(failures)
         more = f"; and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
         raise DownloadError(
             f"{len(failures)} of {len(runs)} runs of {job.reference} were not downloaded: "
@@ -90,6 +90,15 @@ def _fetch_runs(
             downloaded=[str(run.folder) for run in fetched],
         ) from next(iter(failures.values()))
     return fetched
+
+
+def _fetch_run(run: RemoteRun, job: Job, context: DownloadContext) -> FetchedRun:
+    try:
+        return fetch_run(run, job.folder, context, history=job.history)
+    except (FlyteWandbError, StoppedError, OSError):
+        raise
+    except Exception as error:  # an answer that has other types than W&B's, or not all of it
+        raise _as_download_error(job.reference, error) from error
 
 
 def _find_runs(reference: Reference, limits: DownloadLimits) -> tuple[Access, list[RemoteRun]]:
@@ -111,11 +120,11 @@ def _as_download_error(reference: Reference, error: Exception) -> Exception:
     if isinstance(error, FlyteWandbError):
         return error
     # The reader raises it where the server answers that there is no such run.
-    if isinstance(error, LookupError):
+    if isinstance(error, UnknownToServerError):
         return DownloadError(
             f"W&B does not know {reference}, or does not show it to you; check id, project and entity, and the key"
         )
     return DownloadError(
-        f"{reference} was not downloaded: W&B did not answer as it should: {one_line(error)}; check host, key and "
-        "network"
+        f"{reference} was not downloaded: W&B did not answer as it should: {type(error).__name__}: {one_line(error)}; "
+        "check host, key and network"
     )

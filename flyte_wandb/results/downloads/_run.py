@@ -33,6 +33,10 @@ _LIST: Final = "the list of its files"
 _ROWS_PER_REPORT: Final = 1000
 """Rows between two reports of progress, each of which takes a lock."""
 
+_LONGEST_NAME: Final = 200
+_LONGEST_REASON: Final = 500
+"""Characters of one name and of one reason in an error that has several: both may be a server's."""
+
 MOST_NAMED: Final = 5
 """Failures of files, or of runs, that an error names: where a server is down, all files have one and the same."""
 
@@ -188,7 +192,7 @@ class _RunDownload:
         failures = {name: result for name, result in results.items() if isinstance(result, Exception)}
         if not failures:
             return
-        messages = [f"{name}: {one_line(error)}" for name, error in failures.items()]
+        messages = name_failures(failures)
         more = f", and {len(messages) - MOST_NAMED} more" if len(messages) > MOST_NAMED else ""
         raise DownloadError(
             f"the run {self._run.id} ({self._run.url}) was not downloaded as a whole: "
@@ -212,6 +216,11 @@ class _RunDownload:
         for path, value in ((CONFIG, self._run.config), (SUMMARY, self._run.summary), (RUN, facts)):
             self._stop.check()
             self._folder.write(path, _json.format_document(value))
+
+
+def name_failures(failures: Mapping[str, Exception]) -> list[str]:
+    """Return what was not fetched, each with the reason, and no longer than can be read."""
+    return [f"{name[:_LONGEST_NAME]}: {one_line(error, most=_LONGEST_REASON)}" for name, error in failures.items()]
 
 
 def _file_stamp(file: RemoteFile) -> dict[str, Any]:

@@ -206,7 +206,8 @@ def _read_retry_after(response: requests.Response) -> float:
 def _verify_file(response: requests.Response, file: RemoteFile, size: int, md5: bytes) -> None:
     # With urllib3 1.26, requests takes a body that ends early for a whole one.
     announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and "Content-Encoding" not in response.headers and size < int(announced):
+    given_up = file.size is not None and size > file.size
+    if not given_up and announced.isdecimal() and "Content-Encoding" not in response.headers and size < int(announced):
         raise TransferError(f"the connection broke after {size:,} of {int(announced):,} bytes")
     # Not temporary: the file has changed since it was listed, or the list is wrong.
     if file.size is not None and size != file.size:

@@ -13,7 +13,7 @@ from ..._errors import FlyteWandbError
 from ..._logging import one_line
 from ..._place import Place, app_url
 from ...wandb_client._configuration import configured_place, find_api_key
-from ...wandb_client._reader import Bounds, Reader
+from ...wandb_client._reader import Bounds, Reader, UnknownToServerError
 from ...wandb_client._server_info import ask_server
 from ...wandb_client._sync import api_address
 from ._find import NotSyncedError
@@ -113,7 +113,7 @@ class Servers:
         """
         try:
             run = self._connect(place).reader.run(run_id)
-        except LookupError:
+        except UnknownToServerError:
             return RunOnServer()
         except (NotSyncedError, FlyteWandbError) as error:
             raise NotSyncedError(one_line(error)) from error
