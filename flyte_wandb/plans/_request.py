@@ -11,7 +11,7 @@ from flyte_wandb_hookspecs import Request, Topology
 from .._action import NAMELESS, Action, current_attempt
 from ..settings._config import config_in_force
 from ..settings._merge import merge_settings, read_settings_over_environ
-from ._inherited import agent_trial, read_run, read_trial
+from ._inherited import read_run, read_trial
 from ._plan import detect_topology
 from ._spec import Spec
 from ._world import topology_of_rank
@@ -39,16 +39,13 @@ def build_placeholder_request(spec: Spec, rank: int = 0) -> Request:
 
 
 def build_request_outside_flyte(spec: Spec, name: str) -> Request:
-    """Build the request of a plain function outside of Flyte: an action with a random run name and its own name.
-
-    Under `wandb.agent` it is a trial.
-    """
+    """Build the request of a plain function outside of Flyte: an action with a random run name and its own name."""
     settings = merge_settings(
         read_settings_over_environ(config_in_force()), spec.settings, parent=None, action_name=name
     )
     # 8 characters, as W&B's own random ids have. `uuid4` does not use the random numbers that the user's code may seed.
     run_name = uuid.uuid4().hex[:8]
-    return Request(run_name=run_name, action_name=name, settings=settings, trial=agent_trial(os.environ))
+    return Request(run_name=run_name, action_name=name, settings=settings)
 
 
 def _build_request(spec: Spec, action: Action, topology: Topology, *, attempt: int = 1) -> Request:

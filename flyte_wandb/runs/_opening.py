@@ -59,7 +59,9 @@ def build_opening(
         numbered=owns and request.settings.id is None and request.trial is None,
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=run_place(request, plan).host,
-        arguments=_init_arguments(plan, request, added if own else NOTHING_ADDED, run_id, own=own, alone=alone),
+        arguments=_init_arguments(
+            plan, request, added if own else NOTHING_ADDED, run_id, own=own, local=mode is None, alone=alone
+        ),
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
         # A primary that is the only rank of its part misses nobody, so nothing is said of it.
@@ -134,7 +136,7 @@ def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:
 
 
 def _init_arguments(
-    plan: Plan, request: Request, added: Contribution, run_id: str, *, own: bool, alone: bool
+    plan: Plan, request: Request, added: Contribution, run_id: str, *, own: bool, local: bool, alone: bool
 ) -> dict[str, Any]:
     settings = request.settings
     where = run_place(request, plan)
@@ -145,8 +147,11 @@ def _init_arguments(
     arguments |= {"config": _init_config(request, added, own=own), "tags": settings.tags, "mode": settings.mode}
     left_out = set(START) if own else {*START, *_OF_THE_OWNER}
     arguments = {name: value for name, value in arguments.items() if name not in left_out}
-    if own:
-        arguments |= start_arguments(request) if plan.role.owns else {"resume": "allow"}
+    if plan.role.owns:
+        arguments |= start_arguments(request)
+    elif own or local:
+        # A child in its parent's process may come after the end of the run, which W&B would else start over.
+        arguments["resume"] = "allow"
     if alone and plan.group is None:
         arguments["group"] = plan.run_id  # what shared mode would have held together
     return {name: value for name, value in arguments.items() if value is not None}

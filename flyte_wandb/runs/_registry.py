@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import RunInUseError
 from .._logging import log_once
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import wandb
 
 
+_MOST_FAILED: Final = 100
+"""How many failed runs are remembered. A child that opens its parent's run again does so soon after that has ended."""
+
+
 @dataclass(kw_only=True, eq=False)
 class _OpenRun:
     """One open run. It is finished when its last holder lets go, with the outcome that its opener told."""
@@ -28,6 +32,8 @@ class _OpenRun:
     opened_by: str
     in_flyte: bool
     trial: bool = False
+    joins: bool = False
+    """Whether it is opened by a child, which joins a run that is not open here any more."""
     ready: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     run: wandb.Run | None = None
@@ -66,6 +72,8 @@ class OpenRuns:
         self._lock = threading.Lock()
         self._globals_lock = threading.Lock()
         self._entries: dict[str, _OpenRun] = {}
+        self._failed: dict[str, int] = {}
+        """Exit codes of the last runs that failed here."""
         self._outer: dict[str, Any] | None = None
         self._pointed_at: wandb.Run | None = None
         self._agents = 0
@@ -93,9 +101,8 @@ class OpenRuns:
             OpenRunError: W&B did not open the run.
         """
         while True:
-            run_id, entry, fresh = self._claim_entry(
-                opening, _OpenRun(opened_by=action, in_flyte=in_flyte, trial=trial)
-            )
+            new = _OpenRun(opened_by=action, in_flyte=in_flyte, trial=trial, joins=opening.joins is not None)
+            run_id, entry, fresh = self._claim_entry(opening, new)
             if fresh:
                 return self._open_entry(run_id, entry, opening, stop)
             entry.ready.wait()
@@ -113,7 +120,7 @@ class OpenRuns:
             entry = self._entries[lease.run_id]
             entry.holders -= 1
             if lease.opener:
-                entry.exit_code = exit_code
+                entry.exit_code = self._decide_outcome(lease.run_id, exit_code, joins=entry.joins)
             last = entry.holders == 0
         if not last:
             if global_names()["run"] is None:  # a library may have finished the run for this holder, and not for others
@@ -195,6 +202,20 @@ class OpenRuns:
             close_run(entry.run, entry.exit_code)
         finally:
             self._remove_entry(run_id, entry)
+
+    def _decide_outcome(self, run_id: str, exit_code: int, *, joins: bool) -> int:
+        """Return how a run ends: as its opener, but a run that has failed still has after a child has opened it again.
+
+        Another attempt of its owner says anew what becomes of it.
+        """
+        if joins:
+            return exit_code or self._failed.get(run_id, 0)
+        self._failed.pop(run_id, None)
+        if exit_code:
+            self._failed[run_id] = exit_code
+        if len(self._failed) > _MOST_FAILED:
+            del self._failed[next(iter(self._failed))]
+        return exit_code
 
     def _remove_entry(self, run_id: str, entry: _OpenRun) -> None:
         with self._lock:

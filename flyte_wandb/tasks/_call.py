@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 import flyte
 
-from flyte_wandb_hookspecs import ParentRun, Role, Step
+from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role, Step
 
-from .._action import current_action
+from .._action import Action, current_action
 from .._errors import SettingError
 from .._logging import log_once
-from ..plans._inherited import NO_TRIAL, agent_run_id, write_run
+from ..plans._inherited import NO_TRIAL, agent_run_id, agent_trial, write_run
 from ..plans._plan import plan, run_place
 from ..plans._request import build_request_outside_flyte, build_task_request
 from ..plans._spec import Spec
 from ..plugins._manager import describe_authors
 from ..plugins._versions import check_plugins, write_plugins
 from ..results.downloads._after_task import download_after_task, download_after_task_async, find_run_to_download
+from ..runs._agent_trial import AGENT_TRIALS
 from ..runs._current import CURRENT_CALL, TrackedCall, current_call, in_bare_thread
 from ..runs._inputs import collect_inputs
 from ..runs._registry import OPEN_RUNS
 from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
 from ..settings._context import write_settings
+from ..wandb_client._agent_room import agents_allowed
 from ..wandb_client._dead_service import abandon_service
 from ._flyte_task import is_task_function
 from ._open_close import close_run_for, mark_run_preempted, open_run_for
@@ -144,11 +146,31 @@ def _plan_call(
             f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"
         )
-    planned = plan(request)
+    inputs = collect_inputs(function, arguments, named) if request.settings.config_inputs else {}
+    request = _place_in_agents_trial(request, action)
+    return TrackedCall(action=action, request=request, plan=_plan_request(request), inputs=inputs)
+
+
+def _place_in_agents_trial(request: Request, action: Action | None) -> Request:
+    """Have a function be a trial, or a child of one, where W&B's agent calls it or a program that runs it.
+
+    In a task that makes room for agents only plain functions are: the agent's variables say nothing to other tasks.
+    """
+    if action and (not action.local or agents_allowed() or request.trial or request.parent):
+        return request
+    trial = agent_trial(os.environ)
+    return AGENT_TRIALS.place(request, trial) if trial else request
+
+
+def _plan_request(request: Request) -> Plan:
+    try:
+        planned = plan(request)
+    except BaseException:
+        AGENT_TRIALS.settle(request)
+        raise
     for step in planned.steps if _LOG.isEnabledFor(logging.DEBUG) else ():
         _LOG.debug("action %s of run %s: %s -> %r by %s", request.action_name, request.run_name, *_step_facts(step))
-    inputs = collect_inputs(function, arguments, named) if request.settings.config_inputs else {}
-    return TrackedCall(action=action, request=request, plan=planned, inputs=inputs)
+    return planned
 
 
 def _step_facts(step: Step) -> tuple[str, Any, str]:

@@ -18,6 +18,7 @@ from .._outcomes import exit_code
 from .._start import has_run_before
 from ..plans._plan import run_place
 from ..plugins._loading import get_manager
+from ..runs._agent_trial import AGENT_TRIALS
 from ..runs._current import RunEnd, TrackedCall
 from ..runs._flyte_identity import IDENTITY_KEY, build_identity
 from ..runs._opening import build_opening, opens_own_run, writer_label
@@ -46,6 +47,7 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
     if not planned.plan.role.opens:
         return planned
     on_error, name = planned.request.settings.on_error, planned.request.action_name
+    AGENT_TRIALS.wait_for_run(planned.request)
     try:
         return _acquire_run(planned)
     except OpenRunError as error:
@@ -55,6 +57,8 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
             log_once(f"{error}; {name!r} goes on with an offline run", logging.ERROR)
             return _acquire_offline_run(planned)
         return _go_on_without_run(planned, error)
+    finally:
+        AGENT_TRIALS.settle(planned.request)
 
 
 def _acquire_offline_run(planned: TrackedCall) -> TrackedCall:

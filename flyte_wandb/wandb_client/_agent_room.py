@@ -134,6 +134,11 @@ class ClientSwitch:
 
         return self._own or wandb_setup.singleton()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody makes room for agents."""
+        return self._rooms > 0
+
     @contextmanager
     def allow_agents(self, environ: Mapping[str, str], *, brief: bool) -> Iterator[None]:
         process = os.getpid()
@@ -238,6 +243,11 @@ def allow_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
         SweepError: Another sweep runs in this process, in another place.
     """
     return _CLIENT_SWITCH.allow_agents(environ, brief=brief)
+
+
+def agents_allowed() -> bool:
+    """Whether `wandb.agent` may run beside the tasks of this process: its variables then say nothing to them."""
+    return _CLIENT_SWITCH.is_open
 
 
 def use_own_client() -> Any:

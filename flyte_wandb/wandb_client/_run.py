@@ -66,7 +66,9 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         forget_run_id(opening.run_id, error)
         raise OpenRunError(f"{_not_opened_message(opening, client)}: {_describe_reason(error)}; {_REMEDY}") from error
     if run.id != opening.run_id and not run.disabled:
-        raise OpenRunError(f"{_not_opened_message(opening, client)}: it handed out the run {run.id!r} instead")
+        raise OpenRunError(
+            f"{_not_opened_message(opening, client)}: it handed out the run {run.id!r} instead{_hint_at_sweep()}"
+        )
     tolerate_dead_service(run)
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):
@@ -167,6 +169,16 @@ def _not_opened_message(opening: Opening, client: wandb.Settings) -> str:
     project = opening.arguments.get("project")
     where = f" (project {project!r})" if project else ""
     return f"W&B did not open the run {opening.run_id!r}{where} at {without_userinfo(server)}"
+
+
+def _hint_at_sweep() -> str:
+    """Say why W&B's client takes another id than the one that it is given, where that is an agent's."""
+    if not os.environ.get("WANDB_SWEEP_ID"):
+        return ""
+    return (
+        ", as it does for all runs of a process with WANDB_SWEEP_ID; use run_mode='auto', with which tasks join the "
+        "trial's run"
+    )
 
 
 def _describe_reason(error: Exception) -> str:

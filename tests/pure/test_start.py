@@ -34,7 +34,7 @@ def asked(
     return Request(run_name="r1", action_name="a0", settings=given, topology=topology, parent=parent, attempt=attempt)
 
 
-def opened(one: Request, mode: Mode = "online") -> Opening:
+def opened(one: Request, mode: Mode | None = "online") -> Opening:
     return build_opening(plan(one, manager()), one, mode=mode)
 
 
@@ -107,6 +107,8 @@ def test_a_run_to_go_back_in_is_that_of_the_first_tracked_action_only() -> None:
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_who_joins_a_run_never_says_where_it_starts(settings: dict[str, Any], attempt: int) -> None:
     assert start(opened(asked(parent=ABOVE, attempt=attempt, **settings))) == {}
+    # In its parent's process, whose run may have ended by then, W&B would start it over without this.
+    assert start(opened(asked(parent=ABOVE, attempt=attempt, **settings), None)) == {"resume": "allow"}
 
 
 @pytest.mark.parametrize("settings", [FORK, {"resume": "must"}])

@@ -1,0 +1,224 @@
+"""W&B's own agent, outside of Flyte, runs functions and programs that call `flyte.run`: the first tracked task is the
+trial.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flyte
+import pytest
+import wandb
+
+from flyte_wandb import wandb_init
+from flyte_wandb.testing import RunRecord, WandbServer
+from tests.checkout import process_environ
+from tests.conftest import LocalRun
+from tests.current import this_run
+
+env = flyte.TaskEnvironment(name="agents_outside")
+pytestmark = pytest.mark.usefixtures("quick_agents")
+GRID: Any = {"method": "grid", "parameters": {"x": {"values": [1, 2]}}}
+ATTEMPTS: list[int] = []
+
+
+@wandb_init
+@env.task
+async def child(x: int) -> str:
+    this_run().log({"child": x})
+    return str(this_run().id)
+
+
+@wandb_init(project="elsewhere", tags=["trial"])
+@env.task(retries=1)
+async def train(fails: bool) -> str:
+    run = this_run()
+    run.log({"loss": run.config.x})
+    ATTEMPTS.append(run.config.x)
+    assert await child(run.config.x) == run.id
+    if fails or ATTEMPTS.count(run.config.x) == 1:
+        raise ValueError("diverged")
+    return str(run.id)
+
+
+@wandb_init(tags=["sibling"], config={"of": "sibling"})
+@env.task
+async def evaluate(fails: bool = False) -> str:
+    this_run().log({"accuracy": 1})
+    if fails:
+        raise ValueError("no data")
+    return str(this_run().id)
+
+
+@env.task
+async def trains_and_evaluates(fails: bool) -> str:
+    try:
+        return await train(fails)
+    finally:
+        await evaluate()
+
+
+@env.task
+async def side_by_side() -> list[str]:
+    calls: Any = [child.aio(number) for number in range(4)]
+    return list(await asyncio.gather(*calls))
+
+
+@env.task
+async def fails_to_evaluate() -> None:
+    await child(1)
+    await evaluate(fails=True)
+
+
+def run_agent(server: WandbServer, function: Callable[[], Any], count: int = 1) -> list[RunRecord]:
+    """Have W&B's agent do trials, and return their runs, beside which there are none."""
+    ATTEMPTS.clear()
+
+    def objective() -> None:
+        try:
+            function()
+        except flyte.errors.RuntimeUserError as error:  # which W&B's agent would show to nobody
+            ENDS.append(str(error))
+
+    ENDS.clear()
+    sweep_id = wandb.sweep(GRID, project="vision")
+    wandb.agent(sweep_id, project="vision", function=objective, count=count)
+    runs = [server.run(run_id) for run_id in server.sweeps[0].run_ids]
+    assert len(server.runs) == len(runs) == count
+    assert {(run.project, run.sweep) for run in runs} == {("vision", sweep_id)}
+    return runs
+
+
+ENDS: list[str] = []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_task_is_the_trial_with_its_retries_and_outcome_and_its_children_join_it(
+    fails: bool, online: WandbServer, run_local: LocalRun
+) -> None:
+    found: list[str] = []
+    runs = run_agent(online, lambda: found.append(run_local(train, fails)), count=2)
+    assert [(run.state, run.exit_code) for run in runs] == [("failed", 1) if fails else ("finished", 0)] * 2
+    assert [(run.config["x"], run.logged("loss"), run.logged("child")) for run in runs] == [
+        (x, [x, x], [x, x]) for x in (1, 2)
+    ]
+    assert found == ([] if fails else [run.id for run in runs])
+    assert ["diverged"] * 2 * fails == ENDS
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_task_after_the_trial_goes_on_with_its_run_and_leaves_a_failed_one_failed(
+    fails: bool, online: WandbServer, run_local: LocalRun
+) -> None:
+    (run,) = run_agent(online, lambda: run_local(trains_and_evaluates, fails))
+    assert (run.state, run.exit_code) == (("failed", 1) if fails else ("finished", 0))
+    assert (run.logged("loss"), run.logged("accuracy"), run.restarted) == ([1, 1], [1], 0)
+    assert (run.tags, run.config["of"], run.config["flyte"]["task"]) == (
+        ("trial", "attempt-2"),
+        "sibling",
+        "agents_outside.train",
+    )
+
+
+def test_a_task_after_the_trial_that_fails_makes_it_a_failed_one(online: WandbServer, run_local: LocalRun) -> None:
+    (run,) = run_agent(online, lambda: run_local(fails_to_evaluate))
+    assert (run.state, run.logged("accuracy"), ENDS) == ("failed", [1], ["no data"])
+    assert [told for key, told in run.summary.items() if key.startswith("failed/")] == ["ValueError: no data"]
+
+
+def test_tasks_side_by_side_share_the_run_of_the_first(online: WandbServer, run_local: LocalRun) -> None:
+    found: list[list[str]] = []
+    (run,) = run_agent(online, lambda: found.append(run_local(side_by_side)))
+    assert found == [[run.id] * 4]
+    assert (run.state, sorted(run.logged("child")), run.restarted) == ("finished", [0, 1, 2, 3], 0)
+
+
+@wandb_init
+def decorated(run_local: LocalRun) -> None:
+    this_run().log({"fold": 0})
+    for fold in (1, 2):
+        assert run_local(child, fold) == this_run().id
+
+
+def test_flyte_runs_in_a_decorated_function_join_its_run(online: WandbServer, run_local: LocalRun) -> None:
+    (run,) = run_agent(online, lambda: decorated(run_local))
+    assert (run.state, run.logged("fold"), run.logged("child"), run.restarted) == ("finished", [0], [1, 2], 0)
+
+
+def test_flyte_runs_of_one_name_in_one_trial_do_too(online: WandbServer, run_local: LocalRun) -> None:
+    (run,) = run_agent(online, lambda: [run_local(child, fold) for fold in (1, 2)])
+    assert (run.state, run.logged("child"), run.restarted) == ("finished", [1, 2], 0)
+
+
+@wandb_init(run_mode="new")
+@env.task
+async def wants_its_own() -> None:
+    this_run()
+
+
+@env.task
+async def one_beside_another() -> None:
+    await child(1)
+    await wants_its_own()
+
+
+def test_a_run_of_its_own_beside_the_trial_is_refused_with_a_reason(online: WandbServer, run_local: LocalRun) -> None:
+    (run,) = run_agent(online, lambda: run_local(one_beside_another))
+    (message,) = ENDS
+    assert message.endswith(
+        f"it handed out the run {run.id!r} instead, as it does for all runs of a process with WANDB_SWEEP_ID; use "
+        "run_mode='auto', with which tasks join the trial's run"
+    )
+
+
+PROGRAM = """
+import subprocess, sys
+from pathlib import Path
+import flyte
+from flyte_wandb import get_wandb_run, wandb_init
+
+env = flyte.TaskEnvironment(name="e")
+
+
+@wandb_init
+@env.task
+def train(x: int) -> None:
+    run = get_wandb_run()
+    assert run.config.x == x
+    run.log({"loss": x})
+    assert x == 1, "diverged"
+
+
+if __name__ == "__main__" and sys.argv[1] == "--x=1":
+    flyte.init()
+    flyte.with_runcontext(mode="local").run(train, x=1)
+elif __name__ == "__main__":
+    command = Path(sys.executable).with_name("flyte")
+    sys.exit(subprocess.call([command, "run", "--local", __file__, "train", *sys.argv[1:]]))
+"""
+AGENT = """
+from wandb import wandb_agent
+from wandb.cli.cli import cli
+
+wandb_agent.Agent.POLL_INTERVAL = 0.1  # seconds between two looks at its child
+cli()
+"""
+
+
+def test_a_program_of_the_command_wandb_agent_or_its_child_runs_the_trial(online: WandbServer, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PROGRAM)
+    command = [sys.executable, "${program}", "${args}"]
+    sweep_id = wandb.sweep({**GRID, "program": "train.py", "command": command}, project="vision")
+    environ = process_environ(tmp_path, {**online.environ, "WANDB_DIR": str(tmp_path)})
+    agent = [sys.executable, "-c", AGENT, "agent", "--count", "2", "--project", "vision", sweep_id]
+    result = subprocess.run(agent, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr
+    assert [(run.id, run.state, run.logged("loss"), run.config["x"], run.sweep) for run in online.runs] == [
+        ("sweep1-trial1", "finished", [1], 1, sweep_id),
+        ("sweep1-trial2", "failed", [2], 2, sweep_id),
+    ]
