@@ -5,8 +5,11 @@ trial.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,8 @@ import flyte
 import pytest
 import wandb
 
-from flyte_wandb import wandb_init
+from flyte_wandb import Request, Trial, wandb_init
+from flyte_wandb.runs._agent_trial import AgentTrials
 from flyte_wandb.testing import RunRecord, WandbServer
 from tests.checkout import process_environ
 from tests.conftest import LocalRun
@@ -153,6 +157,46 @@ def test_flyte_runs_in_a_decorated_function_join_its_run(online: WandbServer, ru
 def test_flyte_runs_of_one_name_in_one_trial_do_too(online: WandbServer, run_local: LocalRun) -> None:
     (run,) = run_agent(online, lambda: [run_local(child, fold) for fold in (1, 2)])
     assert (run.state, run.logged("child"), run.restarted) == ("finished", [1, 2], 0)
+
+
+def test_a_child_waits_for_the_run_of_its_trial() -> None:
+    """Else it could open the run itself, without what the trial says of it."""
+    trials, order = AgentTrials(), []
+    trial = Trial(run_id="t1", sweep_id="s1")
+    first, second = (trials.place(Request(run_name="r1", action_name=name), trial) for name in ("a1", "a2"))
+    assert (first.trial, second.trial, second.parent and second.parent.run_id) == (trial, None, "t1")
+    assert trials._claim
+
+    def join() -> None:
+        trials.wait_for_run(second)
+        order.append("joined")
+
+    thread = threading.Thread(target=join, daemon=True)
+    thread.start()
+    while thread.is_alive() and not trials._claim.opened._cond._waiters:  # type: ignore[attr-defined]
+        time.sleep(0)
+    order.append("opened")
+    trials.settle(first)
+    thread.join(20)
+    assert order == ["opened", "joined"]
+
+
+@wandb_init(run_mode="shared")
+@env.task
+async def refused() -> None:
+    """A trial has no parent whose run it could share."""
+
+
+@env.task
+async def one_after_a_refused_one() -> None:
+    with contextlib.suppress(flyte.errors.RuntimeUserError):
+        await refused()
+    await child(1)
+
+
+def test_a_child_of_a_trial_that_is_refused_does_not_wait_for_it(online: WandbServer, run_local: LocalRun) -> None:
+    (run,) = run_agent(online, lambda: run_local(one_after_a_refused_one))
+    assert (run.state, run.logged("child")) == ("finished", [1])
 
 
 @wandb_init(run_mode="new")
