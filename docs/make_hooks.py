@@ -33,7 +33,7 @@ those of the arguments that it names. [Write a rank scope](write-a-rank-scope.md
 
 **The first answer counts** for {first}. Plugins are asked one after the other, until one answers something other than
 `None`, which says "not mine". Where nobody answers, it is an error that lists the known run modes and rank scopes; only
-`detect_topology` needs no answer.
+`detect_topology` and `declare_topology` need no answer.
 
 **All are asked** for {every}.
 """

@@ -3,6 +3,7 @@
 Registered through the same entry-point group as anybody else's plugin, and importing only the contract.
 """
 
+from ._declared_worlds import declare_topology
 from ._launchers import detect_topology
 from ._modes_and_scopes import choose_initializer, list_strategies, locate_rank
 from ._names import build_link, build_sweep_link, compute_group, compute_run_id
@@ -13,6 +14,7 @@ __all__ = [
     "choose_initializer",
     "compute_group",
     "compute_run_id",
+    "declare_topology",
     "detect_topology",
     "list_strategies",
     "locate_rank",

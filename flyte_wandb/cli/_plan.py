@@ -18,10 +18,10 @@ from flyte_wandb.links._per_part import build_task_links
 from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._spec import Spec
 from flyte_wandb.plans._summary import summarize_parts
-from flyte_wandb.plans._world import even_world
+from flyte_wandb.plans._world import TYPICAL_LAUNCHER
 from flyte_wandb.settings._schema import check_settings
 from flyte_wandb.tasks._preview import NAMES, preview_of
-from flyte_wandb_hookspecs import ParentRun
+from flyte_wandb_hookspecs import ParentRun, Topology
 
 MOST_LISTED: Final = 32
 """Ranks that are listed one by one; a larger world is summed up by part."""
@@ -75,7 +75,8 @@ def _preview_world(
 ) -> Preview:
     if nodes is None and per_node is None:
         raise SettingError("say what to plan: MODULE:TASK, or a world such as --nodes 2 --per-node 8")
-    spec = Spec(settings=settings, declared=even_world(nodes or 1, per_node or 1))
+    world = Topology.even(nodes or 1, per_node or 1, launcher=TYPICAL_LAUNCHER)
+    spec = Spec(settings=settings, declared=world)
     return preview_of(spec, build_task_links(spec), context)
 
 
@@ -122,7 +123,8 @@ def _print_links(console: Console, planned: Preview) -> None:
         console.print(f"link {number}: {cell_text(link.name)}")
         console.print(f"  [cyan]{cell_text(link.url)}[/]", soft_wrap=True)
     # As a dict, because links of one task usually have one and the same note.
-    for note in dict.fromkeys([*(link.note for link in planned.links if link.note), *_unlinked_note(planned)]):
+    notes = [planned.request.topology.caveat, *(link.note for link in planned.links), *_unlinked_note(planned)]
+    for note in dict.fromkeys(filter(None, notes)):
         console.print(f"[yellow]Note: {cell_text(note)}[/]")
     console.print()
 
@@ -147,11 +149,12 @@ def _build_author_table(planned: Preview) -> Any:
 def _as_json(planned: Preview) -> dict[str, Any]:
     topology, settings = planned.request.topology, planned.request.settings
     links = [{"name": link.name, "url": link.url, "rank": link.rank, "note": link.note} for link in planned.links]
+    world = {"ranks": topology.world_size, "nodes": topology.num_workers, "launcher": topology.launcher}
     return {
         "task": planned.request.task_name,
         "run_mode": settings.run_mode,
         "rank_scope": settings.rank_scope,
-        "world": {"ranks": topology.world_size, "nodes": topology.num_workers, "launcher": topology.launcher},
+        "world": {**world, "caveat": topology.caveat},
         "names": {"run": NAMES.run_name, "action": NAMES.name, "project": NAMES.project, "domain": NAMES.domain},
         "ranks": [_rank_as_json(planned, rank, plan) for rank, plan in enumerate(planned.plans)],
         "links": links,

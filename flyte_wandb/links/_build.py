@@ -12,7 +12,7 @@ from flyte_wandb_hookspecs import Plan, Request
 from .._action import Action
 from ..plans._inherited import read_sweep
 from ..plans._plan import plan, requested_place, run_place
-from ..plans._request import build_link_request
+from ..plans._request import build_link_request, detect_own_topology
 from ..plans._spec import Spec
 from ..plans._world import check_owners, world_requests
 from ..plugins._loading import get_manager
@@ -97,7 +97,7 @@ def _opens_no_run(request: Request, action: Action, rank: int | None) -> bool:
     """Whether no run will be there: W&B is disabled, or this is a rank that Flyte's local mode does not start."""
     # WANDB_MODE of this machine says nothing about a container's.
     mode = effective_mode(request.settings.mode) if action.local else request.settings.mode
-    return mode == "disabled" or (action.local and rank not in (0, None))
+    return mode == "disabled" or (action.local and rank not in (0, None) and not detect_own_topology().distributed)
 
 
 def _ask_for_link(request: Request, manager: StrategyManager, target: Target) -> BuiltLink:
@@ -112,7 +112,7 @@ def _ask_for_link(request: Request, manager: StrategyManager, target: Target) ->
         group = _find_common_group(request, manager) if target == "common" else planned.group
         target_plan = replace(planned, run_id=None, group=group)
     step = manager.decide("build_link", _url_fault, request=writer, plan=target_plan, project_url=pages.project)
-    return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step))
+    return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step), caveat=writer.topology.caveat)
 
 
 def _find_writer(request: Request, manager: StrategyManager) -> tuple[Request, Plan]:

@@ -95,6 +95,8 @@ class PlannedLink(flyte.Link):
             link = self._build_or_best(Action(**names, local=local, context=context))
             if link.fault:
                 log_once(link.fault)
+            if link.caveat:
+                log_once(f"the W&B links of {self._task_name}: {link.caveat}", logging.INFO)
             return link.url
         except Exception:
             _LOG.warning("no W&B link for %s: its address cannot be found here", self._task_name, exc_info=True)
@@ -225,6 +227,8 @@ def _assign_fields(link: PlannedLink, **values: Any) -> None:
 def _declare_world(nodes: int | None, per_node: int | None) -> Any:
     if nodes is None and per_node is None:
         return None
-    from ..plans._world import even_world
+    from flyte_wandb_hookspecs import Topology
 
-    return even_world(nodes or 1, per_node or 1)
+    from ..plans._world import TYPICAL_LAUNCHER
+
+    return Topology.even(nodes or 1, per_node or 1, launcher=TYPICAL_LAUNCHER)

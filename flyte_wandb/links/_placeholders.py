@@ -38,12 +38,14 @@ class BuiltLink:
         pages: The pages above.
         steps: The decisions behind it, in their order.
         fault: Why it leads to a page above although the page of the run is known, or None.
+        caveat: What of the declared world only the start of the task can tell, or None.
     """
 
     url: str
     pages: Pages
     steps: tuple[Step, ...] = ()
     fault: str | None = None
+    caveat: str | None = None
 
 
 def check_placeholders(build: Callable[[Action], BuiltLink], action: Action) -> BuiltLink:

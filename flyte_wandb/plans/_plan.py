@@ -14,7 +14,7 @@ from .._place import Place
 from ..plugins._loading import get_manager
 from ..plugins._manager import StrategyManager
 from ..settings import _limits
-from ._world import topology_of_rank
+from ._world import is_even, topology_of_rank
 
 
 def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
@@ -63,6 +63,20 @@ def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | No
     """
     step = (strategies or get_manager()).ask("detect_topology", _TOPOLOGY_CHECK, environ=environ)
     return step.value if step else Topology()
+
+
+def declare_topology(
+    plugin_config: object, environment: object, strategies: StrategyManager | None = None
+) -> Topology | None:
+    """Ask the plugins which world a task declares: rank 0 of it, or None for a task of one process.
+
+    Raises:
+        RefusedError: The task declares a world that cannot be, such as one without nodes.
+        HookError: A plugin failed, or its answer is not rank 0 of a world with nodes of one size.
+    """
+    question = {"plugin_config": plugin_config, "environment": environment}
+    step = (strategies or get_manager()).ask("declare_topology", _declared_fault, **question)
+    return step.value if step else None
 
 
 def _plan_own_run(manager: StrategyManager, request: Request, part: Part, role: Role, steps: tuple[Step, ...]) -> Plan:
@@ -121,6 +135,16 @@ def _type_fault(kind: type, value: object) -> str | None:
 _PART_CHECK: Final = partial(_type_fault, Part)
 _ROLE_CHECK: Final = partial(_type_fault, Role)
 _TOPOLOGY_CHECK: Final = partial(_type_fault, Topology)
+
+
+def _declared_fault(value: Any) -> str | None:
+    if fault := _TOPOLOGY_CHECK(value):
+        return fault
+    if not value.launcher:
+        return "a declared world names its launcher, as detect_topology does; answer None for a task of one process"
+    if value.rank or value.worker_index or value.local_rank:
+        return "a declared world is answered as its rank 0; use Topology.even(...)"
+    return None if is_even(value) else "all nodes of a declared world have as many ranks; use Topology.even(...)"
 
 
 def _group_fault(value: Any) -> str | None:

@@ -14,23 +14,31 @@ from ..settings._merge import merge_settings, read_settings_over_environ
 from ._inherited import read_run, read_trial
 from ._plan import detect_topology
 from ._spec import Spec
-from ._world import topology_of_rank
+from ._world import is_even, topology_of_rank
 
 
 def build_task_request(spec: Spec, action: Action) -> Request:
     """Build the request of the running task: its names from Flyte, its rank from the launcher.
 
-    Flyte's local mode runs a distributed task as one process; it is rank 0 of the world that it declares.
+    Flyte's local mode runs a distributed task as one process. It is rank 0 of the world that the task declares, unless
+    a launcher started it as a rank.
     """
-    # Read-only: a plugin that changed the environment would answer for all that are asked after it.
-    environ = MappingProxyType(os.environ)
-    topology = spec.declared if action.local and spec.declared else detect_topology(environ)
+    topology = detect_own_topology()
+    if action.local and spec.declared and not topology.distributed:
+        topology = spec.declared
     return _build_request(spec, action, topology, attempt=current_attempt())
 
 
 def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
-    """Build the request of a rank of the declared world before the task runs. Names may be Flyte's placeholders."""
-    return _build_request(spec, action, topology_of_rank(spec.declared, rank) if spec.declared else Topology())
+    """Build the request of a rank of the declared world before the task runs. Names may be Flyte's placeholders.
+
+    In local mode the task runs in this very process, whose rank counts where the task declares no world.
+    """
+    if spec.declared:
+        return _build_request(spec, action, topology_of_rank(spec.declared, rank))
+    started = detect_own_topology() if action.local else Topology()
+    # Of nodes of different sizes nobody can say which ranks the others have.
+    return _build_request(spec, action, started if is_even(started) else Topology())
 
 
 def build_placeholder_request(spec: Spec, rank: int = 0) -> Request:
@@ -46,6 +54,16 @@ def build_request_outside_flyte(spec: Spec, name: str) -> Request:
     # 8 characters, as W&B's own random ids have. `uuid4` does not use the random numbers that the user's code may seed.
     run_name = uuid.uuid4().hex[:8]
     return Request(run_name=run_name, action_name=name, settings=settings)
+
+
+def detect_own_topology() -> Topology:
+    """Ask the plugins which rank this process is.
+
+    Raises:
+        HookError: A launcher's variables are missing, not numbers, or contradict each other.
+    """
+    # Read-only: a plugin that changed the environment would answer for all that are asked after it.
+    return detect_topology(MappingProxyType(os.environ))
 
 
 def _build_request(spec: Spec, action: Action, topology: Topology, *, attempt: int = 1) -> Request:

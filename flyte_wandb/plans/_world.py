@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology
 
@@ -14,18 +15,8 @@ _RankPlan = tuple[int, Plan]
 """A rank and its plan."""
 
 
-def even_world(nodes: int, per_node: int, *, launcher: str = "torch-elastic") -> Topology:
-    """Return rank 0 of a world of `nodes` nodes with `per_node` ranks each.
-
-    Args:
-        nodes: 1 or more.
-        per_node: 1 or more.
-        launcher: Name of the launcher that will start the ranks, as `detect_topology` names it.
-
-    >>> even_world(2, 8).world_size
-    16
-    """
-    return Topology(world_size=nodes * per_node, local_world_size=per_node, num_workers=nodes, launcher=launcher)
+TYPICAL_LAUNCHER: Final = "torch-elastic"
+"""Who starts the ranks of a world of which only the size is known; which one it is changes no plan of the built-ins."""
 
 
 def world_requests(request: Request) -> Iterator[Request]:
@@ -35,6 +26,11 @@ def world_requests(request: Request) -> Iterator[Request]:
     """
     for rank in range(request.topology.world_size):
         yield replace(request, topology=topology_of_rank(request.topology, rank))
+
+
+def is_even(topology: Topology) -> bool:
+    """Whether all nodes of a world have as many ranks as this rank's."""
+    return topology.num_workers * topology.local_world_size == topology.world_size
 
 
 def topology_of_rank(declared: Topology, rank: int) -> Topology:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .._logging import log_once
@@ -49,11 +47,14 @@ def get_distributed_info() -> dict[str, int] | None:
     Returns:
         `rank`, `local_rank`, `world_size`, `local_world_size`, `worker_index` and `num_workers`; see `Topology`.
     """
-    from ..plans._plan import detect_topology
+    from ..plans._request import detect_own_topology
     from ._current import current_call
 
     tracked = current_call()
-    topology = tracked.request.topology if tracked else detect_topology(MappingProxyType(os.environ))
+    topology = tracked.request.topology if tracked else None
+    # The request of a plain function outside of Flyte has no rank, but its process may be one.
+    if topology is None or not topology.distributed:
+        topology = detect_own_topology()
     if not topology.distributed:
         return None
     names = ("rank", "local_rank", "world_size", "local_world_size", "worker_index", "num_workers")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import flyte
 
-from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role, Step
+from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role, Step, Topology
 
 from .._action import Action, current_action
 from .._errors import SettingError
@@ -134,6 +134,22 @@ def _name_function(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
+def _warn_of_other_world(declared: Topology, started: Topology) -> None:
+    """Say on rank 0 where other ranks were started than the links in Flyte's UI were built for."""
+    # What has a caveat may have another number of ranks on each node, which changes no link of the built-ins.
+    same_ranks = bool(declared.caveat) or declared.world_size == started.world_size
+    if started.rank or (same_ranks and declared.num_workers == started.num_workers):
+        return
+    log_once(
+        f"the task declares {_describe_world(declared)} and runs on {_describe_world(started)}: its links in Flyte's "
+        "UI are those of the declared world, so some may lead to no run"
+    )
+
+
+def _describe_world(topology: Topology) -> str:
+    return f"{topology.world_size:,} ranks ({topology.num_workers:,} nodes)"
+
+
 def _plan_call(
     spec: Spec, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> TrackedCall:
@@ -141,6 +157,8 @@ def _plan_call(
     if action:
         check_plugins(action.context)
     request = build_task_request(spec, action) if action else build_request_outside_flyte(spec, name)
+    if spec.declared:
+        _warn_of_other_world(spec.declared, request.topology)
     if action and not spec.outermost and is_task_function(function):
         log_once(
             f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "

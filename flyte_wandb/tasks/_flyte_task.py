@@ -78,21 +78,20 @@ def is_task_function(function: Callable[..., Any]) -> bool:
 def declared_topology(task: flyte.TaskTemplate[..., Any, Any]) -> Topology | None:
     """Return rank 0 of the world that the task's environment declares, or None for a task of one process.
 
-    Known are `Elastic` (`nnodes`, of a range the most, and `nproc_per_node`) and clustered environments (`replicas`),
-    which have no number of their own in `plugin_config`. The launcher has the name by which its ranks will know it.
+    Raises:
+        HookError: No world can be as it is declared, or a plugin failed.
     """
-    elastic, clustered = getattr(task, "plugin_config", None), task.parent_env() if task.parent_env else None
-    return _declared_world(elastic, "nnodes", "torch-elastic") or _declared_world(clustered, "replicas", "clustered")
+    from ..plans._plan import declare_topology  # loads the plugins, which `import flyte_wandb` does not
+
+    # A weak reference, which a pickled task does not have (flyte 2.12.1).
+    environment = task.parent_env() if task.parent_env else None
+    return declare_topology(getattr(task, "plugin_config", None), environment)
 
 
-def _declared_world(declaring: object, nodes: str, launcher: str) -> Topology | None:
-    ranks, count = getattr(declaring, "nproc_per_node", None), getattr(declaring, nodes, None)
-    if not isinstance(ranks, int) or count is None:
-        return None
-    from ..plans._world import even_world
-
-    # Elastic takes a range of nodes as text, such as "2:4".
-    return even_world(int(str(count).rpartition(":")[2]), ranks, launcher=launcher)
+def declares_world_of_its_own(task: flyte.TaskTemplate[..., Any, Any]) -> bool:
+    """Whether the task has another `plugin_config` than its environment, as `.override` gives it."""
+    environment = task.parent_env() if task.parent_env else None
+    return getattr(task, "plugin_config", None) is not getattr(environment, "plugin_config", None)
 
 
 def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:

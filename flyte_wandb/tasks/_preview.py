@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
-from flyte_wandb_hookspecs import Plan, Request, Step
+from flyte_wandb_hookspecs import Plan, Request, Step, Topology
 
 from .._action import NAMELESS, Action
 from .._errors import SettingError
@@ -18,7 +18,7 @@ from ..links._placeholders import fill_placeholders
 from ..plans._plan import plan
 from ..plans._request import build_link_request
 from ..plans._spec import Spec
-from ..plans._world import check_owners, even_world, world_requests
+from ..plans._world import TYPICAL_LAUNCHER, check_owners, world_requests
 from . import _flyte_task as _templates
 from ._wrapper import is_tracked
 
@@ -36,7 +36,7 @@ class LinkPreview:
         rank: The rank whose run or group is meant; None for what all ranks have in common, and for a sweep.
         sweep: Whether it leads to a sweep rather than to runs.
         steps: The decisions behind it.
-        note: Why it does not lead to a run or group, or None.
+        note: Why it does not lead to a run or group, or what of the declared world only the start can tell, or None.
     """
 
     name: str
@@ -148,11 +148,8 @@ def preview(
     """
     spec = _find_spec(task)
     declared = _resize_world(spec, nodes, per_node)
-    links = (
-        build_task_links(declared)
-        if declared != spec
-        else [link for link in task.links if isinstance(link, PlannedLink)]
-    )
+    rebuilt = declared != spec or _plugins_have_changed(task, spec)
+    links = build_task_links(declared) if rebuilt else [link for link in task.links if isinstance(link, PlannedLink)]
     return preview_of(declared, links, context or {})
 
 
@@ -180,11 +177,19 @@ def _resize_world(spec: Spec, nodes: int | None, per_node: int | None) -> Spec:
     for name, count in (("nodes", nodes), ("per_node", per_node)):
         if count is not None and count < 1:
             raise SettingError(f"preview({name}={count}): a world has 1 or more; leave {name}= out for those declared")
-    world = spec.declared or even_world(1, 1)
-    # A world of several ranks has a launcher; which one changes no plan of the built-ins.
-    launcher = world.launcher or "torch-elastic"
-    return replace(
-        spec, declared=even_world(nodes or world.num_workers, per_node or world.local_world_size, launcher=launcher)
+    world = spec.declared or Topology.even(1, 1, launcher=TYPICAL_LAUNCHER)
+    resized = Topology.even(
+        nodes or world.num_workers, per_node or world.local_world_size, launcher=world.launcher or TYPICAL_LAUNCHER
+    )
+    return replace(spec, declared=resized)
+
+
+def _plugins_have_changed(task: Any, spec: Spec) -> bool:
+    """Whether the links of a task are older than the plugins that declare its world, as in a block of `use_plugin`."""
+    decorated: Spec = task.func.__wandb_spec__
+    # A task that is overridden declares another world, too, but its links are what Flyte will show.
+    return (
+        decorated.outermost and decorated.declared != spec.declared and not _templates.declares_world_of_its_own(task)
     )
 
 
@@ -196,7 +201,7 @@ def _preview_link(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
     rank = link.rank if isinstance(link, Wandb) else None
     sweep = isinstance(link, WandbSweep)
     unknown = None if built.pages.project else "entity or project is not known here, so it cannot lead to the run"
-    note = built.fault or unknown
+    note = built.fault or unknown or built.caveat
     url = fill_placeholders(built.url, names)
     return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=built.steps, note=note)
 

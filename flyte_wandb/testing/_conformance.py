@@ -7,22 +7,22 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from types import ModuleType
 from typing import Any, ClassVar, Final
 
 import cloudpickle
 
-from flyte_wandb_hookspecs import Part, Plan, Request, Settings
+from flyte_wandb_hookspecs import Part, Plan, Request, Settings, Topology
 
 from .._action import NAMELESS
 from .._errors import RefusedError
 from ..links._build import build_link_to_run
-from ..plans._plan import plan
+from ..plans._plan import declare_topology, detect_topology, plan
 from ..plans._spec import Spec
-from ..plans._world import check_owners
+from ..plans._world import check_owners, topology_of_rank
 from ..plugins._loading import built_in_manager
 from ..plugins._manager import StrategyManager
 from ._worlds import SHAPES, world_of
@@ -63,6 +63,8 @@ class PluginConformance:
         rank_scopes: The rank scopes to try; those that the plugin brings, with their arguments.
         run_modes: The run modes to try.
         shapes: Worlds to try, as the ranks of each node.
+        launches: Of a plugin that knows a launcher: a task's `plugin_config` and environment (or None), and the
+            variables of each rank that the launcher then starts, in the order of ranks.
 
     Example::
 
@@ -78,6 +80,7 @@ class PluginConformance:
     rank_scopes: ClassVar[Sequence[str]] = ("global", "worker")
     run_modes: ClassVar[Sequence[str]] = ("auto", "new", "shared")
     shapes: ClassVar[Sequence[tuple[int, ...]]] = SHAPES
+    launches: ClassVar[Sequence[tuple[Any, Any, Sequence[Mapping[str, str]]]]] = ()
 
     def test_it_fits_the_contract_and_some_world(self) -> None:
         """It can be registered beside the built-ins, and every rank scope and run mode has a world that it plans."""
@@ -123,6 +126,17 @@ class PluginConformance:
         for case in self._cases():
             if len(set(case.nodes)) == 1 and _planned(case, strategies):
                 _check_link(case, strategies)
+
+    def test_the_world_that_a_task_declares_is_the_one_that_is_started(self) -> None:
+        """Every rank knows itself as the rank of the declared world, so links lead to runs that exist."""
+        strategies = _strategies(self.plugin)
+        for plugin_config, environment, ranks in self.launches:
+            declared = declare_topology(plugin_config, environment, strategies)
+            if declared is None:
+                raise AssertionError(f"declare_topology has no answer for {plugin_config!r} and {environment!r}")
+            expected = [topology_of_rank(declared, rank) for rank in range(declared.world_size)]
+            started = [detect_topology(environ, strategies) for environ in ranks]
+            _compare_worlds(expected, started)
 
     def _cases(self) -> Iterator[_Case]:
         for mode, scope, nodes in product(self.run_modes, self.rank_scopes, self.shapes):
@@ -214,6 +228,15 @@ def _compare(cases: Sequence[_Case], first: list[Any], other: list[Any], how: st
         for rank, (before, after) in enumerate(zip(one, two, strict=True)):
             if before != after:
                 raise AssertionError(f"{case}: rank {rank} is {before}, and {after} when {how}")
+
+
+def _compare_worlds(declared: Sequence[Topology], started: Sequence[Topology]) -> None:
+    if len(declared) != len(started):
+        raise AssertionError(f"the task declares {len(declared)} ranks, and {len(started)} are started")
+    for rank, (one, other) in enumerate(zip(declared, started, strict=True)):
+        # What is open before the start, and how often a rank was started, is no place in the world.
+        if replace(one, caveat=None) != replace(other, restart_count=0):
+            raise AssertionError(f"rank {rank} is declared as {one}, and started as {other}")
 
 
 def _check_link(case: _Case, strategies: StrategyManager) -> None:

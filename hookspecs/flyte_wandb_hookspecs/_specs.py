@@ -2,7 +2,7 @@
 
 Decision hooks (all but `list_strategies`, `contribute_run_settings` and the observers) stop at the first answer that is
 not None. Every rank asks them alone, and all ranks must agree. So they must be pure functions of their arguments: no
-clock, no random number, no host name, no environment. Only `detect_topology` is handed the environment.
+clock, no random number, no host name, no environment. Only `detect_topology` is handed the variables of the process.
 """
 
 from __future__ import annotations
@@ -58,6 +58,31 @@ class HookSpecs:
                         num_workers=world_size // per_node,
                         launcher="my-launcher",
                     )
+        """
+
+    @hookspec(firstresult=True)
+    def declare_topology(self, plugin_config: Any, environment: Any) -> Topology | None:
+        """Return rank 0 of the world that a task declares, or None where another launcher than yours will start it.
+
+        Asked once, when `wandb_init` decorates the task. The plan of every rank, the links and their number follow. The
+        built-in answer knows `Elastic` and Flyte's clustered environments. Without this hook the links of your
+        launcher's tasks lead to the run of a task of one process. In local mode, where Flyte starts one process, the
+        task is this rank.
+
+        Args:
+            plugin_config: The task's `plugin_config`, or None.
+            environment: The task's environment, or None for a task without one.
+
+        Returns:
+            `Topology.even(...)`, with the `launcher` that `detect_topology` names. Where a number is known only on the
+            node, such as that of its GPUs, say so in `caveat`: plans and links show it.
+
+        Example::
+
+            @hookimpl
+            def declare_topology(plugin_config):
+                if type(plugin_config).__name__ == "MyLauncher":
+                    return Topology.even(plugin_config.nodes, plugin_config.per_node, launcher="my-launcher")
         """
 
     @hookspec(firstresult=True)

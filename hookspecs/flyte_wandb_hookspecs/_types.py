@@ -72,6 +72,8 @@ class Topology:
         num_workers: Nodes of the task, at least 1 and at most `world_size`.
         launcher: Who started this process, or None for a process that nobody launched as a rank.
         restart_count: How often the launcher has restarted the group, 0 for the first start.
+        caveat: What of a declared world only the start of the task can tell, as a sentence for people; None where
+            nothing is open, and for a rank that was started.
 
     Raises:
         ValueError: A rank lies outside its world; the message names the field, its value and the allowed range.
@@ -92,6 +94,7 @@ class Topology:
     num_workers: int = 1
     launcher: str | None = None
     restart_count: int = 0
+    caveat: str | None = None
 
     # A rank outside its world would get an id and a part that no other rank expects, hours before anybody sees it.
     def __post_init__(self) -> None:
@@ -103,6 +106,27 @@ class Topology:
         _check_at_most("num_workers", self.num_workers, self.world_size)
         if self.restart_count < 0:
             raise ValueError(f"restart_count {self.restart_count} is negative; the first start counts as 0")
+
+    @classmethod
+    def even(cls, nodes: int, per_node: int, *, launcher: str, caveat: str | None = None) -> Topology:
+        """Return rank 0 of a world of `nodes` nodes with `per_node` ranks each, both 1 or more.
+
+        Args:
+            nodes: Nodes of the task.
+            per_node: Ranks on each node.
+            launcher: Who starts the ranks, as `detect_topology` names it.
+            caveat: See the attribute.
+
+        >>> Topology.even(2, 8, launcher="torch-elastic").world_size
+        16
+        """
+        return cls(
+            world_size=nodes * per_node,
+            local_world_size=per_node,
+            num_workers=nodes,
+            launcher=launcher,
+            caveat=caveat,
+        )
 
     @property
     def distributed(self) -> bool:

@@ -105,7 +105,7 @@ def test_json_tells_every_rank_with_who_decided_it(folder: Path) -> None:
     result = run(*WORLD, "--json", folder=folder, environ=PLACE)
     told = json.loads(result.stdout)
     assert told["summary"] == {"runs": 16, "groups": 2, "links": 2}
-    assert told["world"] == {"ranks": 16, "nodes": 2, "launcher": "torch-elastic"}
+    assert told["world"] == {"ranks": 16, "nodes": 2, "launcher": "torch-elastic", "caveat": None}
     assert [one["rank"] for one in told["ranks"]] == list(range(16))
     assert told["ranks"][9] == {
         "rank": 9,
@@ -152,7 +152,7 @@ def test_options_count_as_the_context_and_a_world_can_be_tried(folder: Path) -> 
     options = ("--run-mode", "new", "--rank-scope", "global", "--project", "theirs", "--id", "exp", "--nodes", "3")
     told = json.loads(run("plan", "jobs:ranked", *options, "--json", folder=folder, environ=PLACE).stdout)
     assert (told["task"], told["run_mode"], told["rank_scope"]) == ("cluster.ranked", "new", "worker")
-    assert told["world"] == {"ranks": 6, "nodes": 3, "launcher": "clustered"}
+    assert told["world"] == {"ranks": 6, "nodes": 3, "launcher": "clustered", "caveat": None}
     assert told["ranks"][5]["run"] == "exp-worker-2-rank-1"
     assert told["ranks"][5]["link"] == "https://wandb.example.com/team/own/groups/exp-worker-2/workspace"
 

@@ -15,6 +15,7 @@ OF_THE_BUILT_INS = {
     "choose_initializer",
     "compute_group",
     "compute_run_id",
+    "declare_topology",
     "detect_topology",
     "list_strategies",
     "locate_rank",

@@ -24,7 +24,9 @@ def run(server: WandbServer, folder: Path, task: Any, **options: Any) -> Contain
 
 def test_a_task_opens_its_run_and_finishes_it(server: WandbServer, tmp_path: Path) -> None:
     context = wandb_config(project="vision", tags=["a", "b"], config={"lr": 0.5, "seed": 1}, name="first")
-    result = run(server, tmp_path, tasks.leaf, inputs={"x": 3}, context=context)
+    # A pod has these of its own, around the agent of a node (PyTorchJob): they make no rank.
+    environ = {**server.environ, "RANK": "5", "WORLD_SIZE": "8"}
+    result = run(server, tmp_path, tasks.leaf, inputs={"x": 3}, context=context, environ=environ)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
     (record,) = server.runs
     assert (record.id, record.project, record.state, record.exit_code) == ("run1-a0", "vision", "finished", 0)

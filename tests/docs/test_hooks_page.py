@@ -9,7 +9,7 @@ import sys
 import types
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from flyte_wandb import (
     use_plugin,
     wandb_init,
 )
-from flyte_wandb.plans._plan import detect_topology
+from flyte_wandb.plans._plan import declare_topology, detect_topology
 from flyte_wandb.runs._run_hooks import Contribution, collect_contributions
 from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT
@@ -106,6 +106,15 @@ LAUNCHED = {"MY_LAUNCHER": "1", "MY_RANK": "5", "MY_WORLD": "8", "MY_PER_NODE": 
 SIXTH_OF_TWO_NODES = Topology(
     rank=5, world_size=8, local_rank=1, local_world_size=4, worker_index=1, num_workers=2, launcher="my-launcher"
 )
+FIRST_RANK: Any = {"rank": 0, "local_rank": 0, "worker_index": 0}
+
+
+@dataclass
+class MyLauncher:
+    nodes: int
+    per_node: int
+
+
 RUN = Plan(part=Part(), role=Role.SOLO, run_id=NAMELESS, group=None, steps=())
 NIGHTLY = replace(request(), task_name="vision.nightly")
 NIGHTLY_OF_A_USER = replace(request(group="mine"), task_name="vision.nightly")
@@ -133,6 +142,10 @@ ANSWERS: dict[str, list[tuple[Callable[[StrategyManager], Any], Any]]] = {
     "detect_topology": [
         (partial(detect_topology, LAUNCHED), SIXTH_OF_TWO_NODES),
         (partial(detect_topology, {"RANK": "5"}), ALONE),
+    ],
+    "declare_topology": [
+        (partial(declare_topology, MyLauncher(nodes=2, per_node=4), None), replace(SIXTH_OF_TWO_NODES, **FIRST_RANK)),
+        (partial(declare_topology, None, env), None),
     ],
     "locate_rank": [
         (lambda ask: halves(ask, 4), [("half-0", 0, 2), ("half-0", 1, 2), ("half-1", 0, 2), ("half-1", 1, 2)]),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
-from flyte_wandb import Group, Part, PlanRefusedError, Request, Role, Strategy, hookimpl, strategy_argument
+from flyte_wandb import Group, Part, PlanRefusedError, Request, Role, Strategy, Topology, hookimpl, strategy_argument
 from flyte_wandb.testing import PluginConformance
 
 
@@ -47,6 +48,54 @@ class Strided:
 class TestStrided(PluginConformance):
     plugin: ClassVar[Any] = Strided()
     rank_scopes = ("strided:2", "strided:4", "worker")
+
+
+class Mpi:
+    """A launcher: a task declares hosts with two ranks each."""
+
+    @hookimpl
+    def declare_topology(self, plugin_config: Any) -> Topology | None:
+        return Topology.even(plugin_config["hosts"], 2, launcher="mpi") if plugin_config else None
+
+    @hookimpl
+    def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:
+        if "OMPI_RANK" not in environ:
+            return None
+        host, index = divmod(int(environ["OMPI_RANK"]), 2)
+        hosts = int(environ["OMPI_HOSTS"])
+        first = Topology.even(hosts, 2, launcher="mpi")
+        return replace(first, rank=int(environ["OMPI_RANK"]), local_rank=index, worker_index=host)
+
+
+def ranks_of(hosts: int, *, ranks: int) -> tuple[Any, Any, Any]:
+    environs = [{"OMPI_RANK": str(rank), "OMPI_HOSTS": str(hosts)} for rank in range(ranks)]
+    return ({"hosts": hosts}, None, environs)
+
+
+WORLDS = "test_the_world_that_a_task_declares_is_the_one_that_is_started"
+
+
+class TestMpi(PluginConformance):
+    plugin: ClassVar[Any] = Mpi()
+    launches: ClassVar[Any] = [ranks_of(1, ranks=2), ranks_of(3, ranks=6)]
+
+
+@pytest.mark.parametrize(
+    ("launch", "fault"),
+    [
+        (ranks_of(2, ranks=3), "the task declares 4 ranks, and 3 are started"),
+        (({"hosts": 3}, None, ranks_of(2, ranks=4)[2]), "the task declares 6 ranks, and 4 are started"),
+        (({"hosts": 1}, None, ranks_of(2, ranks=2)[2]), "rank 0 is declared as .*num_workers=1.* started as .*=2"),
+        ((None, None, []), "declare_topology has no answer for None and None"),
+    ],
+)
+def test_a_launcher_that_starts_another_world_than_it_declares_does_not_pass(launch: Any, fault: str) -> None:
+    class Suite(PluginConformance):
+        plugin: ClassVar[Any] = Mpi()
+        launches: ClassVar[Any] = [launch]
+
+    with pytest.raises(AssertionError, match=fault):
+        getattr(Suite(), WORLDS)()
 
 
 class Names:
@@ -179,4 +228,4 @@ def test_a_bad_plugin_fails_the_test_for_it(
 
 def test_every_test_of_the_suite_has_a_plugin_that_fails_it() -> None:
     tests = {name for name in vars(PluginConformance) if name.startswith("test_")}
-    assert tests == {AGREE, OWNER, SAME, LINKS, FITS, LIMITS}
+    assert tests == {AGREE, OWNER, SAME, LINKS, FITS, LIMITS, WORLDS}

@@ -14,7 +14,6 @@ from typing import Any
 import cloudpickle
 import flyte
 import pytest
-from flyte.clustered import ClusteredTaskEnvironment
 from flyte.extend import AsyncFunctionTaskTemplate, TaskPluginRegistry
 from flyte.extras import ContainerTask, Sleep
 from flyte.models import NativeInterface
@@ -163,37 +162,13 @@ def test_an_overridden_task_keeps_function_and_link() -> None:
     [
         (None, None),
         (Prepares(), None),
-        (
-            Elastic(nproc_per_node=4, nnodes=1),
-            Topology(world_size=4, local_world_size=4, num_workers=1, launcher="torch-elastic"),
-        ),
-        (
-            Elastic(nproc_per_node=2, nnodes=3),
-            Topology(world_size=6, local_world_size=2, num_workers=3, launcher="torch-elastic"),
-        ),
-        (
-            Elastic(nproc_per_node=1, nnodes="2:4"),
-            Topology(world_size=4, local_world_size=1, num_workers=4, launcher="torch-elastic"),
-        ),
-        (
-            Elastic(nproc_per_node=1, nnodes="2"),
-            Topology(world_size=2, local_world_size=1, num_workers=2, launcher="torch-elastic"),
-        ),
-        (Elastic(nproc_per_node="gpu", nnodes=2), None),
+        (Elastic(nproc_per_node=2, nnodes=3), Topology.even(3, 2, launcher="torch-elastic")),
     ],
 )
 def test_the_world_that_an_environment_declares_stands_in_the_link(config: Any, declared: Topology | None) -> None:
     task = wandb_init(task_of(config=config))
     assert spec_of(task).declared == declared
     assert task.links[-1].spec.declared == declared
-
-
-def test_a_clustered_environment_declares_its_replicas_and_their_processes() -> None:
-    clustered = ClusteredTaskEnvironment(name="clustered", replicas=2, nproc_per_node=4)
-    declared = spec_of(wandb_init(clustered.task(twice))).declared
-    assert declared is not None
-    assert (declared.rank, declared.world_size, declared.local_world_size, declared.num_workers) == (0, 8, 4, 2)
-    assert declared.launcher == "clustered"
 
 
 def generator() -> Iterator[int]:

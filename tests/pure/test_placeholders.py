@@ -18,7 +18,6 @@ from flyte_wandb._action import Action
 from flyte_wandb.links._build import build_link_to_run
 from flyte_wandb.plans._request import build_link_request
 from flyte_wandb.plans._spec import Spec
-from flyte_wandb.plans._world import even_world
 from flyte_wandb.plugins._loading import get_manager
 from tests.messages import own_messages
 from tests.pure.worlds import manager
@@ -200,7 +199,7 @@ FLYTE_NAMES = st.builds("{}{}{}".format, st.sampled_from(LETTERS), WORDS, st.sam
 
 def of_world(world: tuple[int, int], run_mode: str, rank_scope: str) -> Spec:
     given = {**SPEC.settings, "run_mode": run_mode, "rank_scope": rank_scope}
-    return Spec(settings=given, declared=even_world(*world))
+    return Spec(settings=given, declared=Topology.even(*world, launcher="torch-elastic"))
 
 
 def page(planned: Plan, run_mode: str) -> str:

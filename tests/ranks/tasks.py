@@ -39,6 +39,13 @@ def ranked(steps: int) -> str | None:
     return work(steps)
 
 
+@wandb_init
+@plain.task
+def undeclared(steps: int) -> str | None:
+    """Of ranks that nothing but their variables tells apart."""
+    return work(steps)
+
+
 @wandb_init(run_mode="new", rank_scope="worker")
 @clustered.task
 async def decorated(steps: int) -> str | None:
