@@ -19,9 +19,31 @@ from typing import Any, Final, TypeVar
 
 import flyte
 
+from ._warm import WarmProcess, start_warm
+
 T = TypeVar("T")
 Task = flyte.TaskTemplate[..., Any, Any]
 
+# What every container comes to import of Flyte, of W&B and of what this package needs; none of this package itself.
+_IMPORTS: Final = (
+    "flyte._bin.runtime",
+    "flyte._internal.controllers.remote._client",
+    "flyte._internal.controllers.remote._controller",
+    "flyte._internal.image_cache",
+    "flyte._internal.resolvers.default",
+    "flyte._internal.runtime.entrypoints",
+    "flyte.remote._client.controlplane",
+    "flyte.report",
+    "flyte.storage",
+    "obstore.fsspec",
+    "pluggy",
+    "requests",
+    "rich.logging",
+    "rich.syntax",
+    "wandb",
+    "wandb.apis.public",
+    "yaml",
+)
 _RESOLVER: Final = "flyte._internal.resolvers.default.DefaultTaskResolver"
 
 
@@ -49,7 +71,7 @@ class Container:
         process: The process, for signals.
     """
 
-    def __init__(self, process: subprocess.Popen[str], task: Task, outputs: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str] | WarmProcess, task: Task, outputs: Path) -> None:
         self.process = process
         self._task = task
         self._outputs = outputs
@@ -72,7 +94,7 @@ class Container:
             self.process.wait()
             raise
         value, error = _run_in_thread(_read_outcome(self._task, self._outputs))
-        return ContainerResult(exit_code=self.process.returncode, error=error, value=value, log=log)
+        return ContainerResult(exit_code=self.process.wait(), error=error, value=value, log=log)
 
 
 def run_container(task: Task, *, folder: Path, timeout: float = 120.0, **options: Any) -> ContainerResult:
@@ -105,6 +127,7 @@ def start_container(
     action_name: str = "a0",
     label: str = "",
     launcher: Sequence[str] = (),
+    warm: bool = True,
 ) -> Container:
     """Start one task through Flyte's container entry point.
 
@@ -119,20 +142,36 @@ def start_container(
         action_name: Name of the Flyte action.
         label: Keeps the files of several processes of one action apart, such as those of its ranks.
         launcher: A command that starts the entry point in its turn, such as `torchrun` with ``--no-python``.
+        warm: Whether it may be forked from a process that has already imported Flyte and W&B, which saves seconds. It
+            is a process of its own all the same; what it can see is that those modules are loaded. Where more would
+            differ, it is a cold one: with a launcher, outside Linux, where a variable of `environ` is read while
+            something is imported or an interpreter starts, and where the environment of this process sets
+            ``FLYTE_WANDB_COLD_CONTAINERS``.
     """
     base = folder / "flyte" / run_name / action_name / label
     outputs = base / "1"
     outputs.mkdir(parents=True, exist_ok=True)
     _run_in_thread(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
-    process = subprocess.Popen(
-        [*launcher, *_build_a0_command(base, run_name, action_name), *_task_address(task)],
-        cwd=folder,
-        env=_container_environ(folder, environ or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return Container(process, task, outputs)
+    words = [*_build_a0_arguments(base, run_name, action_name), *_task_address(task)]
+    variables = _container_environ(folder, environ or {})
+    process = _start_warm(words, folder, variables) if warm and not launcher else None
+    return Container(process or _start_cold([*launcher, sys.executable, *words], folder, variables), task, outputs)
+
+
+def _start_warm(words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> WarmProcess | None:
+    reader, writer = os.pipe()
+    process = start_warm(words, modules=_IMPORTS, folder=folder, environ=environ, streams=(0, writer, writer))
+    os.close(writer)
+    if process is None:
+        os.close(reader)
+    else:
+        process.stdout = os.fdopen(reader)
+    return process
+
+
+def _start_cold(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    output: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environ, **output)
 
 
 def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
@@ -141,7 +180,7 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
-def _build_a0_command(base: Path, run_name: str, action_name: str) -> list[str]:
+def _build_a0_arguments(base: Path, run_name: str, action_name: str) -> list[str]:
     entry_point = "from flyte._bin.runtime import main; main(prog_name='a0')"
     options = {
         "inputs": f"file://{base}/inputs.pb",
@@ -158,7 +197,6 @@ def _build_a0_command(base: Path, run_name: str, action_name: str) -> list[str]:
         "resolver": _RESOLVER,
     }
     return [
-        sys.executable,
         "-c",
         entry_point,
         *(text for name, value in options.items() for text in (f"--{name}", value)),
