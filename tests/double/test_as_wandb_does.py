@@ -110,11 +110,13 @@ def test_a_preempted_trial_is_given_again(silent: bool, server: WandbServer) -> 
 
 def test_five_minutes_of_silence_are_a_crash(server: WandbServer) -> None:
     with writer("run1", settings={}) as process:
-        process.do("run.log({'a': 1})")
+        assert process.opened
+        server.slow("file_stream", 600)  # a heartbeat in between would be a word
         server.pass_time(200)  # well below, for the time of this machine passes as well
         assert server.run("run1").state == "running"
         server.pass_time(101)
         assert server.run("run1").state == wandb.Api().run("p/run1").state == "crashed"
+        server.heal()
         process.do("run.finish()")
     assert server.run("run1").state == "finished"
 

@@ -73,7 +73,8 @@ def _organization(call: Call) -> dict[str, Any]:
 
 @answers("SearchUsers")
 def _users(call: Call) -> dict[str, Any]:
-    return {"users": connection([_user(call)], dict)}
+    known = [_user(call)] if call.variables.get("query") == call.store.about.entity else []
+    return {"users": connection(known, dict)}
 
 
 def _project_node(call: Call, place: tuple[str, str]) -> dict[str, Any]:

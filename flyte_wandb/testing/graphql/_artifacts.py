@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
+from ..rules._filters import Field, look_up, matches, ordered
 from ..rules._limits import RefusedError
 from ..state._artifacts import Artifact, Collection, CollectionKey, file_names
 from ..state._files import File
@@ -249,12 +251,29 @@ def _collection(collection: Collection) -> dict[str, Any]:
 
 
 def _collection_with_versions(call: Call, collection: Collection) -> dict[str, Any]:
-    versions = call.page(collection.versions, _node)
+    filters = json.loads(call.input.get("filters") or "{}")
+    found = [one for one in collection.versions if matches(_fields(one), filters)]
+    versions = call.page(ordered(found[::-1], _fields, call.input.get("order") or "-createdAt"), _node)
     for edge in versions["edges"]:
-        edge["version"] = f"v{edge['node']['versionIndex']}"
-    found = collection.find(call.input.get("alias") or "latest")
-    membership = found and _membership_with_files(call, collection, found)
+        edge["version"] = f"v{collection.number(call.store.artifacts.by_id[edge['node']['id']])}"
+    version = collection.find(call.input.get("alias") or "latest")
+    membership = version and _membership_with_files(call, collection, version)
     return {**_collection(collection), "artifacts": versions, "artifactMembership": membership}
+
+
+def _fields(artifact: Artifact) -> Field:
+    """Return what filters and orders know of a version: what is told of it, and ``metadata.NAME``."""
+    node = {**_node(artifact), "tags": tuple(artifact.tags)}
+
+    def field(name: str) -> Any:
+        head, *path = name.split(".")
+        if path and head == "metadata":
+            return look_up(json.loads(artifact.metadata or "{}"), path)
+        if name not in node:
+            raise NotImplementedError(f"it does not know the field {name!r} of artifacts")
+        return node[name]
+
+    return field
 
 
 def _membership_with_files(call: Call, collection: Collection, artifact: Artifact) -> dict[str, Any]:
@@ -299,7 +318,7 @@ def _node(artifact: Artifact) -> dict[str, Any]:
         "fileCount": len(artifact.contents),
         "ttlDurationSeconds": artifact.lifetime or _NO_LIFETIME,
         "ttlIsInherited": artifact.lifetime is None,
-        "commitHash": None,
+        "commitHash": artifact.digest,
         "__typename": "Artifact",
         "id": artifact.id,
         "artifactSequence": _place(artifact.source),

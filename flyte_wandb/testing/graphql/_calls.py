@@ -56,10 +56,11 @@ class Call:
         Args:
             names: Variables that may have the run's id; ``name`` where none is given.
         """
-        known = self.store.find_by_url(self.variables.get("id"))
+        told = self.input
+        known = self.store.find_by_url(told.get("id"))
         if known is not None:
             return known.key
-        run_id = next((self.variables[name] for name in names or ("name",) if name in self.variables), None)
+        run_id = next((told[name] for name in names or ("name",) if name in told), None)
         return self.store.key(*self.place(), run_id)
 
     def run(self, *names: str) -> Run | None:

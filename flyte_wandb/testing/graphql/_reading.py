@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from ..rules._filters import Field, look_up, matches, ordered
 from ..state._run import Run, console_line
 from ._calls import EPOCH, Call, answers, connection, entity, instant
-from ._filters import matches, ordered
 
 T = TypeVar("T")
 
+_FIELDS: Final[Mapping[str, Callable[[Run], Any]]] = {
+    "createdat": lambda run: instant(run.created),
+    "displayname": lambda run: run.display_name or run.key.id,
+    "entity": lambda run: run.key.entity,
+    "group": lambda run: run.group,
+    "heartbeatat": lambda run: instant(run.heartbeat),
+    "jobtype": lambda run: run.job_type,
+    "name": lambda run: run.key.id,
+    "notes": lambda run: run.notes,
+    "project": lambda run: run.key.project,
+    "state": lambda run: run.state,
+    "sweep": lambda run: run.sweep,
+    "tags": lambda run: run.tags,
+    "user": lambda run: run.key.entity,
+    "username": lambda run: run.key.entity,
+}
 _HEAVY: Final = ("config", "summaryMetrics", "systemMetrics", "historyKeys")
 
 
@@ -24,11 +41,30 @@ def _run(call: Call) -> dict[str, Any]:
 @answers("Runs")
 def _runs(call: Call) -> dict[str, Any]:
     wanted = json.loads(call.variables.get("filters") or "{}")
-    found = [run for run in call.store.runs.values() if run.key[:2] == call.place() and matches(run, wanted)]
-    found = ordered(found, call.variables.get("order") or "+created_at")
+    own = [run for run in call.store.runs.values() if run.key[:2] == call.place()]
+    found = [run for run in own if matches(_fields(run), wanted)]
+    found = ordered(found, _fields, call.variables.get("order") or "+created_at")
     return call.in_project(
         runs=call.page(found, lambda run: _wanted_node(call, run)), runCount=len(found), readOnly=False
     )
+
+
+def _fields(run: Run) -> Field:
+    """Return what filters and orders know of a run: its fields, ``config.NAME`` and ``summary_metrics.NAME``."""
+
+    def field(name: str) -> Any:
+        head, *path = name.split(".")
+        if path and head == "config":
+            entry = run.config.get(path[0], {}).get("value")
+            return look_up(entry, path[1:-1] if path[-1] == "value" else path[1:])
+        if path and head in ("summary_metrics", "summaryMetrics"):
+            return look_up(run.summary, path)
+        plain = name.replace("_", "").lower()
+        if plain not in _FIELDS:
+            raise NotImplementedError(f"it does not know the field {name!r} of runs")
+        return _FIELDS[plain](run)
+
+    return field
 
 
 def _wanted_node(call: Call, run: Run) -> dict[str, Any]:
@@ -98,9 +134,16 @@ def _texts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _files(call: Call) -> dict[str, Any]:
     run, told = call.run(), call.variables
     files = {} if run is None else run.files
-    names = [name for name in told.get("fileNames") or files if name in files]
+    like = _read_like(told.get("pattern") or "%")
+    names = [name for name in told.get("fileNames") or files if name in files and like.fullmatch(name)]
     page = connection(names, lambda name: _file_node(call, run, name), told.get("fileCursor"), told.get("fileLimit"))
     return call.in_project(run={"fileCount": len(files), "files": page})
+
+
+def _read_like(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of SQL's LIKE, where ``%`` is any text and ``_`` one character."""
+    marks = {"%": ".*", "_": "."}
+    return re.compile("".join(marks.get(character, re.escape(character)) for character in pattern), re.DOTALL)
 
 
 def _file_node(call: Call, run: Run | None, name: str) -> dict[str, Any]:
@@ -146,7 +189,7 @@ def run_node(run: Run) -> dict[str, Any]:
         "description": run.notes,
         "config": json.dumps(run.config),
         "summaryMetrics": json.dumps(run.summary),
-        "systemMetrics": "{}",
+        "systemMetrics": json.dumps(run.metrics[max(run.metrics)] if run.metrics else {}),
         "historyLineCount": len(run.rows),
         "historyKeys": None,
         "sweepName": run.sweep,

@@ -15,6 +15,8 @@ from ._calls import Call, answers, entity
 from ._reading import run_node
 
 _TOLD_ONCE: Final = ("host", "program", "displayName", "groupName", "jobType", "tags", "notes")
+_WAYS: Final = {"pending": ("running", "failed", "crashed", "preempted"), "failed": ("pending", "running")}
+"""To which states the public API may set a run, and from which ones."""
 
 
 @answers("RunStoppedStatus")
@@ -166,15 +168,19 @@ def _stop(call: Call) -> dict[str, Any]:
 
 @answers("UpdateRunState")
 def _set_state(call: Call) -> dict[str, Any]:
-    run = call.run()
-    if run is not None:
-        run.status = call.input["state"].lower()
-    return {"updateRunState": {"success": run is not None}}
+    run, state = call.run(), call.input["state"].lower()
+    if run is None or run.sweep is not None or run.state not in _WAYS.get(state, ()):
+        raise RefusedError(f"the run cannot become {state}", 400)
+    run.status = state
+    return {"updateRunState": {"success": True}}
 
 
 @answers("DeleteRun")
 def _delete(call: Call) -> dict[str, Any]:
-    run = call.run()
-    if run is not None:
-        call.store.delete_run(run)
+    key = call.key()
+    if key in call.store.runs:
+        call.store.delete_run(call.store.runs[key])
+    for artifact in call.store.artifacts.by_id.values() if call.variables.get("deleteArtifacts") else ():
+        if artifact.run == key:
+            call.store.artifacts.delete(artifact)
     return {"deleteRun": {"clientMutationId": None}}
