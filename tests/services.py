@@ -22,7 +22,7 @@ def services(folder: Path) -> Iterator[int]:
 
 def leftover_services(folder: Path, seconds: float = 20.0) -> list[int]:
     """Return the services of a folder that do not end within some seconds."""
-    return [process for process in services(folder) if not _ends(process, seconds)]
+    return [process for process in services(folder) if not ends(process, seconds)]
 
 
 def kill_services(folder: Path) -> None:
@@ -50,7 +50,8 @@ def _names(place: Path, folder: Path) -> bool:
     return any(value == bytes(folder) or value.startswith(bytes(folder) + b"/") for value in values)
 
 
-def _ends(process: int, seconds: float) -> bool:
+def ends(process: int, seconds: float = 20.0) -> bool:
+    """Whether a process ends within some seconds."""
     try:
         handle = os.pidfd_open(process)
     except ProcessLookupError:

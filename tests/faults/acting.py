@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from flyte_wandb.testing import Container, RunRecord, WandbServer, start_container
+from tests.faults.sigterm_tasks import READY
 from tests.faults.tasks import PIPE
 from tests.offline import Log, read
 
@@ -41,6 +43,18 @@ def start(
 def proceed(folder: Path) -> None:
     """Let a task go on that waits; blocks until it does."""
     (folder / PIPE).write_bytes(b"")
+
+
+def wait_until_ready(container: Container, folder: Path) -> None:
+    """Wait until a task has logged its rows; fail where its container ends before."""
+    pipe = os.open(folder / READY, os.O_RDONLY | os.O_NONBLOCK)
+    process = os.pidfd_open(container.process.pid)
+    try:
+        ready, _, _ = select.select([pipe, process], [], [], 90.0)
+    finally:
+        os.close(pipe)
+        os.close(process)
+    assert pipe in ready, container.wait().log
 
 
 def wait_for_rows(server: WandbServer, rows: int, run_id: str = "run1-a0") -> None:

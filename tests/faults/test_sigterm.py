@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ import pytest
 from flyte_wandb.testing import Container, WandbServer
 from tests.cli.running import run as run_command
 from tests.faults import sigterm_tasks, tasks
-from tests.faults.acting import run_outcome, start
+from tests.faults.acting import run_outcome, start, wait_until_ready
 from tests.faults.sigterm_tasks import READY
 from tests.offline import read
 from tests.versions import with_torch
@@ -75,18 +74,6 @@ def started(case: Case, server: WandbServer, folder: Path) -> Container:
     )
     wait_until_ready(container, folder)
     return container
-
-
-def wait_until_ready(container: Container, folder: Path) -> None:
-    """Wait until a task has logged its rows; fail where its container ends before."""
-    pipe = os.open(folder / READY, os.O_RDONLY | os.O_NONBLOCK)
-    process = os.pidfd_open(container.process.pid)
-    try:
-        ready, _, _ = select.select([pipe, process], [], [], 90.0)
-    finally:
-        os.close(pipe)
-        os.close(process)
-    assert pipe in ready, container.wait().log
 
 
 def process_of(container: Container, case: Case) -> int:
