@@ -13,26 +13,31 @@ if TYPE_CHECKING:
 def get_wandb_run() -> wandb.Run | None:
     """Return the run of the tracked task (or plain function) in which this code runs.
 
-    Found from the task, its traces, `asyncio.to_thread` and every thread that copies its context. In a thread without
-    context it is the only open run of the process.
+    Found from the task, its traces, `asyncio.to_thread`, and every thread that copies its context or is started in it.
 
     Returns:
-        The run; None outside of a tracked task, on a rank that does not log, and in a thread without context while
-        several runs are open (with one warning).
+        The run; None outside of a tracked task, on a rank that does not log, and in a thread without context that was
+        not started in a tracked task (with one warning while runs are open).
     """
     from ._current import current_call, in_bare_thread
     from ._registry import OPEN_RUNS
+    from ._thread_owners import is_owner_known, owning_call
 
     if tracked := current_call():
         return tracked.lease.run if tracked.lease else None
     if not in_bare_thread():
         return None
-    if len(OPEN_RUNS) > 1:
+    owner = owning_call()
+    # The call is over where a thread outlives it, and its run with it. A forked child has no registry of open runs.
+    if owner and owner.lease and (owner.in_fork or OPEN_RUNS.holds(owner.lease)):
+        return owner.lease.run
+    run = None if is_owner_known() else OPEN_RUNS.only()
+    if run is None and len(OPEN_RUNS):
         log_once(
-            "get_wandb_run() was called in a thread without context while several runs are open, so it cannot know "
-            "which one is meant; start the thread with contextvars.copy_context().run, or hand it the run"
+            "get_wandb_run() was called in a thread that no tracked task has started, so it cannot know whose run is "
+            "meant; start the thread in the task, or hand it the run or contextvars.copy_context().run of the task"
         )
-    return OPEN_RUNS.only()
+    return run
 
 
 def get_wandb_run_dir() -> str | None:

@@ -31,6 +31,7 @@ class _OpenRun:
 
     opened_by: str
     in_flyte: bool
+    local: bool = False
     trial: bool = False
     joins: bool = False
     """Whether it is opened by a child, which joins a run that is not open here any more."""
@@ -84,6 +85,7 @@ class OpenRuns:
         *,
         action: str,
         in_flyte: bool = True,
+        local: bool = False,
         trial: bool = False,
         stop: Callable[[], None] | None = None,
     ) -> Lease:
@@ -93,6 +95,7 @@ class OpenRuns:
             opening: How to open the run.
             action: Who asks, for messages.
             in_flyte: Whether it is an action of Flyte, or a plain function outside of it.
+            local: Whether it is an action of Flyte's local mode.
             trial: Whether it is a trial of a sweep.
             stop: What is called when somebody stops the run in W&B's UI.
 
@@ -101,7 +104,8 @@ class OpenRuns:
             OpenRunError: W&B did not open the run.
         """
         while True:
-            new = _OpenRun(opened_by=action, in_flyte=in_flyte, trial=trial, joins=opening.joins is not None)
+            joins = opening.joins is not None
+            new = _OpenRun(opened_by=action, in_flyte=in_flyte, local=local, trial=trial, joins=joins)
             run_id, entry, fresh = self._claim_entry(opening, new)
             if fresh:
                 return self._open_entry(run_id, entry, opening, stop)
@@ -150,11 +154,19 @@ class OpenRuns:
     def only(self, *, in_flyte: bool = False) -> wandb.Run | None:
         """Return the only open run, or None where there is none or more than one.
 
+        None as well in Flyte's local mode: in its process there may be tasks that are not tracked.
+
         Args:
             in_flyte: Count only runs that actions of Flyte have opened.
         """
-        runs = self._list_ready_runs(in_flyte=in_flyte)
-        return runs[0] if len(runs) == 1 else None
+        with self._lock:
+            entries = [entry for entry in self._entries.values() if entry.run and entry.in_flyte >= in_flyte]
+        return entries[0].run if len(entries) == 1 and not entries[0].local else None
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether the run of a lease is open."""
+        entry = self._entries.get(lease.run_id)
+        return entry is not None and entry.run is lease.run
 
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._entries
@@ -229,18 +241,16 @@ class OpenRuns:
             self._agents += more
         self._update_wandb_globals()
 
-    def _list_ready_runs(
-        self, *, finishing: bool = True, in_flyte: bool = False, trial: bool = False
-    ) -> list[wandb.Run]:
+    def _list_lasting_runs(self, *, trial: bool) -> list[wandb.Run]:
+        """Return the runs that nobody finishes; of trials only where `trial`."""
         with self._lock:
-            entries = [entry for entry in self._entries.values() if finishing or not entry.finishing]
-        found = [entry for entry in entries if entry.in_flyte >= in_flyte and entry.trial >= trial]
-        return [entry.run for entry in found if entry.run is not None]
+            entries = [entry for entry in self._entries.values() if not entry.finishing and entry.trial >= trial]
+        return [entry.run for entry in entries if entry.run is not None]
 
     def _update_wandb_globals(self) -> None:
         """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
         with self._globals_lock:
-            shown = self._list_ready_runs(finishing=False, trial=self._agents > 0)
+            shown = self._list_lasting_runs(trial=self._agents > 0)
             if self._outer is None:
                 self._outer = global_names()
             if shown or (self._agents and global_names()["run"] is self._pointed_at):

@@ -31,6 +31,7 @@ from ..runs._inputs import collect_inputs
 from ..runs._registry import OPEN_RUNS
 from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
+from ..runs._thread_owners import is_owner_known, owning_call
 from ..settings._context import write_settings
 from ..wandb_client._agent_room import agents_allowed
 from ..wandb_client._dead_service import abandon_service
@@ -51,7 +52,10 @@ def _is_inside_tracked_call() -> bool:
     # A thread without context. W&B's agent runs its trials in one, and names the trial's run in the environment.
     if run_id := agent_run_id(os.environ):
         return run_id in OPEN_RUNS
-    return OPEN_RUNS.only(in_flyte=True) is not None
+    if not is_owner_known():
+        return OPEN_RUNS.only(in_flyte=True) is not None
+    owner = owning_call()
+    return owner is not None and owner.action is not None
 
 
 def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -89,6 +89,7 @@ def _acquire_run(planned: TrackedCall) -> TrackedCall:
         opening,
         action=request.action_name,
         in_flyte=planned.action is not None,
+        local=bool(planned.action and planned.action.local),
         trial=request.trial is not None,
         stop=planned.interruption.stop,
     )

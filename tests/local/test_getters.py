@@ -75,25 +75,6 @@ def test_the_run_is_found_in_a_sync_trace(run_local: LocalRun) -> None:
     assert found == [found[0]] * 3
 
 
-@wandb_init(run_mode="new")
-@env.task
-async def looks_from_a_bare_thread_again() -> str | None:
-    return from_bare_thread() or from_bare_thread()
-
-
-@wandb_init
-@env.task
-async def opens_two() -> str | None:
-    return await looks_from_a_bare_thread_again()
-
-
-def test_a_bare_thread_does_not_guess_between_two_runs(run_local: LocalRun, caplog: pytest.LogCaptureFixture) -> None:
-    assert run_local(opens_two) is None
-    assert [message[:66] for message in caplog.messages if "thread without context" in message] == [
-        "get_wandb_run() was called in a thread without context while sever"
-    ]
-
-
 def test_outside_of_everything_there_is_no_run() -> None:
     assert get_wandb_run() is None
     assert get_wandb_run_dir() is None
