@@ -16,6 +16,7 @@ import flyte_wandb
 from flyte_wandb import _logging
 from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT
+from tests.keys import find_keys
 from tests.services import leftover_services
 
 LocalRun = Callable[..., Any]
@@ -40,6 +41,18 @@ def no_service_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Have no service process of W&B outlive the tests of this worker that started it."""
     yield
     assert leftover_services(tmp_path_factory.getbasetemp()) == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_key_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Search all that the tests of this worker have written for keys: pytest keeps it until the session ends.
+
+    That is its policy unless `tmp_path_retention_policy` is set. The search reads some 7,000 files
+    for the whole suite, in seconds.
+    """
+    yield
+    found = find_keys(tmp_path_factory.getbasetemp())
+    assert not found, "a key was written:\n" + "\n".join(found)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from flyte_wandb import SettingError, wandb_config
 from flyte_wandb.testing import WandbServer
 from tests.cli.running import run
 from tests.distributions import install
+from tests.keys import UNKNOWN_KEY
 
 HOSTILE: Final = "a\x1b]8;;http://evil\x07\x1b[2J\x9b1A\u202eb\n\rc[bold]"
 SHOWN: Final = r"a\x1b]8;;http://evil\x07\x1b[2J\x9b1A\u202eb"
@@ -72,11 +73,8 @@ def test_a_folder_with_a_hostile_name_is_told_in_one_line(name: str, tmp_path: P
     assert lines[-1] == "1 failed"
 
 
-USERINFO_KEY: Final = "5ec2e7" * 6 + "5ec2"
-
-
 def test_a_key_in_an_address_is_shown_nowhere(server: WandbServer, tmp_path: Path) -> None:
-    address = server.url.replace("://", f"://me:{USERINFO_KEY}@")
+    address = server.url.replace("://", f"://me:{UNKNOWN_KEY}@")
     environ = {**server.environ, "WANDB_BASE_URL": address, "WANDB_ENTITY": "team", "WANDB_PROJECT": "vision"}
     (tmp_path / "jobs.py").write_text(
         "import flyte\nfrom flyte_wandb import wandb_init\nenv = flyte.TaskEnvironment(name='jobs')\n"
@@ -94,9 +92,9 @@ def test_a_key_in_an_address_is_shown_nowhere(server: WandbServer, tmp_path: Pat
             "sync": ("sync", str(tmp_path), "--host", address),
         }.items()
     }
-    assert [name for name, text in texts.items() if USERINFO_KEY in text or "5ec2e75ec2e7" in text] == []
+    assert [name for name, text in texts.items() if UNKNOWN_KEY in text or UNKNOWN_KEY[:12] in text] == []
     assert "://***@127.0.0.1" in texts["doctor"]
     assert f"{server.url}/team/vision" in texts["plan as json"], texts
     with pytest.raises(SettingError, match="a host has no user or key in it") as refused:
         wandb_config(host=address)
-    assert USERINFO_KEY not in str(refused.value)
+    assert UNKNOWN_KEY not in str(refused.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import cloudpickle
 
@@ -14,15 +14,13 @@ from tests.cli.running import run
 from tests.container.tasks import fails
 from tests.faults import tasks
 from tests.faults.acting import QUICK, ROWS
+from tests.keys import UNKNOWN_KEY
 from tests.links.rendering import wire_links
-
-SECRET: Final = "5ec2e7" * 6 + "5ec2"
-"""A key that no server knows."""
 
 
 def test_no_key_is_written_anywhere(server: WandbServer, tmp_path: Path) -> None:
     known = server.environ["WANDB_API_KEY"]
-    environ = {**server.environ, **QUICK, "WANDB_API_KEY": SECRET}
+    environ = {**server.environ, **QUICK, "WANDB_API_KEY": UNKNOWN_KEY}
     options: dict[str, Any] = {"folder": tmp_path, "inputs": {"rows": ROWS}, "context": wandb_config(project="vision")}
     ended = [
         run_container(fails, folder=tmp_path, inputs={"how": "raise"}, environ=server.environ, action_name="a1"),
@@ -34,7 +32,7 @@ def test_no_key_is_written_anywhere(server: WandbServer, tmp_path: Path) -> None
     written = {**dict(files(tmp_path)), **dict(printed_or_sent(ended, server, environ, tmp_path))}
     assert len(written) > 20
     assert [
-        where for where, content in written.items() if SECRET.encode() in content or known.encode() in content
+        where for where, content in written.items() if UNKNOWN_KEY.encode() in content or known.encode() in content
     ] == []
 
 

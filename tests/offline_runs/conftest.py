@@ -15,18 +15,16 @@ import wandb
 from flyte_wandb import wandb_config
 from flyte_wandb.testing import Container, start_container, start_ranks
 from tests.container import tasks
+from tests.keys import UNKNOWN_KEY
 from tests.ranks.tasks import ranked
 from tests.versions import LEAVES
 
 LEAVING = tasks.fails if LEAVES else tasks.fails_async
 
-KEY = "5ec2e7" + "k" * 34
-"""What no file and no message may hold."""
-
 SETTINGS = wandb_config(
     project="vision", entity="team", group="night", tags=["first", "second"], config={"seed": 7}, joinable=False
 )
-OFFLINE = {"WANDB_MODE": "offline", "WANDB_API_KEY": KEY}
+OFFLINE = {"WANDB_MODE": "offline", "WANDB_API_KEY": UNKNOWN_KEY}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,9 @@ from flyte.models import ActionID, CheckpointPaths, RawDataPath, TaskContext
 from flyte_wandb._action import Action
 from flyte_wandb.results.offline._keep import keep_offline_run
 from flyte_wandb.results.offline._storage import open_storage as storage_at
+from tests.keys import UNKNOWN_KEY
 from tests.offline import read
-from tests.offline_runs.conftest import KEY, Ended
+from tests.offline_runs.conftest import Ended
 
 ACTION = Action(run_name="r1", name="a0", project="project", domain="development", local=False)
 
@@ -68,9 +69,11 @@ def test_one_line_says_where_a_run_is_kept_and_how_it_is_uploaded(ended: Ended) 
 
 
 def test_no_key_is_in_what_is_kept_or_printed(ended: Ended) -> None:
-    written = [path for path in ended.storage.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    written = [
+        path for path in ended.storage.rglob("*") if path.is_file() and UNKNOWN_KEY.encode() in path.read_bytes()
+    ]
     assert written == []
-    assert KEY not in ended.said
+    assert UNKNOWN_KEY not in ended.said
 
 
 @pytest.fixture

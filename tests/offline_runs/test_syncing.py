@@ -19,8 +19,9 @@ from flyte_wandb.testing import RunRecord, WandbServer, run_container
 from flyte_wandb.wandb_client._log_file import can_append
 from tests.cli.running import run
 from tests.container import tasks
+from tests.keys import UNKNOWN_KEY
 from tests.offline import read
-from tests.offline_runs.conftest import KEY, SETTINGS, mark_kept
+from tests.offline_runs.conftest import SETTINGS, mark_kept
 
 Write = Callable[..., Path]
 APPENDS = pytest.mark.skipif(not can_append(), reason="this version of wandb cannot append to a run")
@@ -62,7 +63,7 @@ def test_kept_runs_arrive_as_if_they_had_been_online_and_only_once(
         "two-a0-rank-1": ("finished", 0),
     }
     assert {record.id for record in server.groups["two-a0"]} == {"two-a0-rank-0", "two-a0-rank-1"}
-    assert KEY not in one.stdout + one.stderr + rest.stdout + rest.stderr
+    assert UNKNOWN_KEY not in one.stdout + one.stderr + rest.stdout + rest.stderr
     assert server.environ["WANDB_API_KEY"] not in one.stdout + one.stderr + rest.stdout + rest.stderr
     with WandbServer(teams=["team"]) as online:
         options: dict[str, Any] = {"inputs": {"x": 3}, "context": SETTINGS, "run_name": "good"}
@@ -87,7 +88,7 @@ def test_without_a_server_every_run_says_why_and_later_all_arrive(
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         (keyless,) = sync_wandb_runs(storage, run="good")
         assert str(keyless.reason).startswith(f"there is no API key for {server.url}; run `wandb login")
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        monkeypatch.setenv("WANDB_API_KEY", UNKNOWN_KEY)
         (refused,) = sync_wandb_runs(storage, run="good")
         assert refused.reason == f"{server.url} does not know the key in WANDB_API_KEY"
         monkeypatch.setenv("WANDB_API_KEY", server.environ["WANDB_API_KEY"])
