@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +55,9 @@ def own_wandb_dir() -> str:
     return str(own_settings().wandb_dir)
 
 
-def upload_folders(folders: Sequence[Path], where: Place, work: Path, check: Callable[[], None]) -> None:
+def upload_folders(
+    folders: Sequence[Path], where: Place, work: Path, check: Callable[[], None], *, seconds: float
+) -> None:
     """Upload the folders of offline runs. Those of one run go one after the other, in the order of their start. Blocks.
 
     Args:
@@ -62,9 +65,10 @@ def upload_folders(folders: Sequence[Path], where: Place, work: Path, check: Cal
         where: The place; its project and entity go over those in the logs.
         work: A folder for W&B's files.
         check: Is called again and again, and raises where the upload is to be stopped.
+        seconds: How long it may take at most; W&B's command has no bound of its own.
 
     Raises:
-        UploadError: Something was not uploaded.
+        UploadError: Something was not uploaded, or not in time.
     """
     overrides = {"--project": where.project, "--entity": where.entity}
     named = [text for name, value in overrides.items() if value for text in (name, value)]
@@ -79,19 +83,22 @@ def upload_folders(folders: Sequence[Path], where: Place, work: Path, check: Cal
         text=True,
         start_new_session=True,
     )
-    told = _errors_in_output(_wait_for_output(process, check))
+    told = _errors_in_output(_wait_for_output(process, check, seconds))
     if process.returncode or told:
         raise UploadError(told or f"`wandb sync` ended with exit code {process.returncode}")
 
 
-def _wait_for_output(process: subprocess.Popen[str], check: Callable[[], None]) -> str:
+def _wait_for_output(process: subprocess.Popen[str], check: Callable[[], None], seconds: float) -> str:
     """Return what a process prints until its end. Where it is to be stopped, so is W&B's service below it."""
+    ends = time.monotonic() + seconds
     try:
         while True:
             try:
                 return process.communicate(timeout=_LOOK)[0]
             except subprocess.TimeoutExpired:
                 check()
+            if time.monotonic() > ends:
+                raise UploadError(f"`wandb sync` did not come to its end within {seconds:,.0f} s, and was stopped")
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -101,3 +101,18 @@ def test_a_journal_that_was_cut_off_in_a_line_goes_on_after_it(tmp_path: Path) -
         Journal(folder).note("b.txt", {})
         assert Journal(folder).has("a.txt", {})
         assert Journal(folder).has("b.txt", {})
+
+
+def test_a_journal_of_somebody_else_is_read_as_far_as_it_is_one(tmp_path: Path) -> None:
+    with Folder(tmp_path).claim() as folder:
+        folder.write("a.txt", b"abc")
+        Journal(folder).note("a.txt", {})
+        path = tmp_path / ".flyte-wandb-download" / "journal.jsonl"
+        lines = ["[" * 100_000, '{"path": [], "stamp": {}, "size": 1, "rows": null}', "5", "\udcff"]
+        lines += [
+            '{"path": "b", "stamp": 1, "size": 1, "rows": null}',
+            '{"path": "b", "stamp": {}, "size": "x", "rows": 1}',
+        ]
+        path.write_bytes("\n".join([*lines, ""]).encode("utf-8", "surrogateescape") + path.read_bytes())
+        assert Journal(folder).has("a.txt", {})
+        assert not Journal(folder).has("b", {})

@@ -231,3 +231,14 @@ def test_a_file_that_never_ends_is_given_up_after_the_bytes_that_were_announced(
     ):
         transfers.receive_file(endless, into, lambda size: None)
     assert into.getvalue() == b""
+
+
+def test_a_file_of_which_nobody_says_how_large_it_is_is_bounded(echo: str) -> None:
+    endless, into = remote(f"http://{echo}/endless", b"", size=None, md5=None), BytesIO()
+    with (
+        Transfers(ACCESS, DownloadLimits(unannounced=3 * CHUNK), Stop()) as transfers,
+        pytest.raises(TransferError, match="bytes arrived where no size was announced") as refused,
+    ):
+        transfers.receive_file(endless, into, lambda size: None)
+    assert 0 < len(into.getvalue()) <= 3 * CHUNK
+    assert not refused.value.temporary

@@ -13,7 +13,7 @@ from typing import Any
 import flyte.storage
 import pytest
 
-from flyte_wandb import sync_wandb_runs
+from flyte_wandb import SettingError, sync_wandb_runs
 from flyte_wandb.results.offline._storage import LeadsOutError, open_storage
 from flyte_wandb.testing import WandbServer
 from tests.cli.running import run
@@ -257,3 +257,29 @@ def test_an_allowed_project_needs_no_other_word(server: WandbServer, offline_run
     (outcome,) = sync_wandb_runs(folder, allow=["victims/prod*"])
     assert (outcome.status, outcome.target) == ("synced", "victims/production"), outcome.reason
     assert {(record.id, record.entity) for record in server.runs} == {("r0", "victims"), ("r1", "victims")}
+
+
+@pytest.mark.usefixtures("online")
+def test_a_server_that_takes_nothing_holds_no_upload_for_ever(
+    server: WandbServer, offline_run: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = mark_kept(offline_run())
+    with monkeypatch.context() as patch, server.paused():
+        patch.setattr("flyte_wandb.results.offline._upload._UPLOAD_SECONDS", 1.0)
+        (outcome,) = sync_wandb_runs(folder)
+    assert outcome.reason == "`wandb sync` did not come to its end within 1 s, and was stopped"
+    (outcome,) = sync_wandb_runs(folder)
+    assert (outcome.status, len(server.run("r1").history)) == ("synced", 5), outcome.reason
+
+
+@pytest.mark.parametrize("address", ["{folder}", "memory://many"])
+def test_a_place_with_very_many_files_is_not_searched(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system: Any = flyte.storage.get_underlying_filesystem(path="memory://many")
+    for number in range(5):
+        (tmp_path / str(number)).write_bytes(b"")
+        system.pipe_file(f"/many/{number}", b"")
+    monkeypatch.setattr("flyte_wandb.results.offline._storage._MOST_FILES", 4)
+    with pytest.raises(SettingError, match=r"there are more than 4 files below it; name a folder further down"):
+        sync_wandb_runs(address.format(folder=tmp_path), dry_run=True)

@@ -13,6 +13,8 @@ from typing import Any, Final
 from ._folder import OWN_FOLDER, Folder
 
 _PATH: Final = f"{OWN_FOLDER}/journal.jsonl"
+_LINE: Final = {"path": str, "stamp": dict, "size": int}
+_TYPES: Final = ({**_LINE, "rows": int}, {**_LINE, "rows": type(None)})
 Stamp = Mapping[str, Any]
 """What a server says of a file, such as size and md5. Another stamp means another content."""
 
@@ -58,13 +60,13 @@ def _format_line(line: Mapping[str, Any]) -> bytes:
 
 
 def _read_lines(folder: Folder) -> Iterator[dict[str, Any]]:
-    """Read the lines of an earlier call. A line that it was killed in is skipped."""
+    """Read the lines of an earlier call. One that it was killed in, or that somebody else has written, is skipped."""
     if folder.size(_PATH) is None:
         return
     for text in (folder.root / _PATH).read_bytes().splitlines():
         try:
             line = json.loads(text)
-        except ValueError:
+        except (RecursionError, ValueError):
             continue
-        if isinstance(line, dict) and {"path", "stamp", "size", "rows"} <= line.keys():
+        if isinstance(line, dict) and {name: type(value) for name, value in line.items()} in _TYPES:
             yield line

@@ -20,6 +20,10 @@ LONGEST_WAIT: Final = 60.0
 """Seconds between two tries at most: a server that is back is noticed within a minute."""
 
 
+MOST_UNANNOUNCED: Final = 5 << 30
+"""Bytes of a file of which the server's list does not say how large it is. W&B's own lists always do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadLimits:
     """Bounds of a download.
@@ -27,10 +31,12 @@ class DownloadLimits:
     Attributes:
         at_once: Requests at a time, over all runs of a sweep.
         patience: Seconds for which one request is tried again.
+        unannounced: Bytes of a file whose size the server does not say.
     """
 
     at_once: int = 16
     patience: float = 300.0
+    unannounced: int = MOST_UNANNOUNCED
 
     def waits(self) -> Iterator[float]:
         """Yield the seconds to wait after each failure, growing, for as long as their sum is within the patience.
@@ -54,7 +60,7 @@ def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
         SettingError: A variable holds no number in its range.
 
     >>> read_limits({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
-    DownloadLimits(at_once=4, patience=300.0)
+    DownloadLimits(at_once=4, patience=300.0, unannounced=5368709120)
     """
     at_once = _read_bound(
         environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", DownloadLimits().at_once

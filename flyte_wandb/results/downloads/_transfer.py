@@ -132,16 +132,21 @@ class Transfers:
         into.seek(0)
         into.truncate()
         size, digest = 0, hashlib.md5(usedforsecurity=False)
+        most = self._limits.unannounced if file.size is None else file.size
         try:
             with self._open_url(file.url) as response:
                 for chunk in _read_chunks(response):
                     self._stop.check()
                     size += len(chunk)
                     seen(len(chunk))
-                    if file.size is not None and size > file.size:
-                        break  # a server that announces ten bytes and never ends fills no disk
+                    if size > most:
+                        break  # a server that announces ten bytes, or none, and never ends fills no disk
                     into.write(chunk)
                     digest.update(chunk)
+            if size > most:
+                announced = "no size was" if file.size is None else f"{file.size:,} were"
+                # Not temporary: the file has grown since it was listed, or the list is wrong.
+                raise TransferError(f"{size:,} bytes arrived where {announced} announced", temporary=False)
             _verify_file(response, file, size, digest.digest())
         except TransferError:
             seen(-size)
@@ -206,8 +211,7 @@ def _read_retry_after(response: requests.Response) -> float:
 def _verify_file(response: requests.Response, file: RemoteFile, size: int, md5: bytes) -> None:
     # With urllib3 1.26, requests takes a body that ends early for a whole one.
     announced = response.headers.get("Content-Length", "")
-    given_up = file.size is not None and size > file.size
-    if not given_up and announced.isdecimal() and "Content-Encoding" not in response.headers and size < int(announced):
+    if announced.isdecimal() and "Content-Encoding" not in response.headers and size < int(announced):
         raise TransferError(f"the connection broke after {size:,} of {int(announced):,} bytes")
     # Not temporary: the file has changed since it was listed, or the list is wrong.
     if file.size is not None and size != file.size:

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, Protocol
@@ -14,6 +14,8 @@ from typing import IO, Any, Final, Protocol
 import flyte.storage
 
 _CHUNK: Final = 1 << 20
+_MOST_FILES: Final = 500_000
+"""Names of a listing; a kept run has about ten. Each costs some hundred bytes of memory."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No link is followed, and a pipe that has taken a file's name keeps nobody waiting."""
@@ -21,6 +23,13 @@ _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 class LeadsOutError(Exception):
     """A name leads out of its folder; the message is how."""
+
+
+class TooManyFilesError(Exception):
+    """There are more files below a place than are listed."""
+
+    def __init__(self) -> None:
+        super().__init__(f"there are more than {_MOST_FILES:,} files below it")
 
 
 class Storage(Protocol):
@@ -39,7 +48,11 @@ class Storage(Protocol):
         """Whether the user of this process has written a file, and nobody else can."""
 
     def sizes(self) -> dict[str, int]:
-        """Return the bytes of each file in and below it, by its name relative to this one."""
+        """Return the bytes of each file in and below it, by its name relative to this one.
+
+        Raises:
+            TooManyFilesError: There are more than half a million.
+        """
 
     def read(self, name: str, most: int) -> bytes:
         """Return the first `most` bytes of a file.
@@ -100,8 +113,7 @@ class _Local:
 
     def sizes(self) -> dict[str, int]:
         paths = (Path(folder, name) for folder, _, names in os.walk(self._path) for name in names)
-        sizes = {path.relative_to(self._path).as_posix(): _size(path) for path in paths}
-        return {name: size for name, size in sizes.items() if size is not None}
+        return _bounded((path.relative_to(self._path).as_posix(), _size(path)) for path in paths)
 
     def is_written_by_user(self, name: str) -> bool:
         with self._opened(name, os.O_RDONLY) as file:
@@ -152,6 +164,17 @@ class _Local:
             yield file
 
 
+def _bounded(sizes: Iterable[tuple[str, int | None]]) -> dict[str, int]:
+    """Return the sizes that there are, or refuse to where there are too many."""
+    known: dict[str, int] = {}
+    for name, size in sizes:
+        if len(known) == _MOST_FILES:
+            raise TooManyFilesError
+        if size is not None:
+            known[name] = size
+    return known
+
+
 def _copy_bytes(source: IO[bytes], target: IO[bytes], size: int) -> None:
     """Copy no more bytes than there are said to be: what never ends fills no disk."""
     while size > 0 and (chunk := source.read(min(size, _CHUNK))):
@@ -194,7 +217,7 @@ class _Remote:
         self._system.invalidate_cache()
         root = f"{self._system._strip_protocol(self.place)}/"
         found: dict[str, Any] = self._system.find(self.place, detail=True)
-        return {path.removeprefix(root): int(about["size"] or 0) for path, about in found.items()}
+        return _bounded((path.removeprefix(root), int(about["size"] or 0)) for path, about in found.items())
 
     def is_written_by_user(self, name: str) -> bool:
         return False

@@ -21,6 +21,7 @@ from .._workers import Stop, Workers, warn_if_on_event_loop
 from ._find import OfflineRun, find_offline_runs
 from ._manifest import OfflineManifest
 from ._servers import Servers
+from ._storage import TooManyFilesError
 from ._upload import UploadContext, format_target, reason, upload_run
 
 Target = tuple[str, str, str, str]
@@ -82,7 +83,7 @@ def sync_wandb_runs(
         An outcome for each folder, in the order of the places and of their names.
 
     Raises:
-        SettingError: `at_once` is less than 1, or there is no offline run in one of the places.
+        SettingError: `at_once` is less than 1, or one of the places has no offline run, or half a million files.
 
     Example::
 
@@ -181,7 +182,13 @@ def _find_all_runs(wanted: SyncRequest) -> list[OfflineRun]:
     """Find all runs, each once."""
     runs: dict[str, OfflineRun] = {}
     for place in wanted.places or (_default_place(),):
-        found = find_offline_runs(place, wanted.flyte_run)
+        try:
+            found = find_offline_runs(place, wanted.flyte_run)
+        except TooManyFilesError as error:
+            raise SettingError(
+                f"{place!r} is not searched for offline runs: {error}; name a folder further down, or one Flyte run "
+                "with run= (--run)"
+            ) from error
         if not found and wanted.places:
             of = f" of the Flyte run {wanted.flyte_run!r}" if wanted.flyte_run else ""
             raise SettingError(

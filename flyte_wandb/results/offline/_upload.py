@@ -29,6 +29,10 @@ _PATIENCE: Final = 20.0
 
 _LOOK: Final = 0.25
 
+_UPLOAD_SECONDS: Final = 1800.0
+_SLOWEST: Final = 64 * 1024
+"""An upload has so many seconds, and one more for as many bytes. W&B's command would wait for a server for ever."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadContext:
@@ -196,7 +200,8 @@ def _upload_missing(
     _refuse_loss(copies, before, cut_off=bool(begun) and there.rows > before)
     for copy in copies:
         copy.found.write_note(SyncNote(synced=False, before=before))
-    upload_folders([copy.upload for copy in copies], place, work, tools.stop.check)
+    seconds = _UPLOAD_SECONDS + sum(sum(copy.found.sizes.values()) for copy in copies) / _SLOWEST
+    upload_folders([copy.upload for copy in copies], place, work, tools.stop.check, seconds=seconds)
     return _wait_for_arrival(run_id, wanted, place, tools), left_out
 
 
