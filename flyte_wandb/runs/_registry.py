@@ -134,16 +134,17 @@ class OpenRuns:
         return entry.exit_code
 
     @contextmanager
-    def beside_agents(self, environ: Mapping[str, str]) -> Iterator[None]:
+    def beside_agents(self, sweep_id: str, environ: Mapping[str, str]) -> Iterator[None]:
         """Let `wandb.agent` run without harm to the runs that are open. Blocks for a moment when entered and left.
 
         What the agent's trials and the agent itself take for "the" run is a trial's, or none.
 
         Args:
-            environ: Where an agent finds its sweep: variables of W&B.
+            sweep_id: The sweep for which an agent may run.
+            environ: Where it finds its sweep: variables of W&B.
         """
         process = os.getpid()
-        with allow_agents(environ):
+        with allow_agents(sweep_id, environ):
             self._count_agents(1)
             try:
                 yield

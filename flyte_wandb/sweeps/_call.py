@@ -24,12 +24,14 @@ from ..settings._context import RUNS, read_settings
 from ..settings._merge import PLACE_FIELDS, merge_sweep_settings
 from ..settings._sweep_schema import SWEEP_CONFIG
 from ..tasks._threads import end_fork, run_uninterrupted
-from ..wandb_client._agent_room import allow_agents
+from ..wandb_client._agent_room import own_variable
 from ..wandb_client._api import connect_api
 from ..wandb_client._configuration import effective_mode, read_configured
 from ..wandb_client._sweeps import create_sweep, find_sweep
 
 _LOG: Final = logging.getLogger("flyte_wandb")
+_VARIABLE_OF: Final = {"project": "WANDB_PROJECT", "entity": "WANDB_ENTITY", "host": "WANDB_BASE_URL"}
+"""By which W&B's functions find a place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,23 +90,20 @@ def open_sweep(spec: Spec) -> Iterator[SweepRef]:
         SweepError: It runs outside of Flyte, W&B is offline, nobody says what to search, or W&B refused it.
         SettingError: A setting in Flyte's context cannot be used.
     """
-    above, asked = _current_request(spec)
-    with OPEN_RUNS.beside_agents(_place_variables(above.place if above else asked.place)):
-        yield above or _find_or_create(asked)
+    sweep = current_sweep(spec)
+    with OPEN_RUNS.beside_agents(sweep.sweep_id, _place_variables(sweep.place)):
+        yield sweep
 
 
 def current_sweep(spec: Spec) -> SweepRef:
-    """Return the sweep of the running task, where this package asks for the trials itself. Blocks.
+    """Return the sweep of the running task, found above it or made. Blocks.
 
     Raises:
         SweepError: As `open_sweep`.
         SettingError: As `open_sweep`.
     """
     above, asked = _current_request(spec)
-    if above:
-        return above
-    with allow_agents(_place_variables(asked.place), brief=True):
-        return _find_or_create(asked)
+    return above or _find_or_create(asked)
 
 
 def _current_request(spec: Spec) -> tuple[SweepRef | None, SweepRequest]:
@@ -133,7 +132,8 @@ def _build_sweep_request(action: Action, spec: Spec) -> SweepRequest:
         config={"name": f"{action.run_name}-{action.name}", **config},
         unique="name" not in config,
         prior_runs=tuple(given.get("prior_runs", ())),
-        place=Place(**{name: given.get(name) for name in PLACE_FIELDS}),
+        # Not as W&B's client would find it, for a task beside this one may have it look elsewhere.
+        place=Place(**{name: given.get(name) or own_variable(_VARIABLE_OF[name]) for name in PLACE_FIELDS}),
     )
 
 
@@ -178,7 +178,7 @@ def _find_existing(asked: SweepRequest) -> SweepRef | None:
 
 def _create_new(asked: SweepRequest) -> SweepRef:
     try:
-        return _sweep_ref(*create_sweep(asked.config, asked.prior_runs))
+        return _sweep_ref(*create_sweep(connect_api(asked.place), asked.place, asked.config, asked.prior_runs))
     except Exception as error:
         raise SweepError(_not_created_message(asked, error)) from error
 
@@ -196,6 +196,5 @@ def _sweep_ref(sweep_id: str, place: Place) -> SweepRef:
 
 def _place_variables(place: Place) -> dict[str, str]:
     """Return the variables by which W&B's functions find a place."""
-    address = api_url(place.host) if place.host else None
-    named = {"WANDB_PROJECT": place.project, "WANDB_ENTITY": place.entity, "WANDB_BASE_URL": address}
-    return {name: value for name, value in named.items() if value}
+    values = {"project": place.project, "entity": place.entity, "host": api_url(place.host) if place.host else None}
+    return {_VARIABLE_OF[name]: value for name, value in values.items() if value}

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .._errors import SweepError
-
+_PLACE: Final = ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT")
+"""Where W&B's functions look for a sweep."""
 _VARIABLES: Final = (
-    "WANDB_BASE_URL",
+    *_PLACE,
     "WANDB_DIR",
-    "WANDB_ENTITY",
-    "WANDB_PROJECT",
     "WANDB_RUN_ID",
     "WANDB_SERVICE",
     "WANDB_SWEEP_ID",
@@ -32,7 +30,6 @@ class _ProcessState:
     """W&B's variables and functions of this process while agents are allowed, and what they were before."""
 
     def __init__(self) -> None:
-        self.place: dict[str, str] = {}
         self._variables: dict[str, str | None] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
 
@@ -43,7 +40,6 @@ class _ProcessState:
         self._variables = {name: os.environ.get(name) for name in _VARIABLES}
         os.environ.pop("WANDB_SERVICE", None)  # the agent has a service of its own, which it ends
         os.environ.update(environ)
-        self.place = dict(environ)
         self._functions = {name: getattr(wandb, name) for name in functions}
         for name, function in functions.items():
             setattr(wandb, name, function)
@@ -55,9 +51,8 @@ class _ProcessState:
     def restore(self) -> None:
         """Put back the functions and the variables."""
         self.restore_functions()
-        for name, value in self._variables.items():
-            os.environ.pop(name, None)
-            os.environ.update({} if value is None else {name: value})
+        _set_variables(self._variables)
+        self._variables = {}
 
     def restore_functions(self) -> None:
         """Put back the functions alone: a forked child may have variables of its own by now."""
@@ -66,20 +61,26 @@ class _ProcessState:
         for name, function in self._functions.items():
             setattr(wandb, name, function)
 
-    def refuse_other_place(self, environ: Mapping[str, str]) -> None:
-        """Refuse a sweep elsewhere than where the agents of this process look for theirs.
+    def own_variable(self, name: str) -> str | None:
+        """Return a variable of W&B's as it was before agents were allowed."""
+        return self._variables.get(name) if name in self._variables else os.environ.get(name)
 
-        Raises:
-            SweepError: A variable of the two differs.
-        """
-        for name in environ.keys() | self.place.keys():
-            new, current = environ.get(name) or self._variables[name] or "", os.environ.get(name) or ""
-            if new.rstrip("/") != current.rstrip("/"):
-                raise SweepError(
-                    f"a sweep with {name}={new} and one with {name}={current} cannot run in one process at a time, "
-                    "for W&B's agent looks for both in one place; run one after the other, or in containers of their "
-                    "own"
-                )
+    @contextmanager
+    def moved_to(self, place: Mapping[str, str] | None) -> Iterator[bool]:
+        """Have W&B's functions look for their sweep in a place, and say whether it is another one. None is no other."""
+        before = {name: os.environ.get(name) for name in _PLACE}
+        wanted = before if place is None else {name: place.get(name) or self._variables.get(name) for name in _PLACE}
+        _set_variables(wanted)
+        try:
+            yield wanted != before
+        finally:
+            _set_variables(before)
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        os.environ.pop(name, None)
+        os.environ.update({} if value is None else {name: value})
 
 
 class ClientSwitch:
@@ -121,7 +122,8 @@ class ClientSwitch:
         self._thread = threading.local()
         """Whether this very thread is a user."""
         self._rooms = 0
-        self._brief = False
+        self._places: dict[str, Mapping[str, str]] = {}
+        """Where the sweeps of the rooms are, by their ids."""
         self._users = 0
         self._own: Any = None
         self._agents: Any = None
@@ -139,11 +141,13 @@ class ClientSwitch:
         """Whether anybody makes room for agents."""
         return self._rooms > 0
 
+    def own_variable(self, name: str) -> str | None:
+        return self._process.own_variable(name)
+
     @contextmanager
-    def allow_agents(self, environ: Mapping[str, str], *, brief: bool) -> Iterator[None]:
+    def allow_agents(self, sweep_id: str, environ: Mapping[str, str]) -> Iterator[None]:
         process = os.getpid()
         with self._changed:
-            self._changed.wait_for(lambda: not self._brief)
             if not self._rooms:
                 self._set_client_aside()
                 self._process.replace(
@@ -154,9 +158,8 @@ class ClientSwitch:
                         "teardown": self._end_agents_client,
                     },
                 )
-            self._process.refuse_other_place(environ)
             self._rooms += 1
-            self._brief = brief
+            self._places[sweep_id] = environ
         try:
             yield
         finally:
@@ -165,9 +168,9 @@ class ClientSwitch:
 
     def _leave_room(self) -> None:
         with self._changed:
-            self._brief = False
             self._rooms -= 1
             if not self._rooms:
+                self._places = {}
                 self._put_client_back()
                 self._process.restore()
             self._changed.notify_all()
@@ -209,10 +212,16 @@ class ClientSwitch:
         _end_client(self._agents if current is self._own else current)
         self._own = self._agents = None
 
-    def _run_agent_in_turn(self, *arguments: Any, **named: Any) -> Any:
-        """Run one agent after the other."""
-        with self._turn:
-            return self._process.call_original("agent", *arguments, **named)
+    def _run_agent_in_turn(self, sweep_id: str, *arguments: Any, **named: Any) -> Any:
+        """Run one agent after the other, each where its sweep is."""
+        with self._turn, self._process.moved_to(self._places.get(sweep_id.rpartition("/")[2])) as elsewhere:
+            if elsewhere:
+                self._end_agents_client()  # which knows the server of the agent before
+            try:
+                return self._process.call_original("agent", sweep_id, *arguments, **named)
+            finally:
+                if elsewhere:
+                    self._end_agents_client()
 
     def _init_with_callers_client(self, *arguments: Any, **named: Any) -> Any:
         """Open a run with the client of the caller: ours for a user, else the agent's."""
@@ -232,22 +241,24 @@ _CLIENT_SWITCH: Final = ClientSwitch()
 os.register_at_fork(after_in_child=_CLIENT_SWITCH.leave_to_parent)
 
 
-def allow_agents(environ: Mapping[str, str], *, brief: bool = False) -> Any:
+def allow_agents(sweep_id: str, environ: Mapping[str, str]) -> Any:
     """Return a context in which `wandb.agent` harms nothing outside of it. Blocks for a moment when it is entered.
 
     Args:
-        environ: Where an agent finds its sweep: variables of W&B.
-        brief: Whether it ends soon whatever else this process does, so that others wait for it.
-
-    Raises:
-        SweepError: Another sweep runs in this process, in another place.
+        sweep_id: The sweep for which an agent may run.
+        environ: Where it finds its sweep: variables of W&B.
     """
-    return _CLIENT_SWITCH.allow_agents(environ, brief=brief)
+    return _CLIENT_SWITCH.allow_agents(sweep_id, environ)
 
 
 def agents_allowed() -> bool:
     """Whether `wandb.agent` may run beside the tasks of this process: its variables then say nothing to them."""
     return _CLIENT_SWITCH.is_open
+
+
+def own_variable(name: str) -> str | None:
+    """Return one of W&B's variables as this process has it, whatever an agent may find in its place at present."""
+    return _CLIENT_SWITCH.own_variable(name)
 
 
 def use_own_client() -> Any:

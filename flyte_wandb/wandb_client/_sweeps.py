@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from flyte_wandb_hookspecs import plain_copy
+
 from .._place import Place
-from ._agent_room import use_own_client
 from ._api import execute_query
 from ._opening import Opening
 from ._run import close_run, open_run
 
 if TYPE_CHECKING:
     import wandb
+
+_LOG: Final = logging.getLogger("flyte_wandb")
 
 _SECONDS: Final = 30.0
 """How long an agent waits for an answer."""
@@ -35,26 +38,83 @@ mutation Heartbeat($id: ID!, $metrics: JSONString, $runState: JSONString) {
     }
 }
 """
+_CREATE_SWEEP: Final = """
+mutation UpsertSweep(
+    $config: String, $description: String, $entityName: String, $projectName: String, $priorRunsFilters: JSONString
+) {
+    upsertSweep(input: {
+        config: $config,
+        description: $description,
+        entityName: $entityName,
+        projectName: $projectName,
+        priorRunsFilters: $priorRunsFilters
+    }) {
+        sweep { name project { name entity { name } } }
+        configValidationWarnings
+    }
+}
+"""
 _NO_PROJECT: Final = "uncategorized"
 """The project of runs and sweeps that name none."""
 _LIVE: Final = ("RUNNING", "PAUSED", "PENDING")
 """States of a sweep that still gives trials to agents, or will again."""
 
 
-def create_sweep(config: Mapping[str, Any], prior_runs: Sequence[str]) -> tuple[str, Place]:
-    """Make a sweep where W&B's variables of this process say, and return its id and its place. Blocks.
+def create_sweep(
+    api: wandb.Api, where: Place, config: Mapping[str, Any], prior_runs: Sequence[str]
+) -> tuple[str, Place]:
+    """Make a sweep and return its id and its place. Blocks.
 
-    Call it inside `allow_agents`: W&B's function changes the variables.
+    Unlike `wandb.sweep` it neither reads nor sets W&B's variables, which are those of the whole process.
 
     Raises:
         Exception: W&B refused the configuration, or did not answer.
     """
-    import wandb
+    variables = {
+        "config": _as_yaml(_name_distributions(config)),
+        "description": config.get("description"),
+        "entityName": where.entity or api.settings["entity"],
+        "projectName": where.project or api.settings["project"],
+        "priorRunsFilters": json.dumps({"$or": [{"name": run_id} for run_id in prior_runs]}) if prior_runs else None,
+    }
+    answer = execute_query(api, _CREATE_SWEEP, variables, timeout=_SECONDS)["upsertSweep"]
+    for warning in answer.get("configValidationWarnings") or ():
+        _LOG.warning("W&B says of the sweep's configuration: %s", warning)
+    sweep, project = answer["sweep"], answer["sweep"]["project"]
+    return sweep["name"], Place(project=project["name"], entity=project["entity"]["name"], host=where.host)
 
-    with use_own_client():
-        sweep_id = wandb.sweep(dict(config), prior_runs=list(prior_runs))
-    place = {name: os.environ.get(f"WANDB_{name.upper()}") for name in ("project", "entity")}
-    return sweep_id, Place(host=os.environ.get("WANDB_BASE_URL"), **place)
+
+def _name_distributions(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the distribution of every range, as W&B's client does before it asks for a sweep (wandb 0.31)."""
+    parameters = {name: _name_distribution(name, value) for name, value in config["parameters"].items()}
+    return {**config, "parameters": parameters}
+
+
+def _name_distribution(name: str, parameter: Any) -> Any:
+    match parameter:
+        case {"distribution": _}:
+            return parameter
+        case {"min": int(), "max": int()}:
+            return {**parameter, "distribution": "int_uniform"}
+        case {"min": float(), "max": float()}:
+            return {**parameter, "distribution": "uniform"}
+        case {"min": low, "max": high}:
+            raise ValueError(
+                f"the ends of the parameter {name!r}, {low!r} and {high!r}, are not both whole numbers and not both "
+                "floats; write 1.0 for 1, or name its distribution"
+            )
+    return parameter
+
+
+def _as_yaml(config: Mapping[str, Any]) -> str:
+    """Write a configuration as YAML, with every text in quotes: ``008`` is a number for some readers."""
+    import yaml
+
+    class Quoting(yaml.SafeDumper):  # type: ignore[misc]  # without types
+        """Writes texts so that no reader takes them for anything else."""
+
+    Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'"))
+    return str(yaml.dump(json.loads(json.dumps(plain_copy(config))), Dumper=Quoting))
 
 
 def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | None:
@@ -68,7 +128,8 @@ def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | N
     Raises:
         Exception: There is no such project yet, or W&B did not answer.
     """
-    project, entity = api.settings["project"] or _NO_PROJECT, api.settings["entity"] or api.default_entity
+    project = where.project or api.settings["project"] or _NO_PROJECT
+    entity = where.entity or api.settings["entity"] or api.default_entity
     for sweep in api.project(project, entity).sweeps():
         if sweep.config.get("name") == name and sweep.state in _LIVE:
             return sweep.id, Place(project=project, entity=entity, host=where.host)

@@ -16,8 +16,8 @@ import pytest
 import wandb
 from wandb.sdk import wandb_setup
 
-from flyte_wandb import SweepError, wandb_sweep
-from flyte_wandb.wandb_client._agent_room import _CLIENT_SWITCH, allow_agents, own_client, use_own_client
+from flyte_wandb import wandb_sweep
+from flyte_wandb.wandb_client._agent_room import _CLIENT_SWITCH, allow_agents, own_client, own_variable, use_own_client
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="rooms")
@@ -45,7 +45,7 @@ def started(call: Callable[[], None]) -> threading.Thread:
 @pytest.mark.usefixtures("offline")
 def test_inside_is_this_packages_client_and_outside_the_agents() -> None:
     own = own_client()
-    with allow_agents({}):
+    with allow_agents("s1", {}):
         agents = wandb_setup.singleton()
         assert agents is not own
         assert own_client() is own
@@ -58,17 +58,17 @@ def test_inside_is_this_packages_client_and_outside_the_agents() -> None:
 @pytest.mark.usefixtures("offline")
 def test_rooms_that_are_left_and_entered_while_a_run_is_being_opened() -> None:
     own = own_client()
-    first = allow_agents({"WANDB_PROJECT": "first"})
+    first = allow_agents("s1", {"WANDB_PROJECT": "first"})
     first.__enter__()
     agents = wandb_setup.singleton()
     with use_own_client():
         first.__exit__(None, None, None)
         assert wandb_setup.singleton() is own
-        with allow_agents({"WANDB_PROJECT": "second"}):
+        with allow_agents("s1", {"WANDB_PROJECT": "second"}):
             assert wandb_setup.singleton() is own
             assert os.environ["WANDB_PROJECT"] == "second"
         assert wandb_setup.singleton() is own
-        second = allow_agents({})
+        second = allow_agents("s1", {})
         second.__enter__()
     assert wandb_setup._singleton is None
     second.__exit__(None, None, None)
@@ -85,7 +85,7 @@ def test_a_function_that_opens_its_run_itself_waits_for_its_agents_client() -> N
     def objective() -> None:
         opened.append(wandb.init())
 
-    with allow_agents({}):
+    with allow_agents("s1", {}):
         os.environ["WANDB_RUN_ID"] = "trial1"
         with use_own_client():
             thread = started(objective)
@@ -100,7 +100,7 @@ def test_a_function_that_opens_its_run_itself_waits_for_its_agents_client() -> N
 
 @pytest.mark.usefixtures("offline")
 def test_an_agent_does_not_end_its_client_while_somebody_opens_a_run() -> None:
-    with allow_agents({}):
+    with allow_agents("s1", {}):
         with use_own_client():
             own = wandb_setup.singleton()
             thread = started(wandb.teardown)
@@ -111,32 +111,30 @@ def test_an_agent_does_not_end_its_client_while_somebody_opens_a_run() -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_room_elsewhere_waits_for_one_that_ends_soon_and_not_for_others() -> None:
-    order: list[str] = []
+def test_each_agent_looks_for_its_sweep_where_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the client of the agent before it would ask the server of that one."""
+    monkeypatch.setenv("WANDB_ENTITY", "me")
+    seen: list[tuple[str, ...]] = []
 
-    def elsewhere() -> None:
-        with allow_agents({"WANDB_PROJECT": "text"}):
-            order.append("text")
+    def see(sweep_id: str) -> None:
+        names = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")
+        seen.append((sweep_id, *(os.environ.get(name, "") for name in names)))
 
-    with allow_agents({"WANDB_PROJECT": "vision"}, brief=True):
-        thread = started(elsewhere)
-        assert waits(thread)
-        order.append("vision")
-    thread.join(20)
-    assert order == ["vision", "text"]
-    with allow_agents({"WANDB_PROJECT": "vision"}):
-        with pytest.raises(SweepError, match="WANDB_PROJECT=text and one with WANDB_PROJECT=vision"):
-            elsewhere()
-        with allow_agents({"WANDB_PROJECT": "vision"}), pytest.raises(SweepError, match="WANDB_PROJECT= and one"):
-            allow_agents({}).__enter__()
+    monkeypatch.setattr(wandb, "agent", see)
+    with allow_agents("s1", {"WANDB_PROJECT": "vision", "WANDB_BASE_URL": "https://w.example"}):
+        agents = wandb_setup.singleton()
+        with allow_agents("s2", {"WANDB_PROJECT": "text", "WANDB_ENTITY": "team"}):
+            for sweep_id in ("s1", "team/text/s2", "s1", "of somebody else"):
+                wandb.agent(sweep_id)
+                assert own_variable("WANDB_PROJECT") is None
+        assert not works(agents)
+    assert seen == [
+        ("s1", "vision", "me", "https://w.example"),
+        ("team/text/s2", "text", "team", ""),
+        ("s1", "vision", "me", "https://w.example"),
+        ("of somebody else", "vision", "me", "https://w.example"),
+    ]
     assert "WANDB_PROJECT" not in os.environ
-
-
-@pytest.mark.usefixtures("offline")
-def test_an_address_is_the_same_with_and_without_a_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", "https://w.example/")
-    with allow_agents({}), allow_agents({"WANDB_BASE_URL": "https://w.example"}):
-        assert os.environ["WANDB_BASE_URL"] == "https://w.example/"
 
 
 INSIDE, LEAVE, LEFT = asyncio.Event(), asyncio.Event(), asyncio.Event()

@@ -14,7 +14,15 @@ import flyte
 import pytest
 import wandb
 
-from flyte_wandb import get_wandb_run, get_wandb_sweep_id, wandb_config, wandb_init, wandb_sweep, wandb_sweep_config
+from flyte_wandb import (
+    get_wandb_run,
+    get_wandb_sweep_id,
+    run_sweep,
+    wandb_config,
+    wandb_init,
+    wandb_sweep,
+    wandb_sweep_config,
+)
 from flyte_wandb.runs._registry import OPEN_RUNS
 from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
@@ -290,43 +298,54 @@ def test_the_agents_of_two_tasks_take_turns(online: WandbServer, run_local: Loca
 
 @wandb_sweep
 @env.task
-def holds_on() -> None:
+def holds_on() -> str | None:
     OBJECTIVE_RUNS.set()
     assert DONE.wait(20)
+    agent(counted)
+    return get_wandb_sweep_id()
+
+
+@wandb_init
+@env.task
+async def trial_of_an_action(x: int) -> int:
+    this_run().log({"loss": x})
+    return x
+
+
+@wandb_sweep
+@env.task
+async def runs_actions() -> str | None:
+    await run_sweep(trial_of_an_action, heartbeat=0.05)
+    return get_wandb_sweep_id()
 
 
 @env.task
-async def two_of_two_projects(second: dict[str, str]) -> str:
+async def of_three_projects() -> list[str | None]:
+    """The first one holds on until the others have ended, and goes on then."""
     first = asyncio.create_task(holds_on.aio())
     assert await asyncio.to_thread(OBJECTIVE_RUNS.wait, 20)
-    with flyte.custom_context(**second):
-        (refused,) = await asyncio.gather(takes_its_turn.aio(2), return_exceptions=True)
+    found = []
+    for project, task in (("text", takes_its_turn.aio(2)), ("audio", runs_actions())):
+        with wandb_sweep_config(project=project):
+            found.append(await task)
     DONE.set()
-    await first
-    return str(refused)
+    return [*found, await first]
 
 
 @pytest.mark.usefixtures("meetings")
-@pytest.mark.parametrize(
-    ("first", "second", "said"),
-    [
-        ("vision", "text", "a sweep with WANDB_PROJECT=text and one with WANDB_PROJECT=vision cannot"),
-        (None, "text", "a sweep with WANDB_PROJECT=text and one with WANDB_PROJECT=uncategorized cannot"),
-    ],
-)
-def test_a_second_sweep_in_another_project_at_the_same_time_is_an_error(
-    first: str | None, second: str, said: str, online: WandbServer, run_local: LocalRun
+@pytest.mark.parametrize("project", ["vision", None])
+def test_sweeps_of_several_projects_go_on_side_by_side(
+    project: str | None, online: WandbServer, run_local: LocalRun
 ) -> None:
-    message = run_local(
-        two_of_two_projects,
-        dict(wandb_sweep_config(project=second)),
-        context=wandb_sweep_config(project=first, **GRID),
-    )
-    assert message == (
-        f"{said} run in one process at a time, for W&B's agent looks for both in one place; run one after the other, "
-        "or in containers of their own"
-    )
-    assert [sweep.project for sweep in online.sweeps] == [first or "uncategorized"]
+    found = run_local(of_three_projects, context=wandb_sweep_config(project=project, **GRID))
+    sweeps = {sweep.project: sweep for sweep in online.sweeps}
+    assert [sweeps[name].id for name in ("text", "audio", project or "uncategorized")] == found
+    assert {name: len(sweep.run_ids) for name, sweep in sweeps.items()} == {
+        "text": 2,
+        "audio": 3,
+        project or "uncategorized": 1,
+    }
+    assert {(run.state, run.project) for run in online.runs} == {("finished", name) for name in sweeps}
 
 
 @wandb_sweep

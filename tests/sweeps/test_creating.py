@@ -72,6 +72,36 @@ def test_a_sweep_is_created_once_and_children_work_for_it(online: WandbServer, r
     assert online.requests["UpsertSweep"] == 1
 
 
+VALUES = ["008", "1e-3", "yes", "null", "a: b", "it's", "two\nlines", 1e-05, 0.5, 10**20, True, None, [1, "1"]]
+RANGES: dict[str, Any] = {
+    "whole": {"min": 1, "max": 4},
+    "real": {"min": 0.0, "max": 1.0},
+    "named": {"min": 1, "max": 4, "distribution": "uniform"},
+    "texts": {"values": VALUES},
+    "deep": {"parameters": {"lr": {"min": 0.0, "max": 1.0}}},
+}
+
+
+def test_a_configuration_arrives_as_it_is_with_the_distributions_of_its_ranges(
+    online: WandbServer, run_local: LocalRun
+) -> None:
+    run_local(sync_child, context={**HERE, **wandb_sweep_config(method="random", parameters=RANGES)})
+    distributions = {"whole": "int_uniform", "real": "uniform"}
+    assert online.sweeps[0].config["parameters"] == {
+        name: {**entry, **({"distribution": distributions[name]} if name in distributions else {})}
+        for name, entry in RANGES.items()
+    }
+
+
+def test_a_range_of_which_nobody_knows_the_type_is_an_error(online: WandbServer, run_local: LocalRun) -> None:
+    context = {**HERE, **wandb_sweep_config(method="random", parameters={"lr": {"min": 0, "max": 0.1}})}
+    with pytest.raises(
+        flyte.errors.RuntimeUserError, match=r"the ends of the parameter 'lr', 0 and 0\.1, are not both"
+    ):
+        run_local(sync_child, context=context)
+    assert online.sweeps == ()
+
+
 def test_the_name_is_the_users_where_there_is_one(online: WandbServer, run_local: LocalRun) -> None:
     for _ in range(2):
         run_local(sync_child, context={**HERE, **wandb_sweep_config(name="of all", project="search")})
