@@ -62,6 +62,7 @@ SWEEP_MEANINGS: Final = {
     "project": "Not set: that of `wandb_config`, else what W&B's client is configured for.",
     "entity": "Not set: as for the project.",
     "host": "Not set: as for the project.",
+    "id": "A [sweep that exists](sweeps.md#a-sweep-that-exists): `ENTITY/PROJECT/ID`, its id, or its page's address.",
     "prior_runs": "Ids of older runs of the project, to count as trials.",
     "download_logs": "[Download every run of the sweep](bring-results-home.md#after-a-task) when the task has ended.",
     "name": "Not set: `{flyte run}-{action}`, by which another attempt of the task finds its sweep again.",

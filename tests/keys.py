@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from flyte_wandb.testing import _http
+from flyte_wandb.testing.http._http import KEY
 
-DOUBLES_KEY: Final = _http.KEY
+DOUBLES_KEY: Final = KEY
 
 UNKNOWN_KEY: Final = "5ec2e7" * 6 + "5ec2"
 """A key that looks like one, and that no server knows."""

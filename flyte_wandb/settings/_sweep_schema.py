@@ -21,6 +21,7 @@ class SweepArguments(TypedDict, total=False):
     project: str | None
     entity: str | None
     host: str | None
+    id: str | None
     prior_runs: list[str] | None
     download_logs: bool | None
 
@@ -51,6 +52,7 @@ SWEEP_FIELDS: Final[Mapping[str, Field]] = {
     "project": FIELDS["project"],
     "entity": FIELDS["entity"],
     "host": FIELDS["host"],
+    "id": _TEXT,
     "prior_runs": Field(check=texts_fault),
     "download_logs": FIELDS["download_logs"],
     "name": FIELDS["name"],

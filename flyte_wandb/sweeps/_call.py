@@ -13,12 +13,13 @@ from typing import Any, Final
 import flyte
 
 from .._action import Action, current_action
-from .._errors import SweepError
-from .._logging import one_line
+from .._errors import DownloadError, SettingError, SweepError
+from .._logging import one_line, quoted
 from .._place import Place, api_url, without_userinfo
 from ..plans._inherited import SweepRef, read_sweep, write_sweep
 from ..plans._spec import Spec
 from ..results.downloads._after_task import download_after_task, download_after_task_async, reference_of_sweep
+from ..results.downloads._reference import Reference, read_reference
 from ..runs._registry import OPEN_RUNS
 from ..settings._context import RUNS, read_settings
 from ..settings._merge import PLACE_FIELDS, merge_sweep_settings
@@ -28,6 +29,7 @@ from ..wandb_client._agent_room import own_variable
 from ..wandb_client._api import connect_api
 from ..wandb_client._configuration import effective_mode, read_configured
 from ..wandb_client._sweeps import create_sweep, find_sweep
+from ._controller import connect_controller
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 _VARIABLE_OF: Final = {"project": "WANDB_PROJECT", "entity": "WANDB_ENTITY", "host": "WANDB_BASE_URL"}
@@ -39,12 +41,14 @@ class SweepRequest:
     """What a task asks of W&B: a sweep with a configuration, in a place.
 
     Attributes:
+        id: A sweep that exists, as the user names it; None for one of this configuration.
         config: What W&B calls the configuration of a sweep; its name is the user's, else that of run and action.
         unique: Whether no other task's sweep has this name.
         prior_runs: Ids of runs that count as trials from the start.
         place: Where the sweep is to live.
     """
 
+    id: str | None
     config: Mapping[str, Any]
     unique: bool
     prior_runs: tuple[str, ...]
@@ -95,15 +99,45 @@ def open_sweep(spec: Spec) -> Iterator[SweepRef]:
         yield sweep
 
 
-def current_sweep(spec: Spec) -> SweepRef:
-    """Return the sweep of the running task, found above it or made. Blocks.
+def current_sweep(spec: Spec, named: str | None = None) -> SweepRef:
+    """Return the sweep of the running task: the one that is named, the one above, or one that is made. Blocks.
+
+    Args:
+        spec: The task's.
+        named: What `read_sweep_reference` takes, or None.
 
     Raises:
         SweepError: As `open_sweep`.
         SettingError: As `open_sweep`.
     """
     above, asked = _current_request(spec)
+    if named or (asked.id and not above):
+        return _find_named(named or asked.id or "", asked.place)
     return above or _find_or_create(asked)
+
+
+def read_sweep_reference(text: str) -> Reference:
+    """Read the name of a sweep that exists: ``ENTITY/PROJECT/ID``, an id, or the address of its page.
+
+    Raises:
+        SettingError: It is none of these.
+    """
+    try:
+        reference = read_reference(text, "sweep")
+    except DownloadError as error:
+        raise SettingError(str(error)) from None
+    if reference.kind != "sweep":
+        raise SettingError(f"{quoted(text)} names a run of W&B; write the name of a sweep, ENTITY/PROJECT/ID")
+    return reference
+
+
+def _find_named(text: str, place: Place) -> SweepRef:
+    """Return a sweep that exists; what its name leaves open is as for one that is made."""
+    reference = read_sweep_reference(text)
+    where = Place(**{name: getattr(reference, name) or getattr(place, name) for name in PLACE_FIELDS})
+    controller = connect_controller(_sweep_ref(reference.id, where))
+    controller.read_config()  # an error before any work where there is none
+    return _sweep_ref(reference.id, controller.place)
 
 
 def _current_request(spec: Spec) -> tuple[SweepRef | None, SweepRequest]:
@@ -128,7 +162,14 @@ def _downloads_after_task(spec: Spec) -> bool:
 def _build_sweep_request(action: Action, spec: Spec) -> SweepRequest:
     given = merge_sweep_settings(action.context, spec.settings)
     config = {name: given[name] for name in SWEEP_CONFIG if name in given}
+    beside = [*config, *(["prior_runs"] if "prior_runs" in given else [])]
+    if "id" in given and beside:
+        raise SettingError(
+            f"id={quoted(given['id'])} names a sweep that exists, whose configuration is W&B's; remove "
+            f"{', '.join(beside)} from wandb_sweep and wandb_sweep_config, or id"
+        )
     return SweepRequest(
+        id=given.get("id"),
         config={"name": f"{action.run_name}-{action.name}", **config},
         unique="name" not in config,
         prior_runs=tuple(given.get("prior_runs", ())),

@@ -11,14 +11,18 @@ from flyte_wandb_hookspecs import quote_segment
 
 from .._errors import SettingError, SweepError
 from .._logging import one_line
+from .._outcomes import TrialOutcome, TrialState
 from .._place import Place
 from ..links._pages import find_pages
 from ..plans._inherited import SweepRef
+from ..runs._flyte_identity import IDENTITY_KEY
 from ..wandb_client._api import connect_api
 from ..wandb_client._sweeps import (
     fail_pending_run,
+    own_summary,
     read_run_summary,
     read_sweep_config,
+    read_sweep_runs,
     register_agent,
     send_heartbeat,
 )
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOG: Final = logging.getLogger("flyte_wandb")
+
+
+_STATES: Final[Mapping[str, TrialState]] = {"finished": "finished", "killed": "stopped"}
+"""What became of a trial, by W&B's state of its run; any other one is a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,27 @@ class Controller:
         except Exception as error:
             _LOG.warning("the summary of the trial %s could not be read: %s", run_id, error)
             return {}
+
+    def read_trials_of(self, flyte_run: str) -> list[TrialOutcome]:
+        """Return the trials that ended in a run of Flyte, as far as W&B knows them, in the order of their runs.
+
+        Raises:
+            SweepError: W&B did not answer.
+        """
+        parameters = self.read_config().get("parameters") or {}
+        runs = [run for run in self._ask_server(read_sweep_runs) if run.ended]
+        ours = [run for run in runs if (run.config.get(IDENTITY_KEY) or {}).get("run") == flyte_run]
+        return [
+            TrialOutcome(
+                number=number,
+                run_id=run.id,
+                parameters={name: value for name, value in run.config.items() if name in parameters},
+                state=_STATES.get(run.state, "failed"),
+                summary=own_summary(run.summary),
+                url=self.run_url(run.id),
+            )
+            for number, run in enumerate(ours)
+        ]
 
     def fail_pending_run(self, run_id: str) -> None:
         """Have a trial that failed before it opened its run be a failed one for W&B, too. Never raises."""

@@ -66,10 +66,20 @@ def _decorate_task(task: T, *, settings: Mapping[str, Any]) -> T:
     function = check_trackable(_templates.task_function(task, _NAME), _NAME)
     spec = Spec(settings=settings, task_name=task.name)
     _refuse_ranks(task, spec)
-    place = {name: value for name, value in settings.items() if name in _PLACE}
-    link = WandbSweep(spec=Spec(settings=place, task_name=spec.task_name))
+    link = _build_link(settings, spec)
     _templates.replace_function(task, track_function(function, spec, _NAME, "flyte_wandb.sweeps._call"), links=(link,))
     return task
+
+
+def _build_link(settings: Mapping[str, Any], spec: Spec) -> WandbSweep:
+    place = {name: value for name, value in settings.items() if name in _PLACE}
+    if "id" not in settings:
+        return WandbSweep(spec=Spec(settings=place, task_name=spec.task_name))
+    from ._call import read_sweep_reference  # here, for it loads what only a running sweep needs
+
+    reference = read_sweep_reference(settings["id"])
+    place |= {name: getattr(reference, name) for name in _PLACE if getattr(reference, name)}
+    return WandbSweep(spec=Spec(settings=place, task_name=spec.task_name), id=reference.id)
 
 
 def _refuse_ranks(task: Any, spec: Spec) -> None:

@@ -14,7 +14,7 @@ import flyte
 
 from flyte_wandb_hookspecs import Trial, frozen_copy
 
-from .._action import current_attempt
+from .._action import current_action, current_attempt
 from .._errors import RunStoppedError, SettingError, SweepError
 from .._logging import one_line, quoted
 from .._outcomes import TrialOutcome, TrialOutcomes, TrialState
@@ -62,7 +62,9 @@ async def run_sweep(
     max_parallel: int = 4,
     inputs: Mapping[str, Any] | None = None,
     inputs_from: InputsFrom | None = None,
+    sweep: str | None = None,
     on_trial: Callable[[TrialOutcome[R]], Awaitable[None] | None] | None = None,
+    stop_when: Callable[[TrialOutcomes[R]], Awaitable[bool] | bool] | None = None,
     heartbeat: float = 5.0,
     stop_after_failures: int | None = 5,
 ) -> TrialOutcomes[R]: ...
@@ -76,7 +78,9 @@ async def run_sweep(
     max_parallel: int = 4,
     inputs: Mapping[str, Any] | None = None,
     inputs_from: InputsFrom | None = None,
+    sweep: str | None = None,
     on_trial: Callable[[TrialOutcome[R]], Awaitable[None] | None] | None = None,
+    stop_when: Callable[[TrialOutcomes[R]], Awaitable[bool] | bool] | None = None,
     heartbeat: float = 5.0,
     stop_after_failures: int | None = 5,
 ) -> TrialOutcomes[R]: ...
@@ -89,7 +93,9 @@ async def run_sweep(
     max_parallel: int = 4,
     inputs: Mapping[str, Any] | None = None,
     inputs_from: InputsFrom | None = None,
+    sweep: str | None = None,
     on_trial: Callable[[TrialOutcome[Any]], Awaitable[None] | None] | None = None,
+    stop_when: Callable[[TrialOutcomes[Any]], Awaitable[bool] | bool] | None = None,
     heartbeat: float = 5.0,
     stop_after_failures: int | None = 5,
 ) -> TrialOutcomes[Any]:
@@ -102,20 +108,25 @@ async def run_sweep(
 
     Args:
         task: A task decorated with `wandb_init`; one that runs on several nodes is one trial.
-        count: Trials to run at most, 1 or more. None leaves the end to W&B: to a grid, or to ``run_cap``.
+        count: Trials to run at most, 1 or more. None leaves the end to W&B, to a grid or to ``run_cap``, or to
+            `stop_when`.
         max_parallel: Trials at a time, from 1 to 20.
         inputs: Inputs that all trials have in common.
         inputs_from: Inputs that are parameters of another name, as ``{"lr": "optimizer.lr"}``; a point leads into
             parameters that have parameters of their own. Or a function that gets a trial's parameters and returns all
             inputs that are not in `inputs`.
+        sweep: A sweep that exists, whoever has made it: ``ENTITY/PROJECT/ID``, its id, or the address of its page.
         on_trial: Called with each trial that has ended, in the event loop; it may be async. What it raises ends the
             sweep.
+        stop_when: Called with all trials that have ended, each time that one has; it may be async. Where it returns
+            true the search ends: no more trials are asked for, and those that run are awaited.
         heartbeat: Seconds between two questions to W&B about each trial, 0.01 or more.
         stop_after_failures: Where the first trials, this many, all fail with one and the same error, the search ends
             with a `SweepError` that says it. None never ends it so.
 
     Returns:
-        The trials in the order in which they were given out; ``best()`` is the best one by the sweep's metric.
+        The trials in the order in which they were given out; ``best()`` is the best one by the sweep's metric. Trials
+        of earlier attempts of the calling task count, for `count` and `stop_when` too; they have no `result`.
 
     Raises:
         SettingError: An argument cannot be used.
@@ -131,20 +142,25 @@ async def run_sweep(
     """
     _check_task(task)
     _check_numbers(count, max_parallel, heartbeat, stop_after_failures)
-    if on_trial is not None and not callable(on_trial):
-        raise SettingError(f"run_sweep(on_trial={quoted(on_trial)}): expected a function that takes a TrialOutcome")
+    _check_function("on_trial", on_trial, "a TrialOutcome")
+    _check_function("stop_when", stop_when, "TrialOutcomes")
     trial_inputs = TrialInputs(task=task, fixed=inputs or {}, source=inputs_from)
-    controller, search = await _run_off_loop(_open_controller, trial_inputs, count)
-    sweep = controller.sweep
-    with flyte.custom_context(**write_sweep(sweep)), Progress(sweep.sweep_id, count) as progress:
+    controller, search = await _run_off_loop(_open_controller, trial_inputs, sweep)
+    if count is None and stop_when is None:
+        check_end(controller.sweep.sweep_id, search)
+    earlier = await _run_off_loop(_read_earlier_trials, controller)
+    ref = controller.sweep
+    with flyte.custom_context(**write_sweep(ref)), Progress(ref.sweep_id, count) as progress:
         work = _TrialRunner(
             task=task,
             inputs=trial_inputs,
-            left=count,
+            left=None if count is None else max(count - len(earlier), 0),
             heartbeat=heartbeat,
             controller=controller,
             search=search,
-            group=_action_group(sweep.sweep_id),
+            group=_action_group(ref.sweep_id),
+            earlier=earlier,
+            stop_when=stop_when,
             stop_after_failures=stop_after_failures,
             listeners=[progress.add_outcome, *([on_trial] if on_trial else [])],
         )
@@ -181,6 +197,11 @@ def _check_numbers(count: object, max_parallel: object, heartbeat: object, failu
         )
 
 
+def _check_function(name: str, function: object, argument: str) -> None:
+    if function is not None and not callable(function):
+        raise SettingError(f"run_sweep({name}={quoted(function)}): expected a function that takes {argument}")
+
+
 def _refuse_offline_trials(task: Any) -> None:
     """Refuse a task that its decorator keeps from W&B: its trials would end with nothing in their runs.
 
@@ -195,15 +216,19 @@ def _refuse_offline_trials(task: Any) -> None:
         )
 
 
-def _open_controller(inputs: TrialInputs, count: int | None) -> tuple[Controller, Mapping[str, Any]]:
+def _open_controller(inputs: TrialInputs, sweep: str | None) -> tuple[Controller, Mapping[str, Any]]:
     """Return the controller of this task's sweep, whose trials the task can be, and its configuration. Blocks."""
     _refuse_offline_trials(inputs.task)
-    controller = connect_controller(current_sweep(Spec(task_name="run_sweep")))
+    controller = connect_controller(current_sweep(Spec(task_name="run_sweep"), sweep))
     config = controller.read_config()
     inputs.check_search(config.get("parameters") or {})
-    if count is None:
-        check_end(controller.sweep.sweep_id, config)
     return controller, config
+
+
+def _read_earlier_trials(controller: Controller) -> list[TrialOutcome]:
+    """Return the trials that earlier attempts of the calling task have brought to an end. Blocks."""
+    action = current_action()
+    return controller.read_trials_of(action.run_name) if action and current_attempt() > 1 else []
 
 
 def _action_group(sweep_id: str) -> str:
@@ -229,13 +254,21 @@ class _TrialRunner:
     group: str
     stop_after_failures: int | None
     listeners: list[Callable[[TrialOutcome], Awaitable[None] | None]]
+    stop_when: Callable[[TrialOutcomes], Awaitable[bool] | bool] | None
+    earlier: list[TrialOutcome]
+    """Trials of earlier attempts."""
     started: int = 0
     outcomes: list[TrialOutcome] = field(default_factory=list)
+    enough: bool = False
+    """Whether `stop_when` wants no more trials."""
     fault: SweepError | None = None
     """Why no more trials are asked for. Those that run go on, and it is raised when they have ended."""
 
     async def run_agents(self, agents: int) -> TrialOutcomes:
-        slots = [asyncio.create_task(self._run_agent(number)) for number in range(min(agents, self.left or agents))]
+        if self.earlier:
+            await self._ask_whether_enough()
+        wanted = 0 if self.enough else agents if self.left is None else min(agents, self.left)
+        slots = [asyncio.create_task(self._run_agent(number)) for number in range(wanted)]
         try:
             await asyncio.gather(*slots)
             if self.fault:
@@ -252,7 +285,7 @@ class _TrialRunner:
     def _ordered_outcomes(self) -> TrialOutcomes:
         metric = self.search.get("metric") or {}
         ordered = sorted(self.outcomes, key=lambda outcome: outcome.number)
-        return TrialOutcomes(ordered, metric.get("name"), metric.get("goal") or "minimize")
+        return TrialOutcomes([*self.earlier, *ordered], metric.get("name"), metric.get("goal") or "minimize")
 
     async def _run_agent(self, number: int) -> None:
         """Be one agent: do one trial after the other."""
@@ -262,19 +295,23 @@ class _TrialRunner:
             if trial is None:
                 return
             self.started += 1
-            await self._run_trial(agent, trial, self.started - 1)
+            await self._run_trial(agent, trial, len(self.earlier) + self.started - 1)
 
     def _may_start(self) -> bool:
         """Count a trial before it is asked for, so that agents do not ask for more than are wanted."""
-        if self.fault or self.left is None:
-            return self.fault is None
+        if not self._is_asking or self.left is None:
+            return self._is_asking
         self.left -= 1
         return self.left >= 0
 
+    @property
+    def _is_asking(self) -> bool:
+        return self.fault is None and not self.enough
+
     async def _next_trial(self, agent: str) -> Trial | None:
-        """Wait for a trial; None where the sweep has ended, or W&B does not answer any more."""
+        """Wait for a trial; None where the search has ended, or W&B does not answer any more."""
         missed = 0
-        while self.fault is None:
+        while self._is_asking:
             commands: list[dict[str, Any]] = []
             try:
                 commands = await _run_off_loop(self.controller.heartbeat, agent)
@@ -368,6 +405,13 @@ class _TrialRunner:
             answer = listener(outcome)
             if inspect.isawaitable(answer):
                 await answer
+        await self._ask_whether_enough()
+
+    async def _ask_whether_enough(self) -> None:
+        if self.stop_when is None or self.enough:
+            return
+        answer = self.stop_when(self._ordered_outcomes())
+        self.enough = bool(await answer if inspect.isawaitable(answer) else answer) or self.enough
 
     def _stop_after_equal_failures(self) -> None:
         """End a search in which nothing has worked, and nothing changes, rather than pay for the rest of it."""

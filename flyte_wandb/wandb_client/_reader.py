@@ -202,9 +202,14 @@ class RemoteRun:
         return without_userinfo(str(self._run.url))
 
     @property
+    def state(self) -> str:
+        """W&B's state of it."""
+        return str(self._run.state)
+
+    @property
     def ended(self) -> bool:
         """Whether nobody writes to it any more."""
-        return self._run.state not in ("running", "pending", "preempting")
+        return self.state not in ("running", "pending", "preempting")
 
     @property
     def lines(self) -> int | None:

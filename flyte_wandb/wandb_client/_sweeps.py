@@ -13,6 +13,7 @@ from flyte_wandb_hookspecs import plain_copy
 from .._place import Place
 from ._api import execute_query
 from ._opening import Opening
+from ._reader import RemoteRun
 from ._run import close_run, open_run
 
 if TYPE_CHECKING:
@@ -195,8 +196,22 @@ def read_run_summary(api: wandb.Api, where: Place, run_id: str) -> dict[str, Any
     Raises:
         Exception: There is no such run, or W&B did not answer.
     """
-    summary = dict(api.run(f"{where.entity}/{where.project}/{run_id}").summary_metrics)
-    return {name: value for name, value in summary.items() if not name.startswith("_")}
+    return own_summary(api.run(f"{where.entity}/{where.project}/{run_id}").summary_metrics)
+
+
+def own_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary without W&B's own keys."""
+    return {name: value for name, value in dict(summary).items() if not name.startswith("_")}
+
+
+def read_sweep_runs(api: wandb.Api, where: Place, sweep_id: str) -> list[RemoteRun]:
+    """Return the runs of a sweep in the order in which they were made. Blocks.
+
+    Raises:
+        Exception: W&B did not answer.
+    """
+    runs = api.runs(f"{where.entity}/{where.project}", filters={"sweep": sweep_id}, order="+created_at", lazy=False)
+    return [RemoteRun(run) for run in runs]
 
 
 def fail_pending_run(api: wandb.Api, where: Place, sweep_id: str, run_id: str) -> None:
