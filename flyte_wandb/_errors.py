@@ -11,8 +11,8 @@
     +-- RunInUseError      two actions of one process ask for the same run id
     +-- OpenRunError       W&B did not open the run that was asked for
     +-- RunStoppedError    somebody stopped the run in W&B's UI
-    +-- SweepError         a sweep cannot be created, found or run
-    +-- DownloadError      a run or sweep cannot be fetched from W&B
+    +-- SweepError         a sweep cannot be created, found or run (a RuntimeError, too)
+    +-- DownloadError      a run or sweep cannot be fetched from W&B (a RuntimeError, too)
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class RunStoppedError(FlyteWandbError):
         super().__init__(message)
 
 
-class SweepError(FlyteWandbError):
+class SweepError(FlyteWandbError, RuntimeError):
     """A sweep cannot be created, found or run.
 
     Attributes:
@@ -73,7 +73,7 @@ class SweepError(FlyteWandbError):
     trials: TrialOutcomes | tuple[()] = ()
 
 
-class DownloadError(FlyteWandbError):
+class DownloadError(FlyteWandbError, RuntimeError):
     """A run or sweep cannot be fetched from W&B.
 
     Args:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import flyte
 
@@ -16,10 +16,8 @@ from ..plans._spec import Spec
 from ..settings._schema import check_settings
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from flyte_wandb_hookspecs import Topology
 
-    from ..settings._schema import RankScope, RunMode
-    from ..wandb_client._opening import Mode
     from ._placeholders import BuiltLink
 
 _LOG = logging.getLogger("flyte_wandb")
@@ -31,39 +29,42 @@ _LOCAL_POD: Final = "localhost"
 """What Flyte's local controller passes as the name of the pod (flyte 2.12.1)."""
 
 
-class PlaceArguments(TypedDict, total=False):
-    """Settings that say where runs and sweeps live. None counts as not set."""
-
-    project: str | None
-    entity: str | None
-    host: str | None
+class _Default(str):
+    """A setting that nobody has set, as it reads: Flyte's context may still set it."""
 
 
-class LinkArguments(PlaceArguments, total=False):
-    """Settings that say to which runs a link leads; see `SettingArguments`. None counts as not set."""
-
-    run_mode: RunMode | str | None
-    rank_scope: RankScope | str | None
-    id: str | None
-    group: str | None
-    mode: Mode | None
-    joinable: bool | None
-
-
-# `init=False`, because links take settings as keyword arguments and keep them as a `Spec`.
-@dataclass(frozen=True, kw_only=True, init=False)
+# Not frozen, because a dataclass that users make of it could not be either. Nothing here changes one.
 class PlannedLink(flyte.Link):
     """A link that is planned when Flyte asks for its address. Stateless, because Flyte uses one object for all calls.
 
     Attributes:
+        host: Base URL of the W&B server, or None for the one that W&B's client is configured for.
+        project: W&B project, or None where neither the link nor its task names one.
+        entity: W&B entity, likewise.
         name: What Flyte's UI shows.
         icon_uri: An icon for it.
         spec: The settings of the task, and the world that it declares.
     """
 
+    host: str | None
+    project: str | None
+    entity: str | None
     name: str
     icon_uri: str | None
     spec: Spec
+
+    def _settle(self, *names: str, declared: Topology | None = None) -> None:
+        """Put the settings of the link's own over those of its task, and show all of them as fields.
+
+        Raises:
+            SettingError: A setting cannot be used.
+        """
+        fields = {name: getattr(self, name) for name in names}
+        own = {name: value for name, value in fields.items() if not isinstance(value, _Default)}
+        settings = {**self.spec.settings, **check_settings(own, type(self).__name__)}
+        self.spec = replace(self.spec, settings=settings, declared=declared or self.spec.declared)
+        for name in names:
+            setattr(self, name, settings.get(name, fields[name]))
 
     @abstractmethod
     def build(self, action: Action) -> BuiltLink:
@@ -78,7 +79,7 @@ class PlannedLink(flyte.Link):
         run_name: str,
         project: str,
         domain: str,
-        context: dict[str, str],
+        context: dict[str, str] | None,
         parent_action_name: str,
         action_name: str,
         pod_name: str,
@@ -92,7 +93,7 @@ class PlannedLink(flyte.Link):
         try:
             local = pod_name == _LOCAL_POD
             names = {"run_name": run_name, "name": action_name, "project": project, "domain": domain}
-            link = self._build_or_best(Action(**names, local=local, context=context))
+            link = self._build_or_best(Action(**names, local=local, context=context or {}))
             if link.fault:
                 log_once(link.fault)
             if link.caveat:
@@ -117,16 +118,39 @@ class PlannedLink(flyte.Link):
         return self.spec.task_name or "a task"
 
 
-@dataclass(frozen=True, kw_only=True, init=False)
+@dataclass
 class Wandb(PlannedLink):
     """A link to the W&B page of a task's run, or of the group where every rank has a run of its own.
 
     `wandb_init` adds the links of its task. Write one by hand where it cannot: above a function that is decorated below
-    ``@env.task``, or beside other links in ``.override(links=...)``.
+    ``@env.task``, or beside other links in ``.override(links=...)``. `dataclasses.replace` makes a changed copy.
 
     Attributes:
+        host: See `SettingArguments` for this one and all up to `id`, and for `group`, `mode` and `joinable`. Where the
+            link does not set one, the task's decorator and Flyte's context count, as for the run.
+        project: See `host`.
+        entity: See `host`.
+        run_mode: ``"auto"`` where neither the link nor its task sets one.
+        rank_scope: ``"global"`` where neither the link nor its task sets one.
+        id: See `host`.
+        name: What Flyte's UI shows.
+        icon_uri: An icon for it.
         rank: The rank of the declared world to whose run or group the link leads. None for what all ranks have in
             common: their group, or else the project.
+        nodes: Nodes of a task of many ranks, where you write a link by hand.
+        per_node: Ranks on each node, likewise.
+        group: See `host`.
+        mode: See `host`.
+        joinable: See `host`.
+        spec: What `wandb_init` knows of its task. Settings of the link go over it.
+
+    Raises:
+        SettingError: A setting cannot be used.
+
+    >>> import dataclasses
+    >>> link = Wandb(project="vision", entity="team")
+    >>> link.project, link.run_mode, dataclasses.replace(link, project="audio").project
+    ('vision', 'auto', 'audio')
 
     Example::
 
@@ -135,35 +159,25 @@ class Wandb(PlannedLink):
         def train(): ...
     """
 
-    rank: int | None
+    host: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    run_mode: str = _Default("auto")
+    rank_scope: str = _Default("global")
+    id: str | None = None
+    name: str = NAME
+    icon_uri: str | None = _ICON
+    rank: int | None = 0
+    nodes: int | None = None
+    per_node: int | None = None
+    group: str | None = None
+    mode: str | None = None
+    joinable: bool | None = None
+    spec: Spec = field(default_factory=Spec, repr=False)
 
-    def __init__(
-        self,
-        *,
-        name: str = NAME,
-        icon_uri: str | None = _ICON,
-        spec: Spec | None = None,
-        rank: int | None = 0,
-        nodes: int | None = None,
-        per_node: int | None = None,
-        **settings: Unpack[LinkArguments],
-    ) -> None:
-        """Make a link.
-
-        Args:
-            name: What Flyte's UI shows.
-            icon_uri: An icon for it.
-            spec: What `wandb_init` knows of its task. It replaces all arguments below but `rank`.
-            rank: See the attribute.
-            nodes: Nodes of a task of many ranks.
-            per_node: Ranks on each node.
-            settings: See `LinkArguments`; those that Flyte's context sets count as well, as for the task.
-
-        Raises:
-            SettingError: A setting is unknown or cannot be used.
-        """
-        spec = spec or Spec(settings=check_settings(settings, "Wandb"), declared=_declare_world(nodes, per_node))
-        _assign_fields(self, name=name, icon_uri=icon_uri, spec=spec, rank=rank)
+    def __post_init__(self) -> None:
+        names = ("host", "project", "entity", "run_mode", "rank_scope", "id", "group", "mode", "joinable")
+        self._settle(*names, declared=_declare_world(self.nodes, self.per_node))
 
     def build(self, action: Action) -> BuiltLink:
         from ._build import build_link_to_run
@@ -171,14 +185,23 @@ class Wandb(PlannedLink):
         return build_link_to_run(self.spec, action, rank=self.rank)
 
 
-@dataclass(frozen=True, kw_only=True, init=False)
+@dataclass
 class WandbSweep(PlannedLink):
     """A link to the W&B page of a sweep: the one with this `id`, else the one in Flyte's context, else all sweeps.
 
     W&B gives a sweep its id when it is created, so the link of the task that creates it leads to all sweeps.
 
     Attributes:
+        host: Base URL of the W&B server. Where the link sets no place, the task and Flyte's context count.
+        project: W&B project of the sweep.
+        entity: W&B entity of the sweep.
         id: W&B's id of a sweep that is there already, or None.
+        name: What Flyte's UI shows.
+        icon_uri: An icon for it.
+        spec: What a decorator knows of its task. Settings of the link go over it.
+
+    Raises:
+        SettingError: A setting cannot be used.
 
     Example::
 
@@ -186,31 +209,16 @@ class WandbSweep(PlannedLink):
         def search(): ...
     """
 
-    id: str | None
+    host: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    id: str | None = None
+    name: str = f"{NAME} sweep"
+    icon_uri: str | None = _ICON
+    spec: Spec = field(default_factory=Spec, repr=False)
 
-    def __init__(
-        self,
-        *,
-        name: str = f"{NAME} sweep",
-        icon_uri: str | None = _ICON,
-        spec: Spec | None = None,
-        id: str | None = None,
-        **settings: Unpack[PlaceArguments],
-    ) -> None:
-        """Make a link.
-
-        Args:
-            name: What Flyte's UI shows.
-            icon_uri: An icon for it.
-            spec: What a decorator knows of its task. It replaces the settings.
-            id: See the attribute.
-            settings: See `PlaceArguments`; those that Flyte's context sets count as well.
-
-        Raises:
-            SettingError: A setting is unknown or cannot be used.
-        """
-        spec = spec or Spec(settings=check_settings(settings, "WandbSweep"))
-        _assign_fields(self, name=name, icon_uri=icon_uri, spec=spec, id=id)
+    def __post_init__(self) -> None:
+        self._settle("host", "project", "entity")
 
     def build(self, action: Action) -> BuiltLink:
         from ._build import build_link_to_sweep
@@ -218,13 +226,7 @@ class WandbSweep(PlannedLink):
         return build_link_to_sweep(self.spec, action, sweep_id=self.id)
 
 
-def _assign_fields(link: PlannedLink, **values: Any) -> None:
-    # Past the dataclass's own `__setattr__`, which refuses: links are frozen, and have an `__init__` of their own.
-    for field, value in values.items():
-        object.__setattr__(link, field, value)
-
-
-def _declare_world(nodes: int | None, per_node: int | None) -> Any:
+def _declare_world(nodes: int | None, per_node: int | None) -> Topology | None:
     if nodes is None and per_node is None:
         return None
     from flyte_wandb_hookspecs import Topology

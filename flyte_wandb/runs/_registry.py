@@ -15,7 +15,7 @@ from .._logging import log_once
 from ..wandb_client._agent_room import allow_agents
 from ..wandb_client._globals import global_names, point_globals, set_global_names
 from ..wandb_client._opening import Opening
-from ..wandb_client._run import close_run, lend_run, open_run
+from ..wandb_client._run import close_run, is_stand_in, lend_run, open_run
 
 if TYPE_CHECKING:
     import wandb
@@ -251,7 +251,9 @@ class OpenRuns:
     def _update_wandb_globals(self) -> None:
         """Point W&B's globals at the only open run; with several they would lead one task to another's run."""
         with self._globals_lock:
-            shown = self._list_lasting_runs(trial=self._agents > 0)
+            # A user's test that stands in for `wandb.init` may do so for `wandb.log` as well.
+            lasting = self._list_lasting_runs(trial=self._agents > 0)
+            shown = [run for run in lasting if not is_stand_in(run)]
             if self._outer is None:
                 self._outer = global_names()
             if shown or (self._agents and global_names()["run"] is self._pointed_at):

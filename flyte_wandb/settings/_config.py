@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from types import TracebackType
@@ -11,7 +12,7 @@ import flyte
 
 from .._action import current_action
 from ._context import RUNS, SWEEPS, SettingsNamespace, read_settings, write_settings
-from ._schema import SettingArguments, check_settings
+from ._schema import SettingArguments, check_settings, default_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -28,13 +29,13 @@ class WandbConfig(dict[str, str]):
 
     It is the dict for ``with_runcontext(custom_context=...)``, unpacks with ``**`` beside other keys, and is a context
     manager for the tasks called inside; one object may be entered many times, also by several coroutines at once.
-    Each setting can be read back as an attribute, None where it is not set.
+    Each setting can be read back as an attribute: its default where it is not set, None where it has none.
 
     >>> config = wandb_config(project="vision", tags=["baseline"])
-    >>> dict(config)
+    >>> config.to_dict()
     {'wandb_project': 'vision', 'wandb_tags': '["baseline"]'}
-    >>> config.tags, config.entity
-    (['baseline'], None)
+    >>> config.tags, config.entity, config.run_mode
+    (['baseline'], None, 'auto')
     """
 
     __slots__ = ()
@@ -43,7 +44,12 @@ class WandbConfig(dict[str, str]):
     def __getattr__(self, name: str) -> Any:
         if name not in self._namespace.fields:
             raise AttributeError(f"{self._namespace.writer} has no setting {name!r}")
-        return read_settings(self, self._namespace).get(name)
+        found = read_settings(self, self._namespace)
+        return found[name] if name in found else default_of(name)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the keys and texts as a plain dict, such as ``flyte.Trigger(custom_context=...)`` takes."""
+        return dict(self)
 
     def __enter__(self) -> WandbConfig:
         inside = flyte.custom_context(**self)
@@ -71,10 +77,14 @@ class WandbSweepConfig(WandbConfig):
     _namespace: ClassVar[SettingsNamespace] = SWEEPS
 
 
-def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
+def wandb_config(
+    project: str | None = None, entity: str | None = None, /, **settings: Unpack[SettingArguments]
+) -> WandbConfig:
     """Collect settings for a whole run, or for the tasks called inside a ``with`` block.
 
     Args:
+        project: The first setting, where you leave out its name.
+        entity: The second one, likewise.
         settings: See `SettingArguments`. A setting that is None or left out never overrides an outer one.
 
     Raises:
@@ -90,13 +100,23 @@ def wandb_config(**settings: Unpack[SettingArguments]) -> WandbConfig:
     """
     from ..plugins._versions import write_plugins
 
-    return WandbConfig(write_settings(check_settings(settings, "wandb_config")) | write_plugins())
+    given = _with_positional("wandb_config", {"project": project, "entity": entity}, settings)
+    return WandbConfig(write_settings(check_settings(given, "wandb_config")) | write_plugins())
 
 
-def wandb_sweep_config(**settings: Unpack[SweepArguments]) -> WandbSweepConfig:
+def wandb_sweep_config(
+    method: str | None = None,
+    metric: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    /,
+    **settings: Unpack[SweepArguments],
+) -> WandbSweepConfig:
     """Collect the configuration of a sweep, for the `wandb_sweep` tasks of a run or of a ``with`` block.
 
     Args:
+        method: The first setting, where you leave out its name.
+        metric: The second one, likewise.
+        parameters: The third one, likewise.
         settings: See `SweepArguments`. A setting that is None or left out never overrides an outer one. Project, entity
             and host go over those of `wandb_config`.
 
@@ -112,8 +132,17 @@ def wandb_sweep_config(**settings: Unpack[SweepArguments]) -> WandbSweepConfig:
         )
         flyte.with_runcontext(custom_context={**wandb_config(project="vision"), **config}).run(search)
     """
-    given = check_settings(settings, SWEEPS.writer, SWEEPS.fields)
-    return WandbSweepConfig(write_settings(given, SWEEPS))
+    positional = {"method": method, "metric": metric, "parameters": parameters}
+    given = _with_positional(SWEEPS.writer, positional, settings)
+    return WandbSweepConfig(write_settings(check_settings(given, SWEEPS.writer, SWEEPS.fields), SWEEPS))
+
+
+def _with_positional(function: str, positional: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all settings; as of any function, it is a TypeError to give one in both ways."""
+    given = {name: value for name, value in positional.items() if value is not None}
+    if both := given.keys() & named.keys():
+        raise TypeError(f"{function}() got multiple values for argument {min(both)!r}")
+    return {**named, **given}
 
 
 def get_wandb_sweep_context() -> WandbSweepConfig | None:

@@ -1,17 +1,81 @@
-"""What W&B refuses in the configuration of a run, found where it is given rather than when the run is opened."""
+"""The configuration of a run: what users may hand over as one, and what W&B refuses in it.
+
+Both are found where it is given, rather than when the run is opened.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MappingView
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
-from .._logging import quoted
+from .._logging import one_line, quoted
 
 _NESTED_KEYS: Final = (str, int, float, bool, bytes, tuple, type(None))
 """Types of the keys that W&B writes as text below the first level (wandb 0.31)."""
 _COLLECTIONS: Final = (list, tuple, set, frozenset)
 _OTHERS: Final = (str, int, float, complex, slice, type(None))
+
+
+def read_config(value: Any) -> Any:
+    """Return the mapping that a configuration stands for; of what is none, the value itself.
+
+    Args:
+        value: A mapping, also of OmegaConf's; the path of a YAML or JSON file; an `argparse.Namespace`, a dataclass, a
+            pydantic model, the flags of absl; or any other object with attributes, as `wandb.init` takes it.
+
+    Raises:
+        ValueError: The file cannot be read, or holds no mapping.
+
+    >>> import argparse
+    >>> read_config(argparse.Namespace(lr=0.1))
+    {'lr': 0.1}
+    """
+    if type(value).__module__.partition(".")[0] == "omegaconf":
+        from omegaconf import OmegaConf  # whose value it is, so it is there
+
+        return OmegaConf.to_container(value, resolve=True)
+    if isinstance(value, str | PathLike):
+        return _read_file(value)
+    if isinstance(value, Mapping | type | ModuleType) or callable(value) or not hasattr(value, "__dict__"):
+        return value
+    return _read_object(value)
+
+
+def _read_object(value: Any) -> Mapping[Any, Any]:
+    # By what they can do, because pydantic, absl and wandb need not be loaded here.
+    if hasattr(value, "model_dump"):
+        return dict(value.model_dump(mode="json"))
+    if hasattr(value, "flag_values_dict"):
+        return dict(value.flag_values_dict())
+    if hasattr(value, "keys"):  # such as `wandb.config`
+        return dict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return dict(vars(value))
+
+
+def _read_file(path: str | PathLike[str]) -> Mapping[Any, Any]:
+    import yaml
+
+    try:
+        text = Path(path).read_text()
+        found = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"a text is the path of a YAML file, which cannot be read: {one_line(error)}; put the file beside the code "
+            "that is sent to the tasks, or hand over a dict"
+        ) from error
+    if not isinstance(found, Mapping):
+        raise ValueError(f"the file {str(path)!r} holds no mapping, but {type(found).__name__}")
+    # W&B's own files have a mapping with a description and the value for each key (`config-defaults.yaml`).
+    found = {key: item for key, item in found.items() if key != "wandb_version"}
+    wrapped = all(isinstance(item, Mapping) and item.keys() <= {"value", "desc"} for item in found.values())
+    return {key: item["value"] for key, item in found.items()} if found and wrapped else found
 
 
 def config_fault(config: object) -> str | None:

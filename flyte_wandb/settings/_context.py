@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from .._errors import SettingError
 from .._logging import log_once, mask_userinfo, quoted
-from ._schema import FIELDS, Field, with_client_settings
+from ._schema import FIELDS, Field, check_settings, with_client_settings
 from ._sweep_schema import SWEEP_FIELDS
 
 T = TypeVar("T")
@@ -70,6 +70,10 @@ _INSIDE: Final = {RUNS.prefix: (SWEEPS,)}
 """Prefixes that start with another one."""
 
 
+PACKED: Final = "kwargs"
+"""Behind the prefix: the key into which flyteplugins-wandb packs what it has no key for, as JSON."""
+
+
 def write_settings(settings: Mapping[str, Any], namespace: SettingsNamespace = RUNS) -> dict[str, str]:
     """Write checked settings as context keys ``wandb_<field>``.
 
@@ -89,12 +93,31 @@ def read_settings(context: Mapping[str, str], namespace: SettingsNamespace = RUN
     {'project': 'vision'}
     """
     found = {key.removeprefix(namespace.prefix): text for key, text in context.items() if namespace.owns(key)}
-    for name in found.keys() - namespace.fields.keys():
+    packed = _read_packed(namespace, found.pop(PACKED, ""))
+    for name in (found | packed).keys() - namespace.fields.keys():
         log_once(
             f"the key '{namespace.prefix}{name}' in Flyte's context is none of flyte-wandb's settings and is ignored"
         )
-    settings = {name: _read_setting(namespace, name, found[name]) for name in namespace.fields if name in found}
+    settings = {
+        name: _read_setting(namespace, name, found[name]) if name in found else packed[name]
+        for name in namespace.fields
+        if name in found or name in packed
+    }
     return with_client_settings(settings, "wandb_settings in Flyte's context") if namespace is RUNS else settings
+
+
+def _read_packed(namespace: SettingsNamespace, text: str) -> dict[str, Any]:
+    """Return the further settings that flyteplugins-wandb packs into one key, where it wrote the context."""
+    key = f"{namespace.prefix}{PACKED}"
+    try:
+        packed = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{key}={quoted(text)} in Flyte's context is no JSON: {error}") from error
+    if not isinstance(packed, dict | None):
+        raise SettingError(f"{key}={quoted(text)} in Flyte's context holds no settings, but a {type(packed).__name__}")
+    known = {name: value for name, value in (packed or {}).items() if name in namespace.fields}
+    unknown = {name: value for name, value in (packed or {}).items() if name not in namespace.fields}
+    return check_settings(known, f"{key} in Flyte's context", namespace.fields) | unknown
 
 
 def _read_setting(namespace: SettingsNamespace, name: str, text: str) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
@@ -15,7 +16,7 @@ from ..wandb_client._opening import Mode
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
-from ._config_values import config_fault
+from ._config_values import config_fault, read_config
 
 if TYPE_CHECKING:
     import os
@@ -53,8 +54,8 @@ class SettingArguments(TypedDict, total=False):
     host: str | None
     id: str | None
     name: str | None
-    tags: list[str] | tuple[str, ...] | None
-    config: Mapping[str, Any] | None
+    tags: list[str] | tuple[str, ...] | Set[str] | None
+    config: Any
     group: str | None
     mode: Mode | None
     joinable: bool | None
@@ -92,11 +93,13 @@ class Field:
         check: Says why a value cannot be used, or None.
         text: Whether the value is a text that travels as it is.
         travel: Says why a value cannot travel, or None.
+        read: Makes the setting of what users write; `ValueError` where it cannot.
     """
 
     check: Check
     text: bool = False
     travel: Check = lambda value: None
+    read: Callable[[Any], Any] = lambda value: value
 
     def encode(self, name: str, value: Any) -> str:
         """Write a value for Flyte's context."""
@@ -137,16 +140,26 @@ def check_settings(
             `function`, names and values.
     """
     known = FIELDS if fields is None else fields
-    given = {name: value for name, value in arguments.items() if value is not None}
-    for name, value in given.items():
-        if fault := known[name].check(value) if name in known else _unknown_fault(name, known):
-            raise SettingError(f"{function}({name}={_value_text(value)}): {fault}")
+    given = {
+        name: _read_argument(name, value, function, known) for name, value in arguments.items() if value is not None
+    }
     if fields is not None:
         return given
     given = with_client_settings(given, f"{function}(settings=...)")
     if fault := start_fault(given) or _keys_fault(given):
         raise SettingError(f"{function}(...): {fault}")
     return given
+
+
+def _read_argument(name: str, value: Any, function: str, known: Mapping[str, Field]) -> Any:
+    try:
+        read = known[name].read(value) if name in known else value
+        fault = known[name].check(read) if name in known else _unknown_fault(name, known)
+    except ValueError as error:
+        fault = str(error)
+    if fault:
+        raise SettingError(f"{function}({name}={_value_text(value)}): {fault}")
+    return read
 
 
 def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -171,11 +184,23 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
             raise SettingError(f"{source}: the field {field}={_value_text(value)} cannot be set: {fault}")
         if field in SETTING_OF:
             name, same_value = as_setting(field, value)
+            same_value = FIELDS[name].read(same_value)
             if fault := FIELDS[name].check(same_value):
                 raise SettingError(f"{source}: the field {field}={_value_text(value)} counts as {name}=: {fault}")
             same[name] = same_value
     rest = {field: value for field, value in client.items() if field not in SETTING_OF}
     return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
+
+
+def default_of(name: str) -> Any:
+    """Return what holds for a setting that nobody has set.
+
+    >>> default_of("run_mode"), default_of("download_logs"), default_of("project")
+    ('auto', False, None)
+    """
+    from flyte_wandb_hookspecs import Settings  # loads pluggy, which `import flyte_wandb` does not
+
+    return next((field.default for field in dataclasses.fields(Settings) if field.name == name), None)
 
 
 def _unknown_fault(name: str, known: Mapping[str, Field]) -> str:
@@ -198,9 +223,16 @@ def check_choice(*choices: str | bool) -> Check:
     return lambda value: None if (type(value), value) in known else f"expected one of {', '.join(map(str, choices))}"
 
 
+def _read_tags(value: Any) -> Any:
+    """Return tags as a list or tuple: W&B takes one text for one tag, too, and users write sets."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(sorted(value, key=str)) if isinstance(value, Set) else value
+
+
 def _tags_fault(value: object) -> str | None:
     if type(value) not in (list, tuple):
-        return f"expected a list or tuple of texts, got {type(value).__name__}"
+        return f"expected a text, or a list, tuple or set of texts, got {type(value).__name__}"
     return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
 
 
@@ -260,8 +292,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     "host": Field(check=host_fault, text=True),
     "id": Field(check=_limits.RUN_ID.fault, text=True),
     "name": Field(check=_limits.NAME.fault, text=True),
-    "tags": Field(check=_tags_fault),
-    "config": Field(check=config_fault),
+    "tags": Field(check=_tags_fault, read=_read_tags),
+    "config": Field(check=config_fault, read=read_config),
     "group": Field(check=_limits.GROUP.fault, text=True),
     "mode": Field(
         check=lambda value: (

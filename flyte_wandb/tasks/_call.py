@@ -35,6 +35,7 @@ from ..runs._thread_owners import is_owner_known, owning_call
 from ..settings._context import write_settings
 from ..wandb_client._agent_room import agents_allowed
 from ..wandb_client._dead_service import abandon_service
+from ..wandb_client._run import is_stand_in
 from ._flyte_task import is_task_function
 from ._open_close import close_run_for, mark_run_preempted, open_run_for
 from ._threads import end_fork, run_uninterrupted
@@ -225,7 +226,9 @@ def _watch_run(watched: WatchedCall | None, tracked: TrackedCall) -> None:
 
 def _find_download(tracked: TrackedCall) -> Reference | None:
     lease = tracked.lease
-    return find_run_to_download(tracked.request, tracked.plan, lease.run) if lease and not tracked.in_fork else None
+    if lease is None or tracked.in_fork or is_stand_in(lease.run):
+        return None
+    return find_run_to_download(tracked.request, tracked.plan, lease.run)
 
 
 @contextmanager
@@ -251,7 +254,8 @@ def _context_for_children(tracked: TrackedCall) -> dict[str, str]:
 
 def _as_parent_run(tracked: TrackedCall) -> ParentRun:
     assert tracked.lease is not None
-    run, where = tracked.lease.run, run_place(tracked.request, tracked.plan)
+    where = run_place(tracked.request, tracked.plan)
+    run = where if is_stand_in(tracked.lease.run) else tracked.lease.run
     return ParentRun(
         run_id=tracked.lease.run_id,
         joinable=tracked.plan.role is Role.PRIMARY,

@@ -29,7 +29,7 @@ from ..runs._termination import PREEMPTED
 from ..wandb_client._configuration import effective_mode
 from ..wandb_client._delivery import Shortfall, find_shortfall
 from ..wandb_client._opening import Mode, Opening
-from ..wandb_client._run import mark_preempting, note_failure
+from ..wandb_client._run import is_stand_in, mark_preempting, note_failure
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 
@@ -162,6 +162,8 @@ def _finish_run(tracked: TrackedCall, lease: Lease, error: BaseException | None)
 def _keep_what_wandb_lacks(tracked: TrackedCall, lease: Lease, code: int) -> str | None:
     """Keep a run that W&B has not, or not all of, where it outlives the pod, and return where. Never raises."""
     action, request, run = tracked.action, tracked.request, lease.run
+    if is_stand_in(run):
+        return None
     shortfall = _find_shortfall(lease)
     # Local mode and plain functions leave it where W&B's client does: on a disk that stays.
     on_own_disk = action is None or action.local

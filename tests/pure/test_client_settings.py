@@ -107,7 +107,7 @@ def test_a_field_that_nobody_can_set_is_refused_by_name_with_what_to_do(field: s
     [
         ({"mode": "shared"}, "the field mode='shared' counts as mode=: W&B's shared mode is a run mode here"),
         ({"run_id": "a/b"}, "the field run_id='a/b' counts as id=: a run id cannot hold '/'"),
-        ({"run_tags": "a"}, "the field run_tags='a' counts as tags=: expected a list or tuple"),
+        ({"run_tags": 1}, "the field run_tags=1 counts as tags=: expected a text, or a list, tuple or set"),
         ({"_label": "l"}, "the field x_label='l' cannot be set"),
         ({"resume": "must", "fork_from": "a?_step=1"}, "W&B takes only one of"),
         ("offline", "expected a wandb.Settings or a dict of its fields, got str"),

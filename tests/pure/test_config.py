@@ -136,7 +136,7 @@ def test_resume_keeps_flags_and_texts_apart(resume: bool | Resume) -> None:
         ({"settings": {"x": b"1"}}, ["settings['x']", "b'1'", "builtins.bytes"]),
         ({"notes": "\ud800"}, ["notes='\\ud800'", "cannot travel"]),
         ({"projct": "a"}, ["wandb_config(projct='a')", "did you mean project?"]),
-        ({"tags": "a"}, ["wandb_config(tags='a')", "expected a list or tuple of texts, got str"]),
+        ({"tags": 1}, ["wandb_config(tags=1)", "expected a text, or a list, tuple or set of texts, got int"]),
         ({"id": "a/b"}, ["wandb_config(id='a/b')", "cannot hold '/'"]),
         ({"joinable": "no"}, ["wandb_config(joinable='no')", "expected True or False, got str"]),
     ],
@@ -151,7 +151,7 @@ def test_an_error_names_the_field_and_the_key_inside_it(arguments: Any, words: l
     ("key", "text", "fault"),
     [
         ("tags", "oops", "Expecting value"),
-        ("tags", '"a"', "expected a list or tuple of texts, got str"),
+        ("tags", '"a"', "expected a text, or a list, tuple or set of texts, got str"),
         ("tags", '{"$tuple": 1}', ""),
         ("tags", "[1]", "a tag is a text, not int"),
         ("joinable", "True", "Expecting value"),

@@ -266,10 +266,8 @@ def test_a_link_by_hand_takes_settings_and_a_world() -> None:
     assert by_hand.get_link("r1", "", "", context, "", "a0", "") == f"{PROJECT}/runs/r1-a0-worker-1"
     assert Wandb(per_node=2).spec.declared == declared(1, 2)
     assert Wandb(nodes=2).spec.declared == declared(2, 1)
-    with pytest.raises(
-        SettingError, match=r"Wandb\(rank_scop='worker'\): there is no such setting; did you mean rank_sc"
-    ):
-        Wandb(rank_scop="worker")  # type: ignore[call-arg]
+    with pytest.raises(SettingError, match=r"Wandb\(entity='a/b'\): "):
+        Wandb(entity="a/b")
 
 
 def test_a_link_survives_being_pickled() -> None:

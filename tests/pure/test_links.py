@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import flyte
 import pytest
 
-from flyte_wandb import ParentRun, Plan, Request, Topology, Wandb, hookimpl, plan, quote_segment
+from flyte_wandb import (
+    ParentRun,
+    Plan,
+    Request,
+    Topology,
+    Wandb,
+    WandbSweep,
+    hookimpl,
+    plan,
+    quote_segment,
+    wandb_config,
+    wandb_init,
+)
 from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._spec import Spec
 from tests.messages import own_messages
@@ -19,6 +33,12 @@ PROJECT = "https://wandb.ai/team/vision"
 ABOVE = ParentRun(run_id="r1-top", project="theirs", entity="others", host="https://wandb.example.com")
 NODE = Topology(world_size=4, local_world_size=4, launcher="torch-elastic")
 NODES = Topology(world_size=4, local_world_size=2, num_workers=2, launcher="torch-elastic")
+
+env = flyte.TaskEnvironment(name="linked")
+
+
+def nothing() -> None: ...
+
 
 ROWS = [
     (request(), "/runs/r1-a0"),
@@ -249,9 +269,50 @@ def test_a_client_that_cannot_be_configured_costs_the_link_only(
     assert outcome == "no W&B link for env.train: its address cannot be found here"
 
 
-def test_a_link_is_frozen_and_named_after_wandb() -> None:
-    made = Wandb()
-    assert made.name == "Weights & Biases"
-    assert made == Wandb()
-    with pytest.raises(AttributeError, match="cannot assign"):
-        made.name = "other"  # type: ignore[misc]
+@dataclass
+class Ours(Wandb):
+    """A link that a user makes of this package's."""
+
+    team: str = "vision"
+    name: str = "W&B of our team"
+
+
+def test_the_fields_of_a_link_can_be_read_replaced_and_inherited() -> None:
+    made = Wandb("https://w.example", "vision", "team", "new", "worker", "exp", "ours")
+    assert (made.host, made.project, made.entity, made.id, made.name) == (
+        "https://w.example",
+        "vision",
+        "team",
+        "exp",
+        "ours",
+    )
+    assert (made.run_mode, made.rank_scope) == ("new", "worker")
+    other = replace(made, project="audio", run_mode="auto")
+    assert other.get_link("r1", "p", "d", None, "", "a0", "") == "https://w.example/team/audio/runs/exp"
+    ours = replace(Ours(project="vision", entity="team", host="https://w.example"), entity="them")
+    assert (ours.team, ours.name, ours.entity) == ("vision", "W&B of our team", "them")
+    assert ours.get_link("r1", "p", "d", {}, "", "a0", "") == "https://w.example/them/vision/runs/r1-a0"
+    sweep = replace(WandbSweep("https://w.example", "vision", "team", "s1", "the sweep"), id="s2")
+    assert (sweep.project, sweep.name) == ("vision", "the sweep")
+    assert sweep.get_link("r1", "p", "d", None, "", "a0", "") == "https://w.example/team/vision/sweeps/s2"
+
+
+def test_what_a_link_does_not_set_reads_as_its_default_and_is_left_to_the_context() -> None:
+    made = replace(Wandb(project="vision", entity="team", host="https://w.example"), name="other")
+    assert (made.run_mode, made.rank_scope, made.name) == ("auto", "global", "other")
+    context = wandb_config(run_mode="new", id="exp")
+    below = {"_wandb_run_id": "r1-top", **context}
+    assert made.get_link("r1", "p", "d", below, "", "a1", "") == "https://w.example/team/vision/runs/exp-a1"
+
+
+def test_the_links_that_the_decorator_adds_show_its_settings() -> None:
+    task: Any = wandb_init(project="vision", entity="team", rank_scope="worker")(env.task(nothing))
+    (made,) = task.links
+    assert (made.project, made.entity, made.rank_scope, made.run_mode, made.host) == (
+        "vision",
+        "team",
+        "worker",
+        "auto",
+        None,
+    )
+    assert made == replace(made)

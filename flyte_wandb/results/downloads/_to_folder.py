@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+from ..._errors import DownloadError
 from .._progress import watch_progress
 from .._workers import Stop, warn_if_on_event_loop
 from ._job import Job, run_download, temporary_folder
@@ -79,10 +80,11 @@ def download_wandb_sweep_dirs(
         host: Base URL of the W&B server.
 
     Returns:
-        The folders, in the order in which the runs were created.
+        The folders, in the order in which the runs were created. A run that could not be fetched whole is left out, and
+        one warning in the log names it.
 
     Raises:
-        DownloadError: The sweep is unknown, there is no key, or something could not be fetched.
+        DownloadError: The sweep is unknown, there is no key, or no run could be fetched.
 
     Example::
 
@@ -90,7 +92,13 @@ def download_wandb_sweep_dirs(
     """
     warn_if_on_event_loop("download_wandb_sweep_dirs", "download_wandb_sweep_logs")
     reference = resolve_reference(sweep_id, "sweep", {"project": project, "entity": entity, "host": host})
-    return [str(fetched.folder) for fetched in download_to_folder(reference, base_path, history=include_history)]
+    try:
+        return [str(fetched.folder) for fetched in download_to_folder(reference, base_path, history=include_history)]
+    except DownloadError as error:
+        if not error.downloaded:
+            raise
+        _LOG.warning("%s; the others are in %s", error, Path(error.downloaded[0]).parent)
+        return list(error.downloaded)
 
 
 def download_to_folder(reference: Reference, path: str | os.PathLike[str] | None, *, history: bool) -> list[FetchedRun]:

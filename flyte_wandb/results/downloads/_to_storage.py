@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 import shutil
 import uuid
 from collections.abc import Callable, Collection
@@ -24,6 +25,8 @@ from ._folder import OWN_FOLDER
 from ._job import Job, run_download, temporary_folder
 from ._reference import Kind, Reference, read_reference
 from ._resolve import resolve_reference
+
+_LOG = logging.getLogger("flyte_wandb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,8 @@ async def download_wandb_sweep_logs(
         host: Base URL of the W&B server.
 
     Returns:
-        The folder. Each run has a folder in it, by its id.
+        The folder. Each run has a folder in it, by its id. A run that could not be fetched whole is left out, and one
+        warning in the log names it.
 
     Raises:
         DownloadError: See `download_wandb_sweep_dirs`.
@@ -152,7 +156,9 @@ def wandb_logs(kind: str, path: str, host: str, attempt: int) -> Dir:
     landing = _choose_landing(kind)
     error = _fill_landing(_build_job(kind, path, host, landing), Stop())
     try:
-        return _whole(Dir.from_local_sync(landing.local, remote_destination=landing.remote), error)
+        folder = Dir.from_local_sync(landing.local, remote_destination=landing.remote)
+        _warn_of_missing_runs(error, folder)
+        return folder
     finally:
         _remove_landing(landing)
 
@@ -164,7 +170,9 @@ async def wandb_logs_async(kind: str, path: str, host: str, attempt: int) -> Dir
     job = _build_job(kind, path, host, landing)
     await run_in_thread(lambda stop: errors.append(_fill_landing(job, stop)))
     try:
-        return _whole(await Dir.from_local(landing.local, remote_destination=landing.remote), *errors)
+        folder = await Dir.from_local(landing.local, remote_destination=landing.remote)
+        _warn_of_missing_runs(errors[0], folder)
+        return folder
     finally:
         await asyncio.to_thread(_remove_landing, landing)
 
@@ -189,16 +197,9 @@ def _build_job(kind: str, path: str, host: str, landing: _Landing) -> Job:
     return Job(reference=replace(reference, host=host or None), folder=landing.local)
 
 
-def _whole(folder: Dir, error: DownloadError | None) -> Dir:
-    """Return a folder in Flyte's storage.
-
-    Raises:
-        DownloadError: Some runs are missing in it.
-    """
-    if error is None:
-        return folder
-    downloaded = [f"{folder.path.rstrip('/')}/{Path(run).name}" for run in error.downloaded]
-    raise DownloadError(f"{error}; the others are in {folder.path}", downloaded=downloaded) from error
+def _warn_of_missing_runs(error: DownloadError | None, folder: Dir) -> None:
+    if error:
+        _LOG.warning("%s; the others are in %s", error, folder.path)
 
 
 def _fill_landing(job: Job, stop: Stop) -> DownloadError | None:
