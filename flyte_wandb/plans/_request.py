@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from flyte_wandb_hookspecs import Request, Topology
 
 from .._action import NAMELESS, Action, current_attempt
 from ..settings._config import config_in_force
+from ..settings._config_values import ConfigFile
 from ..settings._merge import merge_settings, read_settings_over_environ
 from ._inherited import read_run, read_trial
 from ._plan import detect_topology
@@ -23,6 +26,7 @@ def build_task_request(spec: Spec, action: Action) -> Request:
     Flyte's local mode runs a distributed task as one process. It is rank 0 of the world that the task declares, unless
     a launcher started it as a rank.
     """
+    spec = replace(spec, settings=_read_config_file(spec.settings))
     topology = detect_own_topology()
     if action.local and spec.declared and not topology.distributed:
         topology = spec.declared
@@ -34,6 +38,9 @@ def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
 
     In local mode the task runs in this very process, whose rank counts where the task declares no world.
     """
+    if isinstance(spec.settings.get("config"), ConfigFile):
+        # The file may be on the machine of the task only, and no link depends on it.
+        spec = replace(spec, settings={name: value for name, value in spec.settings.items() if name != "config"})
     if spec.declared:
         return _build_request(spec, action, topology_of_rank(spec.declared, rank))
     started = detect_own_topology() if action.local else Topology()
@@ -48,12 +55,16 @@ def build_placeholder_request(spec: Spec, rank: int = 0) -> Request:
 
 def build_request_outside_flyte(spec: Spec, name: str) -> Request:
     """Build the request of a plain function outside of Flyte: an action with a random run name and its own name."""
-    settings = merge_settings(
-        read_settings_over_environ(config_in_force()), spec.settings, parent=None, action_name=name
-    )
+    decorator = _read_config_file(spec.settings)
+    settings = merge_settings(read_settings_over_environ(config_in_force()), decorator, parent=None, action_name=name)
     # 8 characters, as W&B's own random ids have. `uuid4` does not use the random numbers that the user's code may seed.
     run_name = uuid.uuid4().hex[:8]
     return Request(run_name=run_name, action_name=name, settings=settings)
+
+
+def _read_config_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    config = settings.get("config")
+    return {**settings, "config": config.read()} if isinstance(config, ConfigFile) else settings
 
 
 def detect_own_topology() -> Topology:

@@ -6,13 +6,15 @@ Both are found where it is given, rather than when the run is opened.
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MappingView
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from .._errors import SettingError
 from .._logging import one_line, quoted
 
 _NESTED_KEYS: Final = (str, int, float, bool, bytes, tuple, type(None))
@@ -21,15 +23,34 @@ _COLLECTIONS: Final = (list, tuple, set, frozenset)
 _OTHERS: Final = (str, int, float, complex, slice, type(None))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration that stands in a YAML or JSON file, which is read when the run is opened.
+
+    Attributes:
+        path: Where the file is, as the user wrote it.
+    """
+
+    path: str | PathLike[str]
+
+    def read(self) -> Mapping[str, Any]:
+        """Return what the file holds.
+
+        Raises:
+            SettingError: It cannot be read, or holds nothing that a run can be configured by.
+        """
+        found = _read_file(self.path)
+        if fault := config_fault(found):
+            raise SettingError(f"the file {str(self.path)!r} that config= names: {fault}")
+        return found
+
+
 def read_config(value: Any) -> Any:
-    """Return the mapping that a configuration stands for; of what is none, the value itself.
+    """Return the mapping that a configuration stands for, or a `ConfigFile`; of what is neither, the value itself.
 
     Args:
         value: A mapping, also of OmegaConf's; the path of a YAML or JSON file; an `argparse.Namespace`, a dataclass, a
             pydantic model, the flags of absl; or any other object with attributes, as `wandb.init` takes it.
-
-    Raises:
-        ValueError: The file cannot be read, or holds no mapping.
 
     >>> import argparse
     >>> read_config(argparse.Namespace(lr=0.1))
@@ -40,7 +61,7 @@ def read_config(value: Any) -> Any:
 
         return OmegaConf.to_container(value, resolve=True)
     if isinstance(value, str | PathLike):
-        return _read_file(value)
+        return ConfigFile(value)
     if isinstance(value, Mapping | type | ModuleType) or callable(value) or not hasattr(value, "__dict__"):
         return value
     return _read_object(value)
@@ -66,12 +87,12 @@ def _read_file(path: str | PathLike[str]) -> Mapping[Any, Any]:
         text = Path(path).read_text()
         found = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(
-            f"a text is the path of a YAML file, which cannot be read: {one_line(error)}; put the file beside the code "
-            "that is sent to the tasks, or hand over a dict"
+        raise SettingError(
+            f"the file {str(path)!r} that config= names cannot be read in {os.getcwd()}: {one_line(error)}; put the "
+            "file beside the code that is sent to the tasks, or hand over a dict"
         ) from error
     if not isinstance(found, Mapping):
-        raise ValueError(f"the file {str(path)!r} holds no mapping, but {type(found).__name__}")
+        return cast("Mapping[Any, Any]", found)
     # W&B's own files have a mapping with a description and the value for each key (`config-defaults.yaml`).
     found = {key: item for key, item in found.items() if key != "wandb_version"}
     wrapped = all(isinstance(item, Mapping) and item.keys() <= {"value", "desc"} for item in found.values())
@@ -86,6 +107,8 @@ def config_fault(config: object) -> str | None:
     >>> config_fault({1: "a"})
     'the key 1 of config is of type int, and W&B takes texts only; use str(key)'
     """
+    if isinstance(config, ConfigFile):
+        return None
     if not isinstance(config, Mapping):
         return f"expected a mapping, got {type(config).__name__}"
     try:

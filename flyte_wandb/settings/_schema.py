@@ -16,7 +16,7 @@ from ..wandb_client._opening import Mode
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
-from ._config_values import config_fault, read_config
+from ._config_values import ConfigFile, config_fault, read_config
 
 if TYPE_CHECKING:
     import os
@@ -103,6 +103,8 @@ class Field:
 
     def encode(self, name: str, value: Any) -> str:
         """Write a value for Flyte's context."""
+        if isinstance(value, ConfigFile):
+            value = value.read()
         if fault := self.travel(value):
             raise SettingError(f"{name} cannot travel in Flyte's context: {fault}")
         if not self.text:

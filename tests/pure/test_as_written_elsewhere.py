@@ -22,12 +22,15 @@ from flyte_wandb import (
     download_wandb_run_dir,
     get_wandb_context,
     get_wandb_sweep_context,
+    preview,
     wandb_config,
     wandb_init,
     wandb_sweep_config,
 )
 from flyte_wandb.settings._context import SWEEPS, read_settings
+from tests.conftest import LocalRun, own_config
 from tests.messages import own_messages
+from tests.offline import logs
 
 env = flyte.TaskEnvironment(name="written_elsewhere")
 
@@ -107,24 +110,47 @@ def test_a_configuration_may_be_whatever_wandb_init_takes(make: Any, expected: d
         ("config-defaults.yaml", "wandb_version: 1\nlr: {desc: rate, value: 0.1}\nmodel: {value: {layers: 2}}"),
     ],
 )
-def test_a_file_of_settings_is_read_where_it_is_named(
-    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("offline")
+def test_a_file_of_settings_is_read_by_the_task_and_before_it_travels(
+    name: str, text: str, tmp_path: Path, run_local: LocalRun
 ) -> None:
+    of_file = {"lr": 0.1, "model": {"layers": 2}}
+    decorated = task(config=name)  # as `wandb.init`, which is called later
+    preview(decorated)
+    assert decorated.links[0].get_link("r1", "p", "d", {}, "", "a0", "")
     (tmp_path / name).write_text(text)
-    monkeypatch.chdir(tmp_path)
     for given in (name, tmp_path / name):
-        assert wandb_config(config=given).config == {"lr": 0.1, "model": {"layers": 2}}
+        assert wandb_config(config=given).config == of_file
+    run_local(decorated)
+    (log,) = logs(tmp_path)
+    assert own_config(log) == of_file
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("[1]", "holds no mapping, but list"), ("a: [", "a text is the path of a YAML file, which cannot be read")],
+    [
+        ("[1]", "that config= names: expected a mapping, got list"),
+        ("1: a", "that config= names: the key 1 of config is of type int"),
+        ("a: [", "that config= names cannot be read in /.*; put the file beside the code"),
+        (None, "that config= names cannot be read in /.*: .*No such file.*; put the file beside the code"),
+    ],
 )
-def test_a_file_that_holds_no_settings_is_refused_by_its_name(text: str, fault: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("offline")
+def test_a_file_that_holds_no_settings_is_refused_by_its_name(
+    text: str | None, fault: str, tmp_path: Path, run_local: LocalRun
+) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text(text)
-    with pytest.raises(SettingError, match=rf"wandb_init\(config='.*config.yaml'\): .*{fault}"):
-        wandb_init(config=str(path))
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SettingError, match=rf"^the file '.*config.yaml' {fault}"):
+        wandb_config(config=path)
+    with pytest.raises(flyte.errors.RuntimeUserError, match=fault):
+        run_local(task(config=str(path)))
+
+
+def test_a_text_in_a_context_names_no_file() -> None:
+    with pytest.raises(SettingError, match=r"wandb_config=.* in Flyte's context: expected a mapping, got str"):
+        read_settings({"wandb_config": '"/etc/passwd"'})
 
 
 @pytest.mark.parametrize(
