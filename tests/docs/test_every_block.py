@@ -157,6 +157,13 @@ RUNS: Final = [
     Run(
         page="docs/migrate.md",
         kind="python",
+        words="metrics_history.json",
+        by="tests/docs/test_migrate_differences.py::test_two_lines_write_the_history_as_one_file",
+    ),
+    Run(
+        page="docs/migrate.md",
+        kind="python",
+        words="import flyte",
         by="tests/docs/test_migrate_page.py::test_the_code_opens_the_runs_of_parent_and_child",
     ),
     Run(

@@ -35,6 +35,12 @@ def test_every_defect_has_an_answer_and_a_test() -> None:
     assert [row for row in table if len(row) != 3 or not all(row) or not named_tests(row[2])] == []
 
 
+def test_every_difference_says_what_to_write_and_has_a_test() -> None:
+    table = table_rows("docs/migrate.md", "What is different on purpose")
+    assert len(table) >= 25
+    assert [row for row in table if len(row) != 4 or not all(row) or not named_tests(row[3])] == []
+
+
 def test_every_name_of_theirs_has_one_of_ours() -> None:
     table = table_rows("docs/migrate.md", "Name by name")
     assert {re.findall(r"`(\w+)`", row[0])[0] for row in table} == THEIRS
@@ -43,7 +49,7 @@ def test_every_name_of_theirs_has_one_of_ours() -> None:
 
 @pytest.mark.usefixtures("offline")
 def test_the_code_opens_the_runs_of_parent_and_child(run_local: LocalRun, tmp_path: Path) -> None:
-    (block,) = (one for one in blocks("docs/migrate.md") if one.kind == "python")
+    (block,) = (one for one in blocks("docs/migrate.md") if one.kind == "python" and "import flyte" in one.text)
     names: dict[str, Any] = {}
     exec(block.text, names)
     above, below = run_local(names["parent"], context=wandb_config(project="vision"))
