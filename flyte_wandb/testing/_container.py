@@ -24,26 +24,33 @@ from ._warm import WarmProcess, start_warm
 T = TypeVar("T")
 Task = flyte.TaskTemplate[..., Any, Any]
 
-# What every container comes to import of Flyte, of W&B and of what this package needs; none of this package itself.
-_IMPORTS: Final = (
+IMPORTS: Final = (
     "flyte._bin.runtime",
     "flyte._internal.controllers.remote._client",
     "flyte._internal.controllers.remote._controller",
     "flyte._internal.image_cache",
     "flyte._internal.resolvers.default",
     "flyte._internal.runtime.entrypoints",
+    "flyte.git",
+    "flyte.remote._client.auth._interceptors.retry",
     "flyte.remote._client.controlplane",
     "flyte.report",
     "flyte.storage",
+    "httpcore",
     "obstore.fsspec",
+    "opentelemetry.propagate",
     "pluggy",
     "requests",
     "rich.logging",
     "rich.syntax",
+    "rich_click",
+    "sniffio",
     "wandb",
     "wandb.apis.public",
+    "wandb.sdk.launch.inputs.internal",
     "yaml",
 )
+"""What containers come to import of Flyte, of W&B and of what this package needs; nothing of this package itself."""
 _RESOLVER: Final = "flyte._internal.resolvers.default.DefaultTaskResolver"
 
 
@@ -160,7 +167,7 @@ def start_container(
 
 def _start_warm(words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> WarmProcess | None:
     reader, writer = os.pipe()
-    process = start_warm(words, modules=_IMPORTS, folder=folder, environ=environ, streams=(0, writer, writer))
+    process = start_warm(words, modules=IMPORTS, folder=folder, environ=environ, streams=(0, writer, writer))
     os.close(writer)
     if process is None:
         os.close(reader)

@@ -178,7 +178,6 @@ class _Server:
 
 def _renew(server: _Server, request: Mapping[str, Any]) -> None:
     """Make a forked process what a fresh interpreter with that request would be, apart from its imports."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environ"])
@@ -220,7 +219,7 @@ def _run(words: Sequence[str]) -> None:
 
 def _serve() -> Sequence[str]:
     """Import and serve; only a process that was forked returns, with the arguments of what it is to run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the processes, and for the client, whose end is ours
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the processes, and for the client
     asked = json.loads(sys.argv[1])
     for file in (asked["control"], asked["door"]):
         os.set_inheritable(file, False)
@@ -228,32 +227,24 @@ def _serve() -> Sequence[str]:
     if os.getppid() != asked["client"]:
         os._exit(0)  # it had ended before
     usual = sys.path[1:]
-    sys.path[:] = dict.fromkeys([*asked["path"], *usual])
+    sys.path[:] = usual
     _import(asked["modules"])
     server = _Server(socket.socket(fileno=asked["control"]), client)
     imports = {
         "problem": server.prepare(),
-        "path": sys.path,
-        "usual": usual,
-        "modules": {name: _folder(module) for name, module in sys.modules.items() if "." not in name},
+        "path": usual,
+        "modules": sorted({name.partition(".")[0] for name in sys.modules}),
         "variables": sorted(_ReadVariables.names),
         "added": {name: value for name, value in os.environ.items() if name not in asked["environ"]},
     }
     server.control.sendall(json.dumps(imports).encode() + b"\n")
     request = server.next_process()
+    signal.signal(signal.SIGINT, interrupted)
     _renew(server, request)
     sys.modules[asked["name"]] = sys.modules["__main__"]  # _run makes another
     vars(sys.modules["__main__"]).update(asked=asked, imports=imports)
     words: Sequence[str] = request["words"]
     return words
-
-
-def _folder(module: types.ModuleType) -> str | None:
-    """Return the folder of the import path in which a module was found, or None where it comes with the interpreter."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return None
-    return str(os.path.dirname(os.path.dirname(file) if hasattr(module, "__path__") else file))
 
 
 if __name__ == "__main__":

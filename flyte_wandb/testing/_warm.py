@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -139,27 +139,24 @@ class _Imports:
 
     Attributes:
         problem: Why forks would not do, or None.
-        path: Its import path.
-        usual: The part of the path that is any process's, whatever its ``PYTHONPATH``.
-        modules: The folder of the path from which each top-level module comes, None for the interpreter's own.
+        path: Where it found them: the part of the import path that is the same whatever ``PYTHONPATH`` says.
+        modules: Their names, without those of their parts.
         variables: The environment variables that were read meanwhile.
         added: Those that the interpreter or an import has set, such as ``LC_CTYPE``.
     """
 
     problem: str | None
     path: list[str]
-    usual: list[str]
-    modules: dict[str, str | None]
+    modules: list[str]
     variables: list[str]
     added: dict[str, str]
 
-    def hold_on(self, path: Sequence[str]) -> bool:
-        """Whether a fresh interpreter with another path would find the same modules in the same places."""
-        used = {folder for folder in self.modules.values() if folder in self.path}
-        return used <= set(path) and not any(self._are_hidden_by(folder) for folder in path if folder not in self.path)
+    def hold_with(self, folders: Iterable[str]) -> bool:
+        """Whether a fresh interpreter that looks into some folders first would find the same modules."""
+        return not any(self._are_hidden_by(folder) for folder in folders if folder not in self.path)
 
     def _are_hidden_by(self, folder: str) -> bool:
-        names = {*self.modules, "sitecustomize", "usercustomize"}
+        names = {*self.modules, "sitecustomize", "usercustomize"}  # Python imports these two at its start
         try:
             entries = [entry.partition(".") for entry in os.listdir(folder)]
         except OSError:
@@ -188,7 +185,7 @@ class _Start:
     def import_path(self) -> list[str]:
         """The import path of a fresh interpreter as far as it depends on the start, its first folder by its name."""
         kind = self.words[0]
-        first = self.folder if kind in ("-c", "-m") else Path(kind).resolve().parent
+        first = self.folder if kind in ("-c", "-m") else Path(self.folder, kind).resolve().parent
         variable = self.environ.get("PYTHONPATH", "").split(os.pathsep)
         return [str(first), *(os.path.join(self.folder, entry) for entry in variable if entry)]
 
@@ -213,7 +210,7 @@ class _ForkServer:
         """Fork a process and return the connection to it, or None where a fresh interpreter would be another."""
         if self.imports.problem or not self._fits(start):
             return None
-        first, *path = dict.fromkeys([*start.import_path, *self.imports.usual])
+        first, *path = dict.fromkeys([*start.import_path, *self.imports.path])
         request = {
             "words": list(start.words),
             "cwd": str(start.folder),
@@ -242,10 +239,10 @@ class _ForkServer:
         read = differing if "*" in self.imports.variables else differing.intersection(self.imports.variables)
         if read or any(name.startswith(_READ_AT_START) for name in differing):
             return False
-        return self.imports.hold_on([*start.import_path, *self.imports.usual])
+        return self.imports.hold_with(start.import_path)
 
 
-_BROKEN_OFF: Final = _Imports(problem="it has broken off", path=[], usual=[], modules={}, variables=[], added={})
+_BROKEN_OFF: Final = _Imports(problem="it has broken off", path=[], modules=[], variables=[], added={})
 _servers: dict[tuple[str, ...], _ForkServer] = {}
 _lock = threading.Lock()
 os.register_at_fork(after_in_child=_servers.clear)  # the servers are those of the process that started them
@@ -291,7 +288,7 @@ def _start_server(modules: tuple[str, ...], start: _Start) -> _ForkServer:
     environ = {"PATH": start.environ.get("PATH", os.defpath)}
     ours, theirs = socket.socketpair()
     asked = {"control": theirs.fileno(), "door": ours.fileno(), "client": os.getpid(), "name": _NAME}
-    asked |= {"path": start.import_path[1:], "modules": modules, "environ": environ}
+    asked |= {"modules": modules, "environ": environ}
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM.read_text(), json.dumps(asked)],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.checkout import NO_VARIABLES, SCRIPTS, process_environ
+from tests.programs import run_python
 
 PLACE = {"WANDB_BASE_URL": "https://wandb.example.com", "WANDB_ENTITY": "team", "WANDB_PROJECT": "vision"}
 
@@ -21,14 +22,8 @@ def run(
     environ: Mapping[str, str] = NO_VARIABLES,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script with `arguments` in `cwd`, or else in `folder`, from which it imports."""
-    return subprocess.run(
-        [str(SCRIPTS / program), *arguments],
-        cwd=cwd or folder,
-        env=process_environ(folder, environ),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    words = (str(SCRIPTS / program), *arguments)
+    return run_python(*words, folder=cwd or folder, environ=process_environ(folder, environ))
 
 
 def run_in_terminal(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from flyte_wandb.testing import start_container
-from flyte_wandb.testing._container import _IMPORTS
+from flyte_wandb.testing._container import IMPORTS
 from flyte_wandb.testing._warm import COLD_VARIABLE, WarmProcess, start_warm
 from tests.checkout import import_path
 from tests.container import reporting
@@ -29,7 +29,7 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
 
 
 def run(
-    *words: str, folder: Path, modules: tuple[str, ...] = _IMPORTS, environ: dict[str, str] | None = None
+    *words: str, folder: Path, modules: tuple[str, ...] = IMPORTS, environ: dict[str, str] | None = None
 ) -> tuple[int, str] | None:
     """Run a program in a warm process, and return its exit code and all that it prints, or None where it is cold."""
     output = folder / "output"
@@ -138,17 +138,21 @@ def test_a_module_that_would_be_found_elsewhere_makes_a_cold_one(name: str, tmp_
     assert (run("-c", "", folder=tmp_path, environ=environ) is None) is hidden
 
 
-def test_imports_that_start_threads_or_end_their_process_make_cold_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "starts.py").write_text(
-        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
-    )
-    (tmp_path / "ends.py").write_text("import os\nos._exit(1)")
-    environ = variables(tmp_path, PYTHONPATH=import_path(tmp_path))
-    for module in ("starts", "ends"):
-        assert run("-c", "", folder=tmp_path, environ=environ, modules=(module,)) is None
-    assert run("-c", "", folder=tmp_path, environ=environ, modules=("is_not_there",)) == (0, "")
+def test_imports_that_end_their_process_make_cold_ones(tmp_path: Path) -> None:
+    assert run("-c", "", folder=tmp_path, modules=("unittest.__main__",)) is None
+    assert run("-c", "", folder=tmp_path, modules=("is_not_there",)) == (0, "")
+
+
+WITH_A_THREAD = """
+import socket, threading
+from flyte_wandb.testing._fork_server import _Server
+threading.Thread(target=threading.Event().wait, name="of-an-import", daemon=True).start()
+print(_Server(socket.socket(), 0).prepare())
+"""
+
+
+def test_threads_that_imports_have_started_make_cold_ones(tmp_path: Path) -> None:
+    assert run_cold("-c", WITH_A_THREAD, folder=tmp_path) == (0, "imports have started threads: of-an-import\n")
 
 
 def test_where_the_variable_is_set_every_container_is_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ from tests.distributions import install
 from tests.docs.consoles import Console, consoles
 from tests.messages import own_messages
 from tests.offline import by_id
+from tests.programs import run_python
 from tests.pure.worlds import ALONE, launched, manager, plan_text, request
 from tests.ranks.tasks import ranked
 
@@ -348,8 +349,7 @@ def imports(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
 def submitted(folder: Path, **environ: str) -> dict[str, str]:
     """What a `wandb_config` carries where the plugins of `folder` are installed."""
     code = "import json, flyte_wandb; print(json.dumps(flyte_wandb.wandb_config(project='vision')))"
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, env=process_environ(folder, environ), cwd=folder, capture_output=True, check=True)
+    result = run_python("-c", code, folder=folder, environ=process_environ(folder, environ))
     return dict(json.loads(result.stdout))
 
 

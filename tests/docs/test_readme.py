@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from tests.conftest import own_config
 from tests.distributions import install
 from tests.docs.consoles import consoles
 from tests.offline import logs
+from tests.programs import run_python
 
 README = (ROOT / "README.md").read_text()
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -43,8 +42,7 @@ def test_the_quickstart_is_the_example() -> None:
 @pytest.mark.usefixtures("clean_client")
 def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
     environ = os.environ | {"WANDB_MODE": "offline", "PYTHONPATH": import_path()}
-    command = [sys.executable, str(QUICKSTART)]
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python(str(QUICKSTART), folder=tmp_path, environ=environ)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "0.2"
     found = logs(tmp_path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from flyte_wandb import Role
 from tests.checkout import import_path
 from tests.docs.pages import PAGES, blocks
 from tests.offline import logs
+from tests.programs import run_python
 
 
 @pytest.mark.usefixtures("clean_client")
@@ -20,8 +19,7 @@ def test_the_first_run_is_a_run_with_five_rows(tmp_path: Path) -> None:
     (block,) = (one for one in blocks("docs/index.md") if one.kind == "python")
     (tmp_path / "first.py").write_text(block.text)
     environ = os.environ | {"WANDB_MODE": "offline", "PYTHONPATH": import_path()}
-    command = [sys.executable, "first.py"]
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python("first.py", folder=tmp_path, environ=environ)
     assert (result.returncode, result.stdout.splitlines()[-1:]) == (0, ["0.2"]), result.stderr
     (log,) = logs(tmp_path)
     assert (log.project, log.exit_code, log.logged("loss")) == ("vision", 0, [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])

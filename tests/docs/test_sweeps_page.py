@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from flyte_wandb.sweeps._run_sweep import MOST_AGENTS, MOST_MISSED
 from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT, process_environ
 from tests.conftest import LocalRun
+from tests.programs import run_python
 
 PAGE = (ROOT / "docs" / "sweeps.md").read_text()
 EXAMPLE = ROOT / "examples" / "sweep.py"
@@ -35,8 +34,7 @@ def test_the_example_is_on_the_page() -> None:
 
 def test_the_example_finds_the_best_trial(server: WandbServer, tmp_path: Path) -> None:
     environ = process_environ(tmp_path, {**server.environ, "WANDB_DIR": str(tmp_path)})
-    command = [sys.executable, str(EXAMPLE)]
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python(str(EXAMPLE), folder=tmp_path, environ=environ)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "0.05"
     (sweep,) = server.sweeps

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from tests.checkout import process_environ
 from tests.distributions import install
 from tests.faults import tasks
 from tests.faults.acting import QUICK, ROWS, run_outcome
+from tests.programs import run_python
 
 DECISIONS = ["detect_topology", "locate_rank", "choose_initializer", "compute_run_id", "compute_group"]
 OTHERS = ["contribute_run_settings", "run_started", "run_finished"]
@@ -92,8 +91,7 @@ def test_a_plugin_that_raises_where_it_decides_stops_the_task_before_its_run(
 ) -> None:
     install(tmp_path, "acme-names", DECIDES, plugin="acme")
     environ = process_environ(tmp_path, {**server.environ, **QUICK})
-    command = [sys.executable, "-c", DRIVER, *DECISIONS, "none"]
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python("-c", DRIVER, *DECISIONS, "none", folder=tmp_path, environ=environ)
     assert result.stdout.splitlines() == [
         *(f"HookError plugin 'acme' failed in {hook}: LookupError: no team" for hook in DECISIONS),
         "r1-a0",

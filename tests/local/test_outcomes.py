@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from tests.checkout import process_environ
 from tests.conftest import LocalRun
 from tests.current import this_run
 from tests.offline import by_id, logs
+from tests.programs import run_python
 
 env = flyte.TaskEnvironment(name="outcomes")
 pytestmark = pytest.mark.usefixtures("offline")
@@ -62,8 +61,7 @@ print(goes_on())
 def test_a_function_that_returns_although_sigterm_has_arrived_has_succeeded(tmp_path: Path) -> None:
     """In a process of its own, which is ended where finishing takes too long."""
     environ = process_environ(tmp_path, {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)})
-    command = [sys.executable, "-c", GOES_ON_AFTER_SIGTERM]
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python("-c", GOES_ON_AFTER_SIGTERM, folder=tmp_path, environ=environ)
     assert result.stdout.splitlines()[-1:] == ["the result"], result.stderr
     log = by_id(tmp_path)["mine"]
     assert (log.exit_code, log.logged("saved")) == (0, [True])

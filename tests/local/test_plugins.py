@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
-import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
@@ -33,6 +31,7 @@ from tests.distributions import install
 from tests.links.rendering import wire_links
 from tests.messages import own_messages
 from tests.offline import by_id
+from tests.programs import run_python
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="plugins")
@@ -337,7 +336,7 @@ def test_a_plugin_that_only_the_container_has_is_told_where_the_submitter_could_
     install(tmp_path, "acme-names", "")
     code = f"from flyte_wandb.plugins._versions import check_plugins; check_plugins({context!r})"
     environ = process_environ(tmp_path)
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python("-c", code, folder=tmp_path, environ=environ)
     expected = (
         "plugin 'acme-names' (acme-names 1.0) is installed here and was not where this task was submitted: run ids and "
         "links may differ; install it there, too, or leave it out here with FLYTE_WANDB_DISABLE_PLUGINS=acme-names\n"
@@ -349,7 +348,7 @@ def test_a_tracked_parent_tells_its_plugins_to_its_children(tmp_path: Path) -> N
     install(tmp_path, "acme-names", "")
     (tmp_path / "job.py").write_text(JOB)
     environ = process_environ(tmp_path, {"WANDB_MODE": "offline"})
-    result = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    result = run_python("job.py", folder=tmp_path, environ=environ)
     assert result.stdout.splitlines()[-1] == '{"acme-names": "acme-names 1.0"}', result.stderr
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from flyte.models import NativeInterface
 from flyte_wandb import SettingError, Topology, Wandb, wandb_init
 from flyte_wandb.plans._spec import Spec
 from tests.checkout import process_environ
+from tests.programs import run_python
 
 env = flyte.TaskEnvironment(name="decorated")
 
@@ -279,6 +278,5 @@ def test_a_function_that_travels_by_value_is_tracked_where_it_arrives(tmp_path: 
     task = wandb_init(project="vision", tags=["a"])(task_of(local))
     (tmp_path / "function").write_bytes(cloudpickle.dumps(task.func))
     script = "import pickle; f = pickle.load(open('function', 'rb')); print(f.__name__, f.__wandb_spec__.settings)"
-    command, environ = [sys.executable, "-c", script], process_environ(tmp_path)
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    result = run_python("-c", script, folder=tmp_path, environ=process_environ(tmp_path))
     assert result.stdout == "local {'project': 'vision', 'tags': ['a']}\n"
