@@ -43,6 +43,7 @@ class WatchedCall:
     Attributes:
         interruption: What ends the function, and how far it is.
         grace: Seconds that the function has to end after SIGTERM.
+        container: Whether this process is there for the call, and is to end with it.
         mark: Tells W&B of the preemption. May block.
         close: Lets go of the run as that of a preempted task. May block.
         abandon: Has a `close` that waits for W&B wait no more.
@@ -52,6 +53,7 @@ class WatchedCall:
 
     interruption: Interruption
     grace: float
+    container: bool = False
     mark: Callable[[], None] = _nothing
     close: Callable[[], None] = _nothing
     abandon: Callable[[], None] = _nothing
@@ -72,6 +74,7 @@ class SigtermHandler:
        then what W&B did not take stays on the disk. A result that the function has returned is returned.
     4. A function that does not end (native code, `time.sleep` in a thread, swallowed exceptions) has its run finished
        from here, and the process exits with 143.
+    5. A container that does not end with its function (a thread goes on that its code has started) exits so, too.
 
     A handler of somebody else is called in place of steps 2 to 4, after W&B was told; who ignores SIGTERM goes on to.
     The handler of before is back after the last call. A forked child has it back at once: it is nobody's task.
@@ -171,7 +174,8 @@ class SigtermHandler:
 
     def _preempt_call(self, call: WatchedCall) -> None:
         deadline = time.monotonic() + call.grace + FINISH_SECONDS
-        if not call.interruption.over.is_set():
+        running = not call.interruption.over.is_set()
+        if running:
             # A thread of its own: a silent service would block it, and with it the end.
             threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
         if callable(self._before):  # somebody else's handler decides what becomes of the function
@@ -190,18 +194,27 @@ class SigtermHandler:
         if call.interruption.over.is_set():
             call.ended.wait(_LEAVE_SECONDS)
         if not call.ended.is_set():
-            self._exit_process(call, deadline)
+            self._exit_process(
+                call,
+                deadline,
+                f"SIGTERM did not end the function within {call.grace:g} s (it is in native code, sleeps, or swallows "
+                f"exceptions), so the process exits with {PREEMPTED}; sigterm_grace= gives it more time",
+            )
+        elif running and call.container:
+            # Time for Flyte to write the outcome. This thread ends with the process.
+            time.sleep(max(_LEAVE_SECONDS, deadline - time.monotonic()))
+            self._exit_process(
+                call,
+                deadline,
+                "the function has ended after SIGTERM, but not its process, in which a thread goes on (such as one of "
+                f"asyncio.to_thread), so it exits with {PREEMPTED}",
+            )
 
-    def _exit_process(self, call: WatchedCall, deadline: float) -> None:
+    def _exit_process(self, call: WatchedCall, deadline: float, reason: str) -> None:
         """End the process, after the runs of its other calls were finished."""
         for other in self._calls - {call}:
             other.interruption.closed.wait(max(0.0, deadline - time.monotonic()))
-        _LOG.error(
-            "SIGTERM did not end the function within %g s (it is in native code, sleeps, or swallows exceptions), so "
-            "the process exits with %d; sigterm_grace= gives it more time",
-            call.grace,
-            PREEMPTED,
-        )
+        _LOG.error(reason)
         _flush()
         # Not `sys.exit`: the stuck function may never let the interpreter end.
         os._exit(PREEMPTED)

@@ -209,7 +209,9 @@ def _handling_sigterm(planned: TrackedCall) -> Iterator[WatchedCall | None]:
     if not planned.plan.role.opens:
         yield None
         return
-    watched = WatchedCall(interruption=planned.interruption, grace=planned.request.settings.sigterm_grace)
+    action, grace = planned.action, planned.request.settings.sigterm_grace
+    container = action is not None and not action.local
+    watched = WatchedCall(interruption=planned.interruption, container=container, grace=grace)
     with SIGTERM_HANDLER.watching(watched):
         yield watched
 

@@ -104,6 +104,9 @@ async def a_sync(rows: int, doing: str) -> int:
     if doing == "await":
         tell_test()
         await asyncio.Event().wait()
+    if doing == "thread":
+        tell_test()
+        await asyncio.to_thread(_work)
     DOINGS[doing]()
     return rows
 

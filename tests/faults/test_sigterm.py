@@ -103,7 +103,7 @@ def outcomes(cases: Sequence[Case], server: WandbServer, folder: Path) -> dict[s
 
 def test_sigterm_ends_any_task_with_all_rows_in_wandb(server: WandbServer, tmp_path: Path) -> None:
     cases = [Case(task="sync", doing=doing) for doing in ("python", "sleep", "native", "finally", "swallow")]
-    cases += [Case(task="a_sync", doing=doing) for doing in ("await", "python", "native")]
+    cases += [Case(task="a_sync", doing=doing) for doing in ("await", "thread", "python", "native")]
     cases += [Case(task="rank", doing=doing) for doing in ("python", "native")]
     cases += [Case(task="sync", doing="finally", times=2)]
     preempted = (143, "preempted", 143, ROWS)
