@@ -36,6 +36,7 @@ from ..settings._context import write_settings
 from ..wandb_client._agent_room import agents_allowed
 from ..wandb_client._dead_service import abandon_service
 from ..wandb_client._run import is_stand_in
+from ..wandb_client._waiting import CallOff
 from ._flyte_task import is_task_function
 from ._open_close import close_run_for, mark_run_preempted, open_run_for
 from ._threads import end_fork, run_uninterrupted
@@ -95,7 +96,8 @@ async def call_async(
     _check_event_loop(function)
     planned = _plan_call(spec, function, arguments, named)
     with _handling_sigterm(planned) as watched:
-        tracked, cancelled = await run_uninterrupted(open_run_for, planned)
+        call_off = CallOff()
+        tracked, cancelled = await run_uninterrupted(call_off.opens, partial(open_run_for, planned), give_up=call_off)
         _watch_run(watched, tracked)
         result = await _call_in_run_async(tracked, partial(function, *arguments, **named), cancelled)
     if reference := _find_download(tracked):

@@ -10,10 +10,11 @@ import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final, NoReturn, TypeVar
 
 from .._outcomes import exit_code
+from ..wandb_client._watchdog import WATCHDOG
 
 T = TypeVar("T")
 
@@ -22,8 +23,20 @@ MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 they keep the event loop waiting: 32 on two cores blocked it for 0.3 s, 6 for 0.05 s."""
 
 
-async def run_uninterrupted(call: Callable[..., T], *arguments: object) -> tuple[T, asyncio.CancelledError | None]:
+CANCELLED_SECONDS: Final = 5.0
+"""How long a run may go on being opened for a task that was cancelled: enough for a server that answers, whose run then
+ends as that of a cancelled task."""
+
+
+async def run_uninterrupted(
+    call: Callable[..., T], *arguments: object, give_up: Callable[[], None] | None = None
+) -> tuple[T, asyncio.CancelledError | None]:
     """Run `call` in a thread and wait for its end, also when this coroutine is cancelled meanwhile.
+
+    Args:
+        call: What blocks.
+        arguments: Its arguments.
+        give_up: What ends the call, where it goes on for `CANCELLED_SECONDS` after a cancellation.
 
     Returns:
         What the call returned, and the cancellation that arrived while it ran, for the caller to raise when it has
@@ -35,11 +48,14 @@ async def run_uninterrupted(call: Callable[..., T], *arguments: object) -> tuple
     # Not `asyncio.shield`: cancelled, it would leave the call running with nobody to wait for its run.
     future = _thread_pool().submit(contextvars.copy_context().run, call, *arguments)
     cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await _mirror_future(future)
-        except asyncio.CancelledError as cancellation:
-            cancelled = cancellation
+    with ExitStack() as limits:
+        while not future.done():
+            try:
+                await _mirror_future(future)
+            except asyncio.CancelledError as cancellation:
+                if give_up and not cancelled:
+                    limits.enter_context(WATCHDOG.within(CANCELLED_SECONDS, give_up))
+                cancelled = cancellation
     if cancelled and future.exception():
         raise cancelled from future.exception()
     return future.result(), cancelled

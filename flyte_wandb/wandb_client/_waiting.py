@@ -15,8 +15,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,6 +27,8 @@ from ._dead_service import run_late_teardown_hooks
 
 if TYPE_CHECKING:
     import wandb
+
+T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 _ASK_SECONDS: Final = 0.5
@@ -73,6 +76,32 @@ class NotOpenedError(Exception):
         self.freed = freed
 
 
+class CallOff:
+    """Ends what is being opened for one call: nobody wants its run any more.
+
+    To be called in another thread than that of `opens`. Does nothing where no server is waited for.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: Waiting | None = None
+
+    def __call__(self) -> None:
+        if self._waiting:
+            threading.Thread(target=self._waiting.call_off, name="flyte-wandb-calling-off", daemon=True).start()
+
+    def opens(self, call: Callable[[], T]) -> T:
+        """Call what opens a run, in a context that is this call's own."""
+        _CALL_OFF.set(self)
+        return call()
+
+    def watch(self, waiting: Waiting) -> None:
+        """End this opening when called."""
+        self._waiting = waiting
+
+
+_CALL_OFF: Final[ContextVar[CallOff | None]] = ContextVar("flyte_wandb_call_off", default=None)
+
+
 @dataclass(kw_only=True, eq=False)
 class Waiting:
     """One opening of a run, watched by a thread while W&B's client is at it.
@@ -107,6 +136,8 @@ class Waiting:
         Raises:
             NotOpenedError: Nobody listened; or the error of `init` does not say what the server answered last.
         """
+        if call_off := _CALL_OFF.get():
+            call_off.watch(self)
         threading.Thread(target=self._watch, name="flyte-wandb-waiting", daemon=True).start()
         try:
             run = init()
@@ -187,6 +218,12 @@ class Waiting:
         except OSError as error:
             return f"{host} port {port}: {one_line(error)}"
         return None
+
+    def call_off(self) -> None:
+        """End the opening, as soon as W&B's service process is at it. Blocks until then."""
+        while not self._over.wait(self.patience.ask):
+            if self._ask_service() is not None:
+                self._give_up("the task was cancelled meanwhile")
 
     def _give_up(self, reason: str) -> None:
         with self._lock:

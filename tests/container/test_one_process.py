@@ -94,6 +94,24 @@ def test_a_task_that_is_cancelled_while_its_run_is_being_opened_leaves_a_failed_
     assert server.run("r1-a0").state == "finished"
 
 
+def test_a_task_that_is_cancelled_while_the_server_is_silent_does_not_wait_for_it(
+    server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "600")
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(run_action(simple, x=1, folder=tmp_path))
+        with server.paused():
+            await asyncio.to_thread(server.wait_for, lambda server: server.held)
+            task.cancel()
+            await asyncio.wait([task], timeout=120)
+            assert task.cancelled()
+
+    asyncio.run(cancelled())
+    assert asyncio.run(run_action(simple, x=2, folder=tmp_path)) == "r1-a0"
+    assert server.run("r1-a0").state == "finished"
+
+
 RAN: list[int] = []
 
 
