@@ -7,6 +7,7 @@ what was answered (`filestream:`, wandb 0.29 to 0.31), so asking costs reading t
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -70,6 +71,17 @@ def count_rows(stretches: Iterable[Stretch]) -> int:
     5
     """
     return sum(count for _, count in stretches)
+
+
+def group_rows(numbers: Iterable[int]) -> Iterator[Stretch]:
+    """Yield the stretches of some rows, which are in their order.
+
+    >>> list(group_rows([0, 1, 2, 7, 8]))
+    [(0, 3), (7, 2)]
+    """
+    for _, group in itertools.groupby(enumerate(numbers), key=lambda row: row[1] - row[0]):
+        rows = [number for _, number in group]
+        yield rows[0], len(rows)
 
 
 def find_shortfall(run: wandb.Run) -> Shortfall | None:

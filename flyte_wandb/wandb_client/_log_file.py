@@ -18,6 +18,8 @@ _HEADER: Final = b":W&B\xe1\xbe\x00"
 BLOCK: Final = 32 * 1024
 """Bytes of a block."""
 
+_TIME: Final = "_timestamp"
+
 _CHUNK: Final = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(1, 5)
 
@@ -89,6 +91,32 @@ def read_log(path: Path) -> LoggedRun:
         return LoggedRun(**end)
     place: Any = {"project": run.project or None, "entity": run.entity or None}
     return LoggedRun(run_id=run.run_id, resumes=can_append() and run.resume, **place, **end)
+
+
+def read_row_times(path: Path) -> Iterator[tuple[int, float | None]]:
+    """Yield the number of each row of a log and the time that W&B's client gave it, None where it has none.
+
+    The time tells a row from all others of its run, in which several processes and attempts may have written rows with
+    one step. Rows that a damage has taken are counted.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        records = LogRecords(file)
+        count = 0
+        for record in records:
+            if record.WhichOneof("record_type") == "history":
+                yield count + records.missing_rows, _row_time(record.history.item)
+                count += 1
+
+
+def _row_time(items: Any) -> float | None:
+    text = next((item.value_json for item in items if _TIME in (item.key, *item.nested_key[:1])), "")
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def can_append() -> bool:

@@ -212,6 +212,11 @@ class RemoteRun:
         return self.state not in ("running", "pending", "preempting")
 
     @property
+    def told_its_end(self) -> bool:
+        """Whether a writer has told its end. W&B takes one of which it hears nothing for crashed."""
+        return self.ended and self._run.state != "crashed"
+
+    @property
     def lines(self) -> int | None:
         """How many rows of history the server counts, or None where it does not say."""
         count = getattr(self._run, "history_line_count", None)
@@ -259,6 +264,12 @@ class RemoteRun:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield every row of the history, page by page. W&B's cache may hold the rows of an earlier time."""
         return iter(self._run.scan_history(page_size=choose_page_size(self.lines, self._steps), use_cache=False))
+
+    def row_times(self) -> Iterator[float]:
+        """Yield the time of every row that has one, as W&B's client gave it."""
+        for row in self.rows():
+            if isinstance(time := row.get("_timestamp"), float | int):
+                yield float(time)
 
     def _steps(self) -> int:
         keys = getattr(self._run, "history_keys", None) or {}

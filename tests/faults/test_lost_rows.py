@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,14 @@ import wandb
 
 from flyte_wandb import sync_wandb_runs, wandb_config
 from flyte_wandb.testing import WandbServer
+from flyte_wandb.wandb_client._log_values import wait_for_end
 from tests.current import this_run
 from tests.faults import local_tasks
 from tests.faults.acting import ROWS, run_outcome, wait_for_rows
 from tests.messages import own_messages
 from tests.offline_runs.test_syncing import APPENDS
 from tests.remote import run_action
+from tests.services import stopped_services
 
 TWICE = [*range(ROWS), *range(ROWS)]
 LOGIN_PAGE = "<html><body>Sign in to the proxy</body></html>"
@@ -121,3 +126,43 @@ def test_nothing_is_told_or_kept_where_all_is_well(
     assert list(tmp_path.glob("a0/raw/**/run-*")) == []
     assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)
     assert quick.requests["Run"] == asked[0]
+
+
+def silent(server: WandbServer, folder: Path, silence: ExitStack) -> None:
+    """Have a task end while its service says nothing, and leave it so."""
+    run(server, folder, lambda server: silence.enter_context(stopped_services(folder)), joinable=True)
+    wandb.teardown()
+
+
+@APPENDS
+def test_a_service_that_wakes_up_after_its_log_was_kept_has_no_row_there_twice(
+    quick: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "1")
+    with ExitStack() as silence:
+        silent(quick, tmp_path, silence)
+        (kept,) = tmp_path.glob("a0/raw/wandb-offline/r1/a0/run-*")
+        early = shutil.copytree(kept, tmp_path / kept.name)
+    quick.wait_for(lambda server: server.run("r1-a0").state == "finished", timeout=90)
+    (log,) = tmp_path.glob("wandb/run-*-r1-a0/*.wandb")
+    assert wait_for_end(log)
+    shutil.copy(log, early)  # as it would have been kept a moment later: with rows that W&B had not acknowledged
+    for folder, rows in ((kept, 3), (early, 6)):
+        (outcome,) = sync_wandb_runs(folder)
+        assert (outcome.status, outcome.rows) == ("synced", rows), outcome.reason
+        assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)
+
+
+@APPENDS
+def test_rows_that_arrived_and_were_not_acknowledged_are_not_there_twice(quick: WandbServer, tmp_path: Path) -> None:
+    run(quick, tmp_path, refused, joinable=True)
+    (kept,) = tmp_path.glob("a0/raw/wandb-offline/r1/a0/run-*")
+    manifest = json.loads((kept / "offline.json").read_text())
+    assert manifest["delivered"] == [[0, 3]]
+    # As where the answer to the first rows was lost on the way.
+    (kept / "offline.json").write_text(json.dumps(manifest | {"delivered": []}))
+    quick.heal()
+    wandb.teardown()
+    (outcome,) = sync_wandb_runs(kept)
+    assert (outcome.status, outcome.rows) == ("synced", 6), outcome.reason
+    assert run_outcome(quick.run("r1-a0")) == ("finished", 0, TWICE)

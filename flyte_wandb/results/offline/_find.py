@@ -75,6 +75,11 @@ class OfflineRun:
         """The name of the run's log."""
         return next(name for name in self.sizes if _is_log(name))
 
+    @property
+    def was_online(self) -> bool:
+        """Whether W&B has got rows of it while it ran."""
+        return not self.name.startswith(_OWN)
+
     def is_written_by_user(self) -> bool:
         """Whether the user of this process has written it, so that it goes where it says.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -33,11 +34,13 @@ class RunOnServer:
     Attributes:
         rows: Rows of its history; 0 where there is no such run.
         ended: Whether nobody writes to it.
+        told_its_end: Whether a writer has told its end.
         url: Its page, or None where there is no such run.
     """
 
     rows: int = 0
     ended: bool = False
+    told_its_end: bool = False
     url: str | None = None
 
 
@@ -111,15 +114,21 @@ class Servers:
         Raises:
             NotSyncedError: There is no key, or the server does not know it, or does not answer.
         """
-        try:
-            run = self._connect(place).reader.run(run_id)
-        except UnknownToServerError:
-            return RunOnServer()
-        except (NotSyncedError, FlyteWandbError) as error:
-            raise NotSyncedError(one_line(error)) from error
-        except Exception as error:
-            raise NotSyncedError(f"W&B did not answer as it should: {one_line(error)}") from error
-        return RunOnServer(rows=run.lines or 0, ended=run.ended, url=run.url)
+        with _not_synced_without_answer():
+            try:
+                run = self._connect(place).reader.run(run_id)
+            except UnknownToServerError:
+                return RunOnServer()
+            return RunOnServer(rows=run.lines or 0, ended=run.ended, told_its_end=run.told_its_end, url=run.url)
+
+    def row_times(self, place: Place, run_id: str) -> frozenset[float]:
+        """Ask for the times of all rows that a server has of a run: each row has one of its own.
+
+        Raises:
+            NotSyncedError: See `look_up_run`.
+        """
+        with _not_synced_without_answer():
+            return frozenset(self._connect(place).reader.run(run_id).row_times())
 
     def _trusted_host(self, host: str | None) -> str | None:
         """Return a host that a file in storage names, where it may be told the key: it is the client's own."""
@@ -139,6 +148,16 @@ class Servers:
         if isinstance(found, Exception):
             raise found
         return found
+
+
+@contextmanager
+def _not_synced_without_answer() -> Iterator[None]:
+    try:
+        yield
+    except (NotSyncedError, FlyteWandbError) as error:
+        raise NotSyncedError(one_line(error)) from error
+    except Exception as error:
+        raise NotSyncedError(f"W&B did not answer as it should: {one_line(error)}") from error
 
 
 def _result_or_error(call: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Final
 from ..._logging import one_line, quoted
 from ..._outcomes import SyncOutcome
 from ..._place import Place
-from ...wandb_client._delivery import Stretch
-from ...wandb_client._log_file import LoggedRun, can_append, read_log
+from ...wandb_client._delivery import Stretch, count_rows, group_rows
+from ...wandb_client._log_file import LoggedRun, can_append, read_log, read_row_times
 from ...wandb_client._rebuilt_log import LogRebuilder
 from ...wandb_client._sync import UploadError, upload_folders
 from .._progress import Watch
@@ -61,6 +61,7 @@ class _Copy:
         run: What the log says.
         files: Names of its files, and why they were left out, or None.
         delivered: Rows that the server has already.
+        identified: Whether the server was asked for each row, so that `delivered` is what it has by now.
     """
 
     found: OfflineRun
@@ -68,6 +69,7 @@ class _Copy:
     run: LoggedRun
     files: Mapping[str, str | None]
     delivered: tuple[Stretch, ...] = ()
+    identified: bool = False
 
     @property
     def upload(self) -> Path:
@@ -82,6 +84,8 @@ class _Copy:
     @property
     def rows_to_send(self) -> int:
         """How many rows the server does not have."""
+        if self.identified:
+            return self.run.rows - count_rows(self.delivered)
         delivered = (min(first + count, self.run.rows) - min(first, self.run.rows) for first, count in self.delivered)
         return self.run.rows - sum(delivered)
 
@@ -181,6 +185,7 @@ def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
         raise NotSyncedError(f"it was kept as the run {about.run_id!r}, and its log is that of {run.run_id!r}")
     # The manifest of this attempt: another one has rows of its own.
     copy = _Copy(found=found, log=log, run=run, files={}, delivered=found.read_manifest().delivered)
+    copy.upload.mkdir()  # also of a run without files
     return replace(copy, files=found.fetch_files(copy.upload / "files"))
 
 
@@ -191,11 +196,16 @@ def _upload_missing(
     there = tools.servers.look_up_run(place, run_id)
     if not there.rows:  # somebody has deleted the run, and with it what it had
         copies = [replace(copy, delivered=()) for copy in copies]
-    begun = [note.before for copy in copies if (note := copy.found.read_note())]
+    elif any(copy.found.was_online for copy in copies):
+        times = tools.servers.row_times(place, run_id)
+        copies = [_identify_rows(copy, times) if copy.found.was_online else copy for copy in copies]
+    begun = [note.before for copy in copies if not copy.identified and (note := copy.found.read_note())]
     before = min(begun, default=there.rows)
     wanted = reduce(lambda rows, copy: copy.rows_to_send + (rows if copy.resumes else 0), copies, before)
     left_out = _rebuild(copies, place, anew=bool(begun) and before == 0)
     if begun and there.ended and there.rows >= wanted:
+        return there, left_out
+    if there.told_its_end and all(copy.identified and not copy.rows_to_send for copy in copies):
         return there, left_out
     _refuse_loss(copies, before, cut_off=bool(begun) and there.rows > before)
     for copy in copies:
@@ -203,6 +213,19 @@ def _upload_missing(
     seconds = _UPLOAD_SECONDS + sum(sum(copy.found.sizes.values()) for copy in copies) / _SLOWEST
     upload_folders([copy.upload for copy in copies], place, work, tools.stop.check, seconds=seconds)
     return _wait_for_arrival(run_id, wanted, place, tools), left_out
+
+
+def _identify_rows(copy: _Copy, times: Collection[float]) -> _Copy:
+    """Find the rows of a log among those that the server has by now, where each can be told from the others.
+
+    W&B's service may have sent more than was known when the log was kept: rows whose answer was lost, or those that it
+    sent when it was silent no more.
+    """
+    rows = dict(read_row_times(copy.log))
+    if None in rows.values() or len(set(rows.values())) < len(rows):
+        return copy
+    arrived = (number for number, time in rows.items() if time in times)
+    return replace(copy, delivered=tuple(group_rows(arrived)), identified=True)
 
 
 def _refuse_loss(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None:
