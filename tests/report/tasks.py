@@ -8,6 +8,7 @@ import threading
 import flyte
 
 from flyte_wandb import get_wandb_run, wandb_init
+from tests.current import this_run
 
 HOSTILE = '"><script>alert(1)</script>{{7*7}}$NAV_HTML'
 _LOGGED = threading.Event()
@@ -80,3 +81,12 @@ async def canceller() -> str:
     except asyncio.CancelledError:
         return "cancelled"
     return "ended"
+
+
+@wandb_init(report=True)
+@env.task
+def names_all(name: str) -> None:
+    """Log a number, a text and a summary, all under a name."""
+    run = this_run()
+    run.log({name: 1.5, f"{name}2": name})
+    run.summary[f"best {name}"] = name
