@@ -116,6 +116,14 @@ def test_what_the_page_names_exists(page: str) -> None:
     assert [name for name in (*links, *files) if not (ROOT / name).exists()] == []
 
 
+def test_each_line_of_what_is_not_trusted_names_a_test_that_there_is() -> None:
+    rows = table_rows("SECURITY.md", "What is trusted, and what is not")
+    assert len(rows) > 20
+    for what, _, cell in rows:
+        file, name = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", cell).groups()  # type: ignore[union-attr]
+        assert f"\ndef {name}(" in (ROOT / file).read_text(), what
+
+
 def test_the_page_tells_of_every_folder_of_tests() -> None:
     rows = "".join(re.findall(r"^\| `.*", PAGE.partition("\n## Tests\n")[2].partition("\n## ")[0], re.MULTILINE))
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}

@@ -260,6 +260,18 @@ def test_an_allowed_project_needs_no_other_word(server: WandbServer, offline_run
 
 
 @pytest.mark.usefixtures("online")
+def test_rows_that_a_manifest_says_were_delivered_and_were_not_are_sent(
+    server: WandbServer, offline_run: Write
+) -> None:
+    server.put_run("r1", project="p", history=[{"y": 1}, {"y": 2}])
+    folder = mark_kept(offline_run(), delivered=[[0, 1], [2, 10**18]])
+    (outcome,) = sync_wandb_runs(folder)
+    assert (outcome.status, outcome.rows) == ("synced", 5), outcome.reason
+    assert server.run("r1").logged("x") == [0, 1, 2, 3, 4]
+    assert [record.id for record in server.runs] == ["r1"]
+
+
+@pytest.mark.usefixtures("online")
 def test_a_server_that_takes_nothing_holds_no_upload_for_ever(
     server: WandbServer, offline_run: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,9 +194,9 @@ def _upload_missing(
 ) -> tuple[RunOnServer, list[tuple[str, ...]]]:
     """Send what the server does not have, and return the run when it has all of it, and what each copy went without."""
     there = tools.servers.look_up_run(place, run_id)
-    if not there.rows:  # somebody has deleted the run, and with it what it had
-        copies = [replace(copy, delivered=()) for copy in copies]
-    elif any(copy.found.was_online for copy in copies):
+    # Where it has less, somebody has deleted the run, or its manifest does not say what is.
+    copies = [copy if count_rows(copy.delivered) <= there.rows else replace(copy, delivered=()) for copy in copies]
+    if there.rows and any(copy.found.was_online for copy in copies):
         times = tools.servers.row_times(place, run_id)
         copies = [_identify_rows(copy, times) if copy.found.was_online else copy for copy in copies]
     begun = [note.before for copy in copies if not copy.identified and (note := copy.found.read_note())]
