@@ -161,14 +161,23 @@ def test_a_file_comes_in_parts_and_another_content_than_announced_is_refused(ser
         "artifact"
     ]
     digest = base64.b64encode(hashlib.md5(b"onetwo").digest()).decode()
-    parts = [{"partNumber": number, "hexMD5": ""} for number in (1, 2)]
+    contents = (b"one", b"two")
+    parts = [{"partNumber": number, "hexMD5": hashlib.md5(part).hexdigest()} for number, part in enumerate(contents, 1)]
     spec = {"artifactID": made["id"], "name": "big.bin", "md5": digest}
     asked = {"artifactFiles": [{**spec, "uploadPartsInput": parts}]}
     (edge,) = ask(server, "mutation CreateArtifactFiles {}", input=asked)["data"]["createArtifactFiles"]["files"][
         "edges"
     ]
     urls = [part["uploadUrl"] for part in edge["node"]["uploadMultipartUrls"]["uploadUrlParts"]]
-    assert [put(url, content) for url, content in zip(urls, (b"one", b"two"), strict=True)] == [200, 200]
+    assert put(urls[0], b"one") == 200
+    done = {"artifactID": made["id"], "storagePath": digest, "uploadID": digest, "completedParts": parts}
+    for refused in (
+        lambda: put(urls[1], b"one"),
+        lambda: ask(server, "mutation CompleteMultipartUploadArtifact {}", **done),
+    ):
+        with pytest.raises(HTTPError, match="400"):
+            refused()
+    assert put(urls[1], b"two") == 200
     with pytest.raises(HTTPError, match="400"):
         put(edge["node"]["uploadUrl"], b"wrong")
     manifest = {"contents": {"big.bin": {"digest": digest, "size": 6}}}
@@ -176,7 +185,9 @@ def test_a_file_comes_in_parts_and_another_content_than_announced_is_refused(ser
     put(answer["artifactManifest"]["file"]["uploadUrl"], json.dumps(manifest).encode())
     with pytest.raises(HTTPError, match="400"):
         ask(server, "mutation CommitArtifact {}", artifactID=made["id"])
-    done = {"artifactID": made["id"], "storagePath": digest, "uploadID": digest, "completedParts": parts}
-    ask(server, "mutation CompleteMultipartUploadArtifact {}", **done)
+    for _ in ("once", "again, as a client that got no answer in time"):
+        ask(server, "mutation CompleteMultipartUploadArtifact {}", **done)
     ask(server, "mutation CommitArtifact {}", artifactID=made["id"])
     assert server.artifact("big", "p").files == {"big.bin": b"onetwo"}
+    with urlopen(Request(edge["node"]["uploadUrl"], headers={"Range": "bytes=2-3"})) as answer:
+        assert (answer.status, answer.read(), answer.headers["Content-Range"]) == (206, b"et", "bytes 2-3/6")

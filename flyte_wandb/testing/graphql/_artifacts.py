@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
 from ..rules._filters import Field, look_up, matches, ordered
 from ..rules._limits import RefusedError
 from ..state._artifacts import Artifact, Collection, CollectionKey, file_names
-from ..state._files import File
+from ..state._files import JoinedFile
 from ..state._run import RunKey
 from ._calls import EPOCH, Call, answers, connection, instant
 
@@ -71,21 +70,30 @@ def _file_to_upload(call: Call, spec: Mapping[str, Any]) -> dict[str, Any]:
     known = digest in call.store.artifacts.contents and digest in artifact.source.births
     birth = artifact.source.births.setdefault(digest, artifact.id)
     upload: dict[str, Any] = {"uploadUrl": None if known else _url(call, digest=digest, name=spec["name"])}
-    numbers = [part["partNumber"] for part in spec.get("uploadPartsInput") or ()]
-    parts = [{"partNumber": number, "uploadUrl": _url(call, digest=digest, part=str(number))} for number in numbers]
+    parts = [
+        {"partNumber": part["partNumber"], "uploadUrl": _part_url(call, digest, part)}
+        for part in spec.get("uploadPartsInput") or ()
+    ]
     upload["uploadMultipartUrls"] = {"uploadID": digest, "uploadUrlParts": parts} if parts and not known else None
     return {"storagePath": digest, "uploadHeaders": [], "artifact": {"id": birth}, **upload}
 
 
+def _part_url(call: Call, digest: str, part: Mapping[str, Any]) -> str:
+    return _url(call, digest=digest, part=str(part["partNumber"]), md5=part["hexMD5"])
+
+
 @answers("CompleteMultipartUploadArtifact")
 def _complete_parts(call: Call) -> dict[str, Any]:
+    """Make a file of its parts, whose contents were checked one by one. The client may ask twice."""
     told, artifacts = call.input, call.store.artifacts
-    parts = artifacts.parts.pop(told["uploadID"], {})
-    file = File(chain.from_iterable(parts[part["partNumber"]].chunks() for part in told["completedParts"]))
-    artifacts.contents[file.md5] = file
-    if file.md5 != told["storagePath"]:
-        raise RefusedError(f"the parts of the upload {told['uploadID']} do not have the digest of the file", 400)
-    return {"completeMultipartUploadArtifact": {"digest": told["storagePath"]}}
+    digest, parts = told["storagePath"], artifacts.parts.get(told["uploadID"], {})
+    if digest not in artifacts.contents:
+        numbers = [part["partNumber"] for part in told["completedParts"]]
+        if missing := [str(number) for number in numbers if number not in parts]:
+            raise RefusedError(f"the upload {told['uploadID']} lacks the parts {', '.join(missing)}", 400)
+        artifacts.contents[digest] = JoinedFile([parts[number] for number in numbers], digest)
+        del artifacts.parts[told["uploadID"]]
+    return {"completeMultipartUploadArtifact": {"digest": digest}}
 
 
 @answers("CommitArtifact")

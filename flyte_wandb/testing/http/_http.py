@@ -191,15 +191,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self._disturbed(f"artifact_upload:{self._query('name')}", "artifact_upload"):
             return
         digest, part, artifact_id = (self._query(name) for name in ("digest", "part", "artifact"))
-        fits = digest in ("", file.md5) or bool(part)
+        announced = base64.b64encode(bytes.fromhex(self._query("md5"))).decode() if part else digest
+        fits = announced in ("", file.md5)
         with self.server.store.changing():
             artifacts = self.server.store.artifacts
-            if part:
+            if fits and part:
                 artifacts.parts.setdefault(digest, {})[int(part)] = file
-            elif not digest:
-                artifacts.by_id[artifact_id].set_manifest(file)
-            elif fits:
+            elif fits and digest:
                 artifacts.contents[digest] = file
+            elif fits:
+                artifacts.by_id[artifact_id].set_manifest(file)
         self._send(200 if fits else 400, _BINARY, b"", {"ETag": f'"{file.size}"'})
 
     def _send_artifact(self, parts: list[str]) -> None:

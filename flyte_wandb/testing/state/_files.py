@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
@@ -58,6 +58,22 @@ class File:
         else:
             os.pwrite(self._disk.fileno(), chunk, self.size)
         self.size += len(chunk)
+
+
+class JoinedFile(File):
+    """Files one after the other as one file. Nothing is copied or read, for that takes long where they are large."""
+
+    def __init__(self, parts: Sequence[File], md5: str) -> None:
+        self._parts = parts
+        self.size = sum(part.size for part in parts)
+        self.md5 = md5
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield its bytes from one to another, some at a time."""
+        end, before = self.size if stop is None else stop, 0
+        for part in self._parts:
+            yield from part.chunks(max(start - before, 0), max(end - before, 0))
+            before += part.size
 
 
 class Contents(Mapping[str, bytes]):
