@@ -24,8 +24,10 @@ MEANINGS: Final = {
     "id": f"Takes the place of `{{flyte run}}-{{action}}`; {_limit(RUN_ID)}. Ranks and nodes still add theirs. In the "
     "context it names the first tracked action exactly, and actions below it add their name.",
     "name": f"Display name; {_limit(NAME)}. Not set: [task and action](concepts.md#telling-runs-apart).",
-    "tags": f"Tags, each {_limit(TAG)}. Plugins may add some.",
-    "config": "Configuration of the run. In the context its values have to be able to travel, see above.",
+    "tags": f"Tags, each {_limit(TAG)}: a list, a tuple, a set, or one text. Plugins may add some.",
+    "config": "Configuration of the run: a mapping, the path of a YAML or JSON file (read when the run is opened), an "
+    "`argparse.Namespace`, a dataclass, a pydantic model, OmegaConf, or flags of absl. In the context its values have "
+    "to be able to travel, see above.",
     "group": f"Group; {_limit(GROUP)}. `parent` is the group of the run above, or that run's id where it has none. Not "
     "set: the run mode decides.",
     "mode": "`online`, `offline` or `disabled`. Not set: `WANDB_MODE`, else online.",
