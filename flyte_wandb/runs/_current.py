@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -67,11 +66,3 @@ def current_call() -> TrackedCall | None:
     # A child task that runs in this process has a copy of its parent's context, and is another action.
     tracked = CURRENT_CALL.get()
     return tracked if tracked is not None and tracked.action == current_action() else None
-
-
-def in_bare_thread() -> bool:
-    """Whether this is a thread that copied no context, so that it cannot know to which task it belongs."""
-    # The main thread has no context to copy: outside of any task is what it says.
-    if threading.current_thread() is threading.main_thread():
-        return False
-    return CURRENT_CALL.get() is None and current_action() is None

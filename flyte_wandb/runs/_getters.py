@@ -19,9 +19,9 @@ def get_wandb_run() -> wandb.Run | None:
         The run; None outside of a tracked task, on a rank that does not log, and in a thread without context that was
         not started in a tracked task (with one warning while runs are open).
     """
-    from ._current import current_call, in_bare_thread
+    from ._current import current_call
     from ._registry import OPEN_RUNS
-    from ._thread_owners import is_owner_known, owning_call
+    from ._thread_owners import in_bare_thread, is_owner_known, owning_call
 
     if tracked := current_call():
         return tracked.lease.run if tracked.lease else None

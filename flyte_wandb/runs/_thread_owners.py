@@ -11,10 +11,20 @@ import threading
 import weakref
 from typing import Final
 
-from ._current import TrackedCall, current_call, in_bare_thread
+from .._action import current_action
+from ._current import CURRENT_CALL, TrackedCall, current_call
 
 _OWNER: Final = "_flyte_wandb_owner"
 """The attribute in which a thread keeps a reference to the call that has started it, or None."""
+
+
+def in_bare_thread() -> bool:
+    """Whether this is a thread that copied no context, so that its context says nothing of the task it belongs to."""
+    # The main thread has no context to copy: outside of any task is what it says. That of a forked child is the thread
+    # that has forked it, such as the one in which a pool replaces its workers.
+    if threading.current_thread() is threading.main_thread() and not is_owner_known():
+        return False
+    return CURRENT_CALL.get() is None and current_action() is None
 
 
 def owning_call() -> TrackedCall | None:

@@ -26,12 +26,12 @@ from ..plugins._manager import describe_authors
 from ..plugins._versions import check_plugins, write_plugins
 from ..results.downloads._after_task import download_after_task, download_after_task_async, find_run_to_download
 from ..runs._agent_trial import AGENT_TRIALS
-from ..runs._current import CURRENT_CALL, TrackedCall, current_call, in_bare_thread
+from ..runs._current import CURRENT_CALL, TrackedCall, current_call
 from ..runs._inputs import collect_inputs
 from ..runs._registry import OPEN_RUNS
 from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
-from ..runs._thread_owners import is_owner_known, owning_call
+from ..runs._thread_owners import in_bare_thread, is_owner_known, owning_call
 from ..settings._context import write_settings
 from ..wandb_client._agent_room import agents_allowed
 from ..wandb_client._dead_service import abandon_service

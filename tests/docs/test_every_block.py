@@ -232,6 +232,11 @@ RUNS: Final = [
         words="end_training",
         by="tests/integrations/test_accelerate.py::test_its_tracker_writes_to_the_run_of_the_task",
     ),
+    Run(
+        page="docs/processes-and-threads.md",
+        kind="python",
+        by="tests/docs/test_processes_page.py::test_the_code_of_the_page_logs_to_the_run_of_its_task",
+    ),
     Run(page="docs/report.md", kind="python", by="tests/docs/test_report_page.py::test_the_code_has_the_tab"),
     Run(
         page="docs/write-a-rank-scope.md",
