@@ -50,7 +50,7 @@ def build_opening(
     shared, alone = several_writers and mode == "online", several_writers and mode == "offline"
     label = writer_label(request)
     owns, own = plan.role.owns, opens_own_run(plan, mode)
-    if owns:
+    if plan.role is not Role.JOIN:  # a secondary as well: it would write to the run that the primary leaves alone
         _refuse_branch(plan, request, shared=shared)
     # Offline each writer keeps a run of its own, which needs an id of its own.
     run_id = plan.run_id if owns or not own else f"{plan.run_id}-{label}"

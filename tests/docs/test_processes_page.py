@@ -28,7 +28,7 @@ with_torch("torch")
 
 def test_code_finds_the_run_that_the_table_says_and_its_rows_arrive(server: WandbServer, tmp_path: Path) -> None:
     assert [row[0] for row in ROWS] == list(WAYS)
-    result = run_container(tries_all_ways, folder=tmp_path, environ={**server.environ, **QUICK})
+    result = run_container(tries_all_ways, folder=tmp_path, environ={**server.environ, **QUICK}, timeout=220)
     assert (result.exit_code, result.error) == (0, None), result.log
     (run,) = server.runs
     names = {run.id: "the task's run", "": "`None`"}
