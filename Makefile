@@ -57,6 +57,7 @@ fuzz: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak.py
+	$(BIN)/python -m pytest -q tests/downloads/large.py
 
 matrix: $(VENV)/.dev
 	rm -rf .nox/results

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, DownloadLimits
+from flyte_wandb.results.downloads._limits import (
+    ARTIFACTS_VARIABLE,
+    AT_ONCE_VARIABLE,
+    PATIENCE_VARIABLE,
+    DownloadLimits,
+)
 from flyte_wandb.runs._flyte_identity import CONSOLE_VARIABLE
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
 from flyte_wandb.settings._merge import ON_ERROR_VARIABLE
@@ -89,6 +94,11 @@ VARIABLES: Final = {
     ON_ERROR_VARIABLE: ("`raise`", "`on_error` where neither decorator nor context says it."),
     AT_ONCE_VARIABLE: (f"{_TUNING.at_once}", "Requests at a time of a download, over all runs of a sweep."),
     PATIENCE_VARIABLE: (f"{_TUNING.patience:.0f}", "Seconds for which a download tries one request again."),
+    ARTIFACTS_VARIABLE: (
+        f"{_TUNING.artifacts_gib:g}",
+        "GiB of artifacts that a download fetches of one run where nobody names them; 0 or more. See "
+        "[Artifacts](bring-results-home.md#artifacts).",
+    ),
     CONSOLE_VARIABLE: (
         "",
         "Variable of Flyte's: where people open Flyte's UI. Runs of ranks under `Elastic` need it to name "

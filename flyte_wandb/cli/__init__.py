@@ -73,11 +73,17 @@ def plugins(context: click.Context, as_json: bool) -> None:
 @click.option("--to", metavar="DIR", help="The folder to fill. Default: ./RUN, or for the runs of a sweep ./SWEEP/RUN.")
 @click.option("--sweep", is_flag=True, help="An id names a sweep, where it does not say so itself.")
 @click.option("--no-history", is_flag=True, help="Leave out the history and the system metrics.")
+@click.option(
+    "--artifacts/--no-artifacts",
+    default=None,
+    help="Fetch all artifacts that the run has logged, or none. Default: the newest, up to 1 GiB of a run.",
+)
+@click.option("--artifact", metavar="NAME", multiple=True, help="Only this one, such as model:v3; repeatable.")
 @click.option("--project", help="The project of the run or sweep.")
 @click.option("--entity", help="The user or team that owns it.")
 @click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")
 def download(target: str, **options: Any) -> None:
-    """Fetch a run, or all runs of a sweep: config, summary, the whole history and every file.
+    """Fetch a run, or all runs of a sweep: config, summary, the whole history, every file, and artifacts.
 
     RUN-OR-SWEEP is an id, ENTITY/PROJECT/ID, or the address of a page. What is complete in the folder is left as it is,
     so the same command goes on where it was cut off.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,9 @@ _LONGEST: Final = 1024
 _UNSAFE: Final = dict.fromkeys((*map(chr, range(32)), "\x7f", "\\", ":"), "_")
 """Characters that end a line, or that Windows reads as part of a path."""
 
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.IGNORECASE)
+"""Names that are devices on Windows in any folder, also with an ending: what is written to them is in no file."""
+
 _FIRST_DIGITS: Final = 8
 """Digits of a hash that tell names apart; more are taken only where two names share these."""
 
@@ -23,8 +27,8 @@ def assign_local_paths(names: Iterable[str]) -> dict[str, str]:
     """Map names of a run's files to relative paths, every name to a path of its own.
 
     A name that is a safe path stays as it is. A name is unsafe if it is absolute or leads upwards, has a drive, a
-    control character or a backslash, is too long, or is the folder of another file. Its path is as near to the name as
-    it can be, with ``~`` and a hash of the name before the ending.
+    device, a control character or a backslash, is too long, or is the folder of another file. Its path is as near to
+    the name as it can be, with ``~`` and a hash of the name before the ending.
 
     >>> assign_local_paths(["media/a.png", "../../.ssh/id"])
     {'media/a.png': 'media/a.png', '../../.ssh/id': '__/__/.ssh/id~c1e5a43e'}
@@ -49,6 +53,7 @@ def _safe_path(name: str) -> str:
 
 def _safe_component(part: str) -> str:
     safe = "__" if part == ".." else "".join(_UNSAFE.get(letter, letter) for letter in part)
+    safe = _DEVICE.sub(r"\1_", safe, count=1) if _DEVICE.match(safe) else safe
     # JSON can bring half a surrogate pair, which no file name can hold.
     return _cut_text(safe.encode("utf-8", "replace").decode(), MOST_BYTES)
 

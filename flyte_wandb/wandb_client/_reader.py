@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
@@ -17,7 +17,9 @@ from .._errors import DownloadError
 from .._place import Place, api_url, without_userinfo
 from ._agent_room import use_own_client
 from ._api import connect_api
+from ._artifacts import RemoteArtifact
 from ._configuration import find_api_key, own_settings
+from ._remote_file import RemoteFile
 
 if TYPE_CHECKING:
     import wandb
@@ -29,6 +31,8 @@ _MOST_PER_PAGE: Final = 10_000
 
 _FILES_PER_PAGE: Final = 100
 """Files of one answer: W&B's client asks for 50, which doubles the requests of a run with many."""
+_ARTIFACTS_PER_PAGE: Final = 100
+"""What W&B's client asks for by itself."""
 _MOST_AT_ONCE: Final = 10
 """Requests at a time that W&B's service makes for one of its clients."""
 
@@ -36,25 +40,6 @@ _MOST_STEPS: Final = 2**31 - 1
 """More than any run has, and what fits into a GraphQL `Int`: all rows come as one page."""
 _MOST_METRICS: Final = 10_000
 """Rows of system metrics; W&B samples those of a run that has more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteFile:
-    """A file of a run, as its server describes it.
-
-    Attributes:
-        name: Its name, which may be anything.
-        url: Where its bytes are.
-        size: Bytes, or None where the server does not say.
-        md5: Their hash, in hexadecimal or base64, or None.
-        updated: When it was written, as the server writes it, or None.
-    """
-
-    name: str
-    url: str
-    size: int | None
-    md5: str | None
-    updated: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +273,19 @@ class RemoteRun:
             names: Only these; all where empty.
         """
         return [self._file(file) for file in self._run.files(names=list(names), per_page=_FILES_PER_PAGE)]
+
+    def logged_artifacts(self) -> list[RemoteArtifact]:
+        """Return the versions of artifacts that the run has logged."""
+        return self._artifacts(self._run.logged_artifacts(per_page=_ARTIFACTS_PER_PAGE))
+
+    def used_artifacts(self) -> list[RemoteArtifact]:
+        """Return the versions of artifacts that are inputs of the run."""
+        return self._artifacts(self._run.used_artifacts(per_page=_ARTIFACTS_PER_PAGE))
+
+    def _artifacts(self, found: Iterable[Any]) -> list[RemoteArtifact]:
+        # W&B's client has None for one whose project its user cannot see.
+        artifacts = [RemoteArtifact(one, self._run._service_api) for one in found if one is not None]
+        return list({artifact.name: artifact for artifact in artifacts}.values())
 
     def _file(self, file: Any) -> RemoteFile:
         size = getattr(file, "size_bytes", None)

@@ -11,13 +11,19 @@ import pytest
 
 from examples.results import main
 from flyte_wandb import wandb_config
-from flyte_wandb.results.downloads._limits import AT_ONCE_VARIABLE, PATIENCE_VARIABLE, DownloadLimits
+from flyte_wandb.results.downloads._limits import (
+    ARTIFACTS_VARIABLE,
+    AT_ONCE_VARIABLE,
+    PATIENCE_VARIABLE,
+    DownloadLimits,
+)
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._reader import _MOST_METRICS
 from tests.checkout import ROOT
 from tests.cli.running import run
 from tests.conftest import LocalRun
 from tests.docs.consoles import consoles
+from tests.downloads.artifacts import put_artifact
 
 PAGE = (ROOT / "docs" / "bring-results-home.md").read_text()
 HOME = "/home/me"
@@ -35,6 +41,7 @@ def runs(server: WandbServer) -> WandbServer:
     history = [{"loss": 1 / (1 + step)} for step in range(4)]
     files = {"config.yaml": b"lr: 0.1\n", "summary.json": b"my own\n\n"}
     server.put_run("rx7k2-a0", config={"lr": 0.1}, history=history, files=files, **place)
+    put_artifact(server, "model", {"weights.bin": b"weights"}, run_id="rx7k2-a0", place=("team", "vision"))
     sweep = server.put_sweep({"method": "grid", "parameters": {"lr": {"values": [0.1, 0.2]}}}, **place)
     for number in (1, 2):
         server.put_run(f"trial-{number}", sweep=sweep, history=[{"loss": 0.5}], **place)
@@ -78,4 +85,5 @@ def test_the_folder_is_read_as_the_page_says(
 def test_the_page_tells_the_numbers_that_hold() -> None:
     assert f"| `{AT_ONCE_VARIABLE}` | {DownloadLimits().at_once} |" in PAGE
     assert f"| `{PATIENCE_VARIABLE}` | {DownloadLimits().patience:.0f} |" in PAGE
+    assert f"| `{ARTIFACTS_VARIABLE}` | {DownloadLimits().artifacts_gib:.0f} |" in PAGE
     assert f"more than {_MOST_METRICS:,} rows" in PAGE

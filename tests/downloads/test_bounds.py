@@ -13,7 +13,7 @@ from flyte_wandb.wandb_client._reader import choose_page_size
 
 
 def test_what_is_not_set_is_the_default() -> None:
-    assert read_limits({}) == DownloadLimits() == DownloadLimits(at_once=16, patience=300)
+    assert read_limits({}) == DownloadLimits() == DownloadLimits(at_once=16, patience=300, artifacts_gib=1)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ def test_what_is_not_set_is_the_default() -> None:
         ("FLYTE_WANDB_DOWNLOAD_AT_ONCE", "many"),
         ("FLYTE_WANDB_DOWNLOAD_PATIENCE", "-1"),
         ("FLYTE_WANDB_DOWNLOAD_PATIENCE", "1 minute"),
+        ("FLYTE_WANDB_DOWNLOAD_ARTIFACTS_GIB", "1 GiB"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(variable: str, text: str) -> None:

@@ -60,6 +60,8 @@ def test_a_safe_name_stays_as_it_is(names: list[str]) -> None:
         ("media//a.png", "media/a~"),
         ("", "_~"),
         ("nul\x00.txt", "nul_~"),
+        ("NUL", "NUL_~"),
+        ("logs/com1.txt", "logs/com1_~"),
         ("d/" * 2000 + "deep.txt", "deep~"),
     ],
 )

@@ -115,7 +115,7 @@ def test_outside_of_flyte_it_is_a_temporary_folder(server: WandbServer, tmp_path
 
 
 def test_a_cancelled_download_ends_at_once_and_leaves_nothing(server: WandbServer, temporary_folders: Path) -> None:
-    small_run(server, files={f"{number}.txt": b"x" for number in range(30)})
+    small_run(server, files={f"{number}.txt": b"%d" % number for number in range(30)})
     server.slow("download", 600)
 
     async def cancelled() -> None:

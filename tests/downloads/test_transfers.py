@@ -17,7 +17,8 @@ import pytest
 from flyte_wandb.results._workers import Stop, StoppedError
 from flyte_wandb.results.downloads._limits import DownloadLimits
 from flyte_wandb.results.downloads._transfer import TransferError, Transfers
-from flyte_wandb.wandb_client._reader import Access, RemoteFile
+from flyte_wandb.wandb_client._reader import Access
+from flyte_wandb.wandb_client._remote_file import RemoteFile
 
 ACCESS = Access(server="http://127.0.0.1:9", login="Basic secret", headers={"X-Team": "a"}, proxies={}, verify=True)
 

@@ -15,9 +15,11 @@ from ...wandb_client._reader import Access, Bounds, Reader, RemoteRun, UnknownTo
 from .._file_names import assign_local_paths
 from .._progress import Watch
 from .._workers import Stop, StoppedError, Workers
+from ._artifacts import ArtifactChoice
+from ._fetcher import DownloadContext
 from ._limits import FIRST_WAIT, LONGEST_WAIT, DownloadLimits, read_limits
 from ._reference import Reference
-from ._run import MOST_NAMED, DownloadContext, FetchedRun, fetch_run, name_failures
+from ._run import MOST_NAMED, FetchedRun, fetch_run, name_failures
 from ._transfer import Transfers
 
 
@@ -29,11 +31,15 @@ class Job:
         reference: A run, or a sweep.
         folder: The folder of the run. For a sweep, each run gets a folder in it, by its id.
         history: Whether to fetch histories and system metrics.
+        artifacts: Which artifacts to fetch.
+        lasting: Whether the folder stays, so that another call can fetch more into it.
     """
 
     reference: Reference
     folder: Path
     history: bool = True
+    artifacts: ArtifactChoice = None
+    lasting: bool = True
 
 
 def temporary_folder(kind: str) -> Path:
@@ -61,7 +67,14 @@ def run_download(job: Job, watch: Watch, stop: Stop) -> list[FetchedRun]:
                 raise _as_download_error(job.reference, outcome) from outcome
             access, runs = outcome
             with Transfers(access, limits, stop) as transfers:
-                context = DownloadContext(workers=workers, transfers=transfers, stop=stop, watch=watch)
+                context = DownloadContext(
+                    workers=workers,
+                    transfers=transfers,
+                    stop=stop,
+                    watch=watch,
+                    artifact_bytes=limits.artifact_bytes,
+                    lasting=job.lasting,
+                )
                 return _fetch_runs(job, runs, context, limits)
     except BaseException:
         # Whatever ended it, such as Ctrl-C, ends its threads too: they are daemons and would go on downloading.
@@ -75,7 +88,10 @@ def _fetch_runs(
     if job.reference.kind == "run":
         return [_fetch_run(runs[0], job, context)]
     folders = assign_local_paths(run.id for run in runs)
-    calls = [partial(fetch_run, run, job.folder / folders[run.id], context, history=job.history) for run in runs]
+    calls = [
+        partial(fetch_run, run, job.folder / folders[run.id], context, history=job.history, artifacts=job.artifacts)
+        for run in runs
+    ]
     # Threads of their own: each waits for calls that the workers make, and would keep a worker from making them.
     with Workers(limits.at_once, context.stop) as overseers:
         results = overseers.results([overseers.submit(call) for call in calls])
@@ -94,7 +110,7 @@ def _fetch_runs(
 
 def _fetch_run(run: RemoteRun, job: Job, context: DownloadContext) -> FetchedRun:
     try:
-        return fetch_run(run, job.folder, context, history=job.history)
+        return fetch_run(run, job.folder, context, history=job.history, artifacts=job.artifacts)
     except (FlyteWandbError, StoppedError, OSError):
         raise
     except Exception as error:  # an answer that has other types than W&B's, or not all of it

@@ -12,6 +12,7 @@ from ..._errors import SettingError
 
 AT_ONCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_AT_ONCE"
 PATIENCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_PATIENCE"
+ARTIFACTS_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_ARTIFACTS_GIB"
 
 FIRST_WAIT: Final = 0.5
 """Seconds before the first retry. Each later wait is twice as long."""
@@ -32,11 +33,18 @@ class DownloadLimits:
         at_once: Requests at a time, over all runs of a sweep.
         patience: Seconds for which one request is tried again.
         unannounced: Bytes of a file whose size the server does not say.
+        artifacts_gib: GiB of artifacts that are fetched of one run where nobody names them; 0 or more.
     """
 
     at_once: int = 16
     patience: float = 300.0
     unannounced: int = MOST_UNANNOUNCED
+    artifacts_gib: float = 1.0
+
+    @property
+    def artifact_bytes(self) -> int:
+        """Bytes of artifacts that are fetched of one run where nobody names them."""
+        return int(self.artifacts_gib * 2**30)
 
     def waits(self) -> Iterator[float]:
         """Yield the seconds to wait after each failure, growing, for as long as their sum is within the patience.
@@ -60,7 +68,7 @@ def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
         SettingError: A variable holds no number in its range.
 
     >>> read_limits({"FLYTE_WANDB_DOWNLOAD_AT_ONCE": "4"})
-    DownloadLimits(at_once=4, patience=300.0, unannounced=5368709120)
+    DownloadLimits(at_once=4, patience=300.0, unannounced=5368709120, artifacts_gib=1.0)
     """
     at_once = _read_bound(
         environ, AT_ONCE_VARIABLE, r"[1-9]\d{0,2}", "a number of requests from 1 to 999", DownloadLimits().at_once
@@ -68,7 +76,10 @@ def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
     patience = _read_bound(
         environ, PATIENCE_VARIABLE, r"\d{1,6}(\.\d*)?", "seconds, such as 300", DownloadLimits().patience
     )
-    return DownloadLimits(at_once=int(at_once), patience=float(patience))
+    artifacts_gib = _read_bound(
+        environ, ARTIFACTS_VARIABLE, r"\d{1,6}(\.\d*)?", "a number of GiB, such as 0.5", DownloadLimits().artifacts_gib
+    )
+    return DownloadLimits(at_once=int(at_once), patience=float(patience), artifacts_gib=float(artifacts_gib))
 
 
 def _read_bound(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +12,15 @@ from typing import Any, Final
 
 from ..._errors import DownloadError
 from ..._logging import one_line
-from ...wandb_client._reader import RemoteFile, RemoteRun
+from ...wandb_client._reader import RemoteRun
+from ...wandb_client._remote_file import RemoteFile
 from .._file_names import assign_local_paths
-from .._progress import Watch
-from .._workers import Stop, Workers
 from . import _json
+from ._artifacts import ArtifactChoice, ArtifactDownload
+from ._fetcher import DownloadContext, Fetcher, Target
 from ._folder import Folder
 from ._journal import Journal
-from ._transfer import TransferError, Transfers, has_md5
+from ._transfer import TransferError
 
 _LOG = logging.getLogger("flyte_wandb")
 RUN: Final = "run.json"
@@ -27,6 +28,7 @@ CONFIG: Final = "config.json"
 SUMMARY: Final = "summary.json"
 HISTORY: Final = "history.jsonl"
 SYSTEM_METRICS: Final = "system_metrics.jsonl"
+ARTIFACTS: Final = "artifacts.json"
 FILES: Final = "files"
 
 _LIST: Final = "the list of its files"
@@ -51,7 +53,10 @@ class FetchedRun:
         files: How many files the run has.
         size: Their bytes.
         rows: Rows of history, or None where the history was not fetched.
-        skipped: Files that were complete from an earlier call.
+        skipped: Files that were complete from an earlier call, those of artifacts among them.
+        artifacts: How many artifacts of the run are here.
+        artifact_files: How many files they have.
+        artifact_size: Their bytes.
     """
 
     run_id: str
@@ -60,26 +65,14 @@ class FetchedRun:
     size: int
     rows: int | None
     skipped: int
+    artifacts: int
+    artifact_files: int
+    artifact_size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadContext:
-    """What all runs of a download share.
-
-    Attributes:
-        workers: Threads for all calls that ask a server.
-        transfers: Connections for files.
-        stop: Ends the download.
-        watch: Shows how far it is.
-    """
-
-    workers: Workers
-    transfers: Transfers
-    stop: Stop
-    watch: Watch
-
-
-def fetch_run(run: RemoteRun, root: Path, context: DownloadContext, *, history: bool) -> FetchedRun:
+def fetch_run(
+    run: RemoteRun, root: Path, context: DownloadContext, *, history: bool, artifacts: ArtifactChoice
+) -> FetchedRun:
     """Fetch a run into a folder. Files that are complete there are left as they are.
 
     ``run.json`` is written last, so a folder that has it is complete.
@@ -89,6 +82,7 @@ def fetch_run(run: RemoteRun, root: Path, context: DownloadContext, *, history: 
         root: The folder.
         context: What all runs of the download share.
         history: Whether to fetch the history and the system metrics.
+        artifacts: Which artifacts to fetch.
 
     Raises:
         DownloadError: Something could not be had; all else has been fetched.
@@ -96,44 +90,61 @@ def fetch_run(run: RemoteRun, root: Path, context: DownloadContext, *, history: 
     """
     with Folder(root).claim() as folder:
         folder.remove(RUN)
-        return _RunDownload(run, folder, context).fetch_all(history)
+        return _RunDownload(run, folder, context, artifacts).fetch_all(history)
 
 
 class _RunDownload:
     """The download of one run into a folder that is claimed."""
 
-    def __init__(self, run: RemoteRun, folder: Folder, context: DownloadContext) -> None:
+    def __init__(self, run: RemoteRun, folder: Folder, context: DownloadContext, choice: ArtifactChoice) -> None:
         self._run, self._folder = run, folder
-        self._workers, self._transfers = context.workers, context.transfers
-        self._stop, self._watch = context.stop, context.watch
+        self._workers, self._stop, self._watch = context.workers, context.stop, context.watch
         self._journal = Journal(folder)
+        self._fetcher = Fetcher(folder, self._journal, context)
+        # Without artifacts nothing is asked of them, as nothing is of a history that is left out.
+        self._artifacts = None if choice is False else ArtifactDownload(run, folder, self._fetcher, context, choice)
 
     def fetch_all(self, history: bool) -> FetchedRun:
-        # The streams first: they take longest, and run beside the list and the files.
-        futures = self._submit_streams() if history else {}
-        futures[_LIST] = self._workers.submit(self._run.files)
-        (listing,) = self._workers.results([futures[_LIST]])
-        # The list comes in pages, and may have a file twice while the run is still writing.
-        files = [] if isinstance(listing, Exception) else list({file.name: file for file in listing}.values())
-        below_files = assign_local_paths(file.name for file in files)
-        paths = {name: f"{FILES}/{path}" for name, path in below_files.items()}
-        missing = [file for file in files if not self._journal.has(paths[file.name], _file_stamp(file))]
-        self._watch.expect(len(missing), sum(file.size or 0 for file in missing))
-        for file in missing:
-            call = partial(self._fetch_missing_file, file, paths[file.name])
-            futures[f"{FILES}/{file.name}"] = self._workers.submit(call)
+        # The streams first: they take longest, and run beside the lists and the files.
+        calls = self._submit_streams() if history else {}
+        calls[_LIST] = self._workers.submit(self._run.files)
+        of_artifacts = self._artifacts.find_targets() if self._artifacts else []
+        targets = self._find_targets(calls[_LIST])
+        skipped = sum(map(self._fetcher.is_complete, [*targets, *of_artifacts]))
+        failures = self._fetcher.fetch([*targets, *of_artifacts])
+        if self._artifacts:
+            failures = self._artifacts.drop_deleted(failures)
         # All of them are waited for before one is raised, so that another call has as little as possible to do.
-        self._raise_failures(dict(zip(futures, self._workers.results(futures.values()), strict=True)))
-        rows = futures[HISTORY].result() if history else None
-        self._write_documents(below_files, rows)
+        outcomes = dict(zip(calls, self._workers.results(calls.values()), strict=True))
+        failures |= {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Exception)}
+        self._raise_failures(failures)
+        self._write_documents(targets, outcomes.get(HISTORY))
+        artifacts = self._artifacts.fetched if self._artifacts else []
         return FetchedRun(
             run_id=self._run.id,
             folder=self._folder.root,
-            files=len(files),
-            size=sum(self._journal.size(path) for path in paths.values()),
-            rows=rows,
-            skipped=len(files) - len(missing),
+            files=len(targets),
+            size=self._count_bytes(targets),
+            rows=outcomes.get(HISTORY),
+            skipped=skipped,
+            artifacts=len(artifacts),
+            artifact_files=sum(map(len, artifacts)),
+            artifact_size=sum(map(self._count_bytes, artifacts)),
         )
+
+    def _find_targets(self, listing: Future[list[RemoteFile]]) -> list[Target]:
+        """Return the run's files, and where they go. Waits for the list of them."""
+        (found,) = self._workers.results([listing])
+        # The list comes in pages, and may have a file twice while the run is still writing.
+        files = {} if isinstance(found, Exception) else {file.name: file for file in found}
+        paths = assign_local_paths(files)
+        return [
+            Target(file=file, path=f"{FILES}/{paths[name]}", name=f"{FILES}/{name}", refresh=self._refresh_file)
+            for name, file in files.items()
+        ]
+
+    def _count_bytes(self, targets: Sequence[Target]) -> int:
+        return sum(self._journal.size(target.path) for target in targets)
 
     def _submit_streams(self) -> dict[str, Future[Any]]:
         sources = {HISTORY: self._run.rows, SYSTEM_METRICS: self._run.system_metrics}
@@ -160,36 +171,13 @@ class _RunDownload:
                 self._journal.note(path, stamp, count)
         return count
 
-    def _fetch_missing_file(self, file: RemoteFile, path: str) -> None:
-        if self._is_complete(file, path):
-            self._journal.note(path, _file_stamp(file))
-        else:
-            self._download_file(file, path)
-        self._watch.done(1)
-
-    def _is_complete(self, file: RemoteFile, path: str) -> bool:
-        """Whether the file is complete, although the journal does not list it: the process was killed in between."""
-        if not file.md5 or self._folder.size(path) != file.size:
-            return False
-        return has_md5(file, self._folder.md5(path))
-
-    def _download_file(self, file: RemoteFile, path: str) -> None:
-        with self._folder.stage_file() as (into, staged):
-            attempt = partial(self._transfers.receive_file, into=into, seen=self._watch.received)
-            arrived = self._transfers.transfer_with_retries(attempt, file, self._refresh_file)
-            self._stop.check()
-            self._folder.place_file(into, staged, path)
-        # The stamp of what arrived: the file may have changed since it was listed.
-        self._journal.note(path, _file_stamp(arrived))
-
     def _refresh_file(self, file: RemoteFile) -> RemoteFile:
         listing = self._run.files([file.name])
         if not listing:
             raise TransferError("the run does not have it any more", temporary=False)
         return listing[0]
 
-    def _raise_failures(self, results: Mapping[str, Any]) -> None:
-        failures = {name: result for name, result in results.items() if isinstance(result, Exception)}
+    def _raise_failures(self, failures: Mapping[str, Exception]) -> None:
         if not failures:
             return
         messages = name_failures(failures)
@@ -200,8 +188,9 @@ class _RunDownload:
             "this folder fetches the rest"
         ) from next(iter(failures.values()))
 
-    def _write_documents(self, below_files: Mapping[str, str], rows: int | None) -> None:
-        renamed = {name: path for name, path in below_files.items() if name != path}
+    def _write_documents(self, targets: Sequence[Target], rows: int | None) -> None:
+        paths = {target.file.name: target.path.removeprefix(f"{FILES}/") for target in targets}
+        renamed = {name: path for name, path in paths.items() if name != path}
         for name, path in renamed.items():
             _LOG.warning("the file %r of the run %s is %s/%s here", name, self._run.id, FILES, path)
         # A warning only: all rows that the server gives are here, and another call would get no more.
@@ -211,9 +200,13 @@ class _RunDownload:
                 "the server counts %d rows of history of the run %s and gave %d; see its page whether some are missing"
             )
             _LOG.warning(message, lines, self._run.id, rows)
-        facts = {**self._run.facts, "history_rows": rows, "files": len(below_files), "renamed_files": renamed}
+        facts = {**self._run.facts, "history_rows": rows, "files": len(targets), "renamed_files": renamed}
+        documents = {CONFIG: self._run.config, SUMMARY: self._run.summary}
+        if self._artifacts:
+            documents[ARTIFACTS] = self._artifacts.describe()
+            self._artifacts.log_rest()
         # run.json last: its presence says that all else is there.
-        for path, value in ((CONFIG, self._run.config), (SUMMARY, self._run.summary), (RUN, facts)):
+        for path, value in {**documents, RUN: facts}.items():
             self._stop.check()
             self._folder.write(path, _json.format_document(value))
 
@@ -221,7 +214,3 @@ class _RunDownload:
 def name_failures(failures: Mapping[str, Exception]) -> list[str]:
     """Return what was not fetched, each with the reason, and no longer than can be read."""
     return [f"{name[:_LONGEST_NAME]}: {one_line(error, most=_LONGEST_REASON)}" for name, error in failures.items()]
-
-
-def _file_stamp(file: RemoteFile) -> dict[str, Any]:
-    return {"size": file.size, "md5": file.md5, "updated": file.updated}

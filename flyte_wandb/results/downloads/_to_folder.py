@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..._errors import DownloadError
 from .._progress import watch_progress
 from .._workers import Stop, warn_if_on_event_loop
+from ._artifacts import ArtifactChoice, read_choice
 from ._job import Job, run_download, temporary_folder
 from ._reference import Reference
 from ._resolve import resolve_reference
@@ -22,11 +24,12 @@ def download_wandb_run_dir(
     path: str | os.PathLike[str] | None = None,
     include_history: bool = True,
     *,
+    include_artifacts: bool | Sequence[str] | None = None,
     project: str | None = None,
     entity: str | None = None,
     host: str | None = None,
 ) -> str:
-    """Download all that W&B has of a run: its facts, config, summary, every row of its history, and every file.
+    """Download what W&B has of a run: its facts, config, summary, every row of its history, every file, and artifacts.
 
     Files that are complete in the folder are left as they are, so you can repeat a call that was cut off. Blocks; on an
     event loop use `download_wandb_run_logs`, or `asyncio.to_thread`.
@@ -36,14 +39,17 @@ def download_wandb_run_dir(
             run of the task above.
         path: The folder to fill; a fresh temporary one that only its owner can read, where None.
         include_history: Whether to fetch the history and the system metrics.
+        include_artifacts: Which artifacts that the run has logged to fetch: all, none, or those with these names
+            (``"model"``, ``"model:v3"``, ``"model:best"``). None fetches the newest, up to 1 GiB of a run
+            (``FLYTE_WANDB_DOWNLOAD_ARTIFACTS_GIB``), and names the others in one warning.
         project: The run's project. Where it is None, the first that has one counts: `run_id`, the run at hand with this
             id, the settings in Flyte's context, and W&B's own configuration. So it is with the entity and the host.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
     Returns:
-        The folder. It has ``run.json``, ``config.json``, ``summary.json``, ``history.jsonl``, ``system_metrics.jsonl``
-        and ``files/``.
+        The folder. It has ``run.json``, ``config.json``, ``summary.json``, ``history.jsonl``, ``system_metrics.jsonl``,
+        ``files/``, ``artifacts.json`` and ``artifacts/NAME/VERSION/``.
 
     Raises:
         DownloadError: The run is unknown, offline or disabled, there is no key, or something could not be fetched; then
@@ -55,7 +61,8 @@ def download_wandb_run_dir(
     """
     warn_if_on_event_loop("download_wandb_run_dir", "download_wandb_run_logs")
     reference = resolve_reference(run_id, "run", {"project": project, "entity": entity, "host": host})
-    (fetched,) = download_to_folder(reference, path, history=include_history)
+    artifacts = read_choice(include_artifacts)
+    (fetched,) = download_to_folder(reference, path, history=include_history, artifacts=artifacts)
     return str(fetched.folder)
 
 
@@ -64,6 +71,7 @@ def download_wandb_sweep_dirs(
     base_path: str | os.PathLike[str] | None = None,
     include_history: bool = True,
     *,
+    include_artifacts: bool | Sequence[str] | None = None,
     project: str | None = None,
     entity: str | None = None,
     host: str | None = None,
@@ -75,6 +83,7 @@ def download_wandb_sweep_dirs(
             of one above.
         base_path: The folder in which each run gets a folder by its id; a fresh temporary one where None.
         include_history: See `download_wandb_run_dir`.
+        include_artifacts: See `download_wandb_run_dir`.
         project: See `download_wandb_run_dir`. Settings of `wandb_sweep_config` win over those of `wandb_config`.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
@@ -92,22 +101,27 @@ def download_wandb_sweep_dirs(
     """
     warn_if_on_event_loop("download_wandb_sweep_dirs", "download_wandb_sweep_logs")
     reference = resolve_reference(sweep_id, "sweep", {"project": project, "entity": entity, "host": host})
+    artifacts = read_choice(include_artifacts)
     try:
-        return [str(fetched.folder) for fetched in download_to_folder(reference, base_path, history=include_history)]
+        runs = download_to_folder(reference, base_path, history=include_history, artifacts=artifacts)
     except DownloadError as error:
         if not error.downloaded:
             raise
         _LOG.warning("%s; the others are in %s", error, Path(error.downloaded[0]).parent)
         return list(error.downloaded)
+    return [str(fetched.folder) for fetched in runs]
 
 
-def download_to_folder(reference: Reference, path: str | os.PathLike[str] | None, *, history: bool) -> list[FetchedRun]:
+def download_to_folder(
+    reference: Reference, path: str | os.PathLike[str] | None, *, history: bool, artifacts: ArtifactChoice
+) -> list[FetchedRun]:
     """Download a run or a sweep, with a bar in a terminal. Blocks.
 
     Args:
         reference: The run or sweep.
         path: The folder, or None for a temporary one.
         history: Whether to fetch histories and system metrics.
+        artifacts: Which artifacts to fetch.
 
     Raises:
         DownloadError: See `download_wandb_run_dir`.
@@ -116,6 +130,7 @@ def download_to_folder(reference: Reference, path: str | os.PathLike[str] | None
     _LOG.info("downloading %s to %s", reference, folder)
     with watch_progress(f"{reference.kind} {reference.id}") as watch:
         # Nobody sets this stop but an exception here, such as Ctrl-C.
-        runs = run_download(Job(reference=reference, folder=folder, history=history), watch, Stop())
+        job = Job(reference=reference, folder=folder, history=history, artifacts=artifacts)
+        runs = run_download(job, watch, Stop())
     _LOG.info("downloaded %s: %d runs, %d files", reference, len(runs), sum(run.files for run in runs))
     return runs

@@ -8,6 +8,7 @@ its version it is nineteen seconds, also where a file needs longer, or twenty tr
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import math
 import random
@@ -24,7 +25,8 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from ..._logging import one_line
-from ...wandb_client._reader import Access, RemoteFile
+from ...wandb_client._reader import Access
+from ...wandb_client._remote_file import RemoteFile
 from .._workers import Stop
 from ._limits import DownloadLimits
 
@@ -117,13 +119,16 @@ class Transfers:
             else:
                 file, refreshes = refresh(file), refreshes + 1
 
-    def receive_file(self, file: RemoteFile, into: IO[bytes], seen: Callable[[int], None]) -> None:
+    def receive_file(
+        self, file: RemoteFile, into: IO[bytes], seen: Callable[[int], None], *, most: int | None = None
+    ) -> None:
         """Write the bytes of a file, from the start, and verify size and md5.
 
         Args:
             file: The file as the server listed it.
             into: The file to write.
             seen: Called with the number of bytes that arrived; with a negative number where they did not count.
+            most: Bytes at most, where the server does not say how many there are; None for the bound of the limits.
 
         Raises:
             TransferError: They did not arrive, or are not those.
@@ -132,18 +137,18 @@ class Transfers:
         into.seek(0)
         into.truncate()
         size, digest = 0, hashlib.md5(usedforsecurity=False)
-        most = self._limits.unannounced if file.size is None else file.size
+        limit = (most or self._limits.unannounced) if file.size is None else file.size
         try:
             with self._open_url(file.url) as response:
                 for chunk in _read_chunks(response):
                     self._stop.check()
                     size += len(chunk)
                     seen(len(chunk))
-                    if size > most:
+                    if size > limit:
                         break  # a server that announces ten bytes, or none, and never ends fills no disk
                     into.write(chunk)
                     digest.update(chunk)
-            if size > most:
+            if size > limit:
                 announced = "no size was" if file.size is None else f"{file.size:,} were"
                 # Not temporary: the file has grown since it was listed, or the list is wrong.
                 raise TransferError(f"{size:,} bytes arrived where {announced} announced", temporary=False)
@@ -154,6 +159,8 @@ class Transfers:
 
     @contextmanager
     def _open_url(self, url: str) -> Iterator[requests.Response]:
+        if not url:
+            raise TransferError("the server gave no address for it", temporary=False)
         # Files may lie in a bucket, behind a signed address: the key is for W&B's own server alone.
         own = urlsplit(url)[:2] == urlsplit(self._access.server)[:2]
         try:
@@ -177,9 +184,22 @@ class Transfers:
         return request
 
 
-def has_md5(file: RemoteFile, md5: bytes) -> bool:
-    """Whether this is the md5 that the server lists for a file, in hex or in base64."""
-    return file.md5 in (md5.hex(), base64.b64encode(md5).decode())
+def read_md5(file: RemoteFile) -> bytes | None:
+    """Return the md5 that the server lists for a file, in hex or in base64; None where it is none.
+
+    >>> read_md5(RemoteFile(name="a", url="", size=0, md5="1B2M2Y8AsgTpgAmY7PhCfg==")).hex()
+    'd41d8cd98f00b204e9800998ecf8427e'
+    """
+    for decode in (bytes.fromhex, _from_base64):
+        with contextlib.suppress(ValueError):
+            digest = decode(file.md5 or "")
+            if len(digest) == hashlib.md5(usedforsecurity=False).digest_size:
+                return digest
+    return None
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
 
 
 def _keep_without_login(request: Any) -> Any:
@@ -216,5 +236,5 @@ def _verify_file(response: requests.Response, file: RemoteFile, size: int, md5: 
     # Not temporary: the file has changed since it was listed, or the list is wrong.
     if file.size is not None and size != file.size:
         raise TransferError(f"{size:,} bytes arrived where {file.size:,} were announced", temporary=False)
-    if file.md5 and not has_md5(file, md5):
+    if file.md5 and md5 != read_md5(file):
         raise TransferError(f"the bytes that arrived do not have the md5 {file.md5}", temporary=False)
