@@ -242,8 +242,9 @@ class SyncOutcome:
         missing_rows: How many rows may be missing there.
         url: The run's page, or None where nothing was uploaded.
         left_out: What of it was not uploaded, in words: records of its log that name a file which is not in its own
-            folder, such as an artifact, and files that lead out of it.
+            folder, such as TensorBoard's, files that lead out of it, and artifacts whose files were not kept with it.
         reason: Why it was not uploaded, or None.
+        artifacts: How many versions of artifacts it has logged.
 
     >>> SyncOutcome(place="wandb/offline-run-1-r1", status="skipped", run_id="r1").rows is None
     True
@@ -260,3 +261,4 @@ class SyncOutcome:
     url: str | None = None
     left_out: tuple[str, ...] = ()
     reason: str | None = None
+    artifacts: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flyte_wandb._logging import listed
+from flyte_wandb._logging import count_noun, listed
 from flyte_wandb._outcomes import SyncOutcome
 from flyte_wandb.cli._screen import cell_text, get_console
 from flyte_wandb.results.offline._sync import sync_wandb_runs
@@ -33,9 +33,10 @@ def show_sync(places: tuple[str, ...], **options: Any) -> bool:
 
 def _outcome_text(outcome: SyncOutcome) -> str:
     if outcome.status == "synced":
-        rows = f"{outcome.rows:,} row{'' if outcome.rows == 1 else 's'}"
+        rows = count_noun(outcome.rows or 0, "row")
+        artifacts = f", {count_noun(outcome.artifacts, 'artifact')}" if outcome.artifacts else ""
         left_out = f"; left out: {listed(outcome.left_out)}" if outcome.left_out else ""
-        return f"{rows} -> {outcome.url}{_TORN if outcome.torn else ''}{_damage_text(outcome)}{left_out}"
+        return f"{rows}{artifacts} -> {outcome.url}{_TORN if outcome.torn else ''}{_damage_text(outcome)}{left_out}"
     if outcome.status == "skipped":
         return "there already"
     return (

@@ -154,6 +154,18 @@ class Reader:
             RemoteRun(_run_through_service(service, run)) for service, run in zip(itertools.cycle(self._services), runs)
         ]
 
+    def artifact_digests(self, kind: str, name: str) -> set[str]:
+        """Return the digests of the versions of an artifact that are there; none where there is no such artifact.
+
+        Args:
+            kind: Its type.
+            name: Its name, without a version.
+        """
+        path = "/".join((*self._project, name))
+        if not self._api.artifact_collection_exists(path, kind):
+            return set()
+        return {str(one.digest) for one in self._api.artifacts(kind, path) if one.state == "COMMITTED"}
+
     @property
     def _project(self) -> tuple[str, str]:
         """The entity and the project, both as the server knows them."""

@@ -8,7 +8,7 @@ W&B's service does what the records of a log say, with the rights of whoever upl
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +18,7 @@ from .._logging import quoted
 from .._place import Place
 from ._delivery import Stretch
 from ._log_file import LogRecords, can_append, protocol, write_log
+from ._logged_artifacts import LoggedArtifact, UnfitArtifactError, rebuild_artifact
 
 _VALUES: Final = frozenset(
     {
@@ -54,18 +55,22 @@ class LogRebuilder:
         place: Where it goes, whatever the log says.
         resumes: Whether it is to go on with what the server has of it, rather than start over.
         files: Names of the files in the run's own folder.
+        artifact_files: Copies of files of artifacts that were kept with the run, by their md5 in hex.
         delivered: Rows that the server has already, which are left out so that they are not there twice.
 
     Attributes:
         left_out: What was not written, each once, in words.
+        artifacts: The versions of artifacts that were written.
     """
 
     run_id: str
     place: Place
     resumes: bool
     files: Collection[str]
+    artifact_files: Mapping[str, Path] = field(default_factory=dict)
     delivered: Sequence[Stretch] = ()
     left_out: dict[str, None] = field(default_factory=dict)
+    artifacts: list[LoggedArtifact] = field(default_factory=list)
 
     def rebuild(self, source: Path, target: Path) -> None:
         """Write the harmless records of a log into a new one, up to the tear of the log or the end of its run.
@@ -111,6 +116,8 @@ class LogRebuilder:
             return self._own_run(record.run)
         if kind == "files":
             return self._own_files(record.files)
+        if kind == "artifact":
+            return self._own_artifact(record.artifact)
         return self._leave_out(_named(kind, record))
 
     def _own_run(self, run: Any) -> Any:
@@ -131,13 +138,19 @@ class LogRebuilder:
                 self._leave_out(f"the file {quoted(item.path)}, which is not in its folder")
         return protocol().FilesRecord(files=own) if own else None
 
+    def _own_artifact(self, artifact: Any) -> Any:
+        try:
+            rebuilt = rebuild_artifact(artifact, self.run_id, self.place, self.artifact_files)
+        except UnfitArtifactError as error:
+            return self._leave_out(f"the artifact {quoted(artifact.name)}: {error}")
+        self.artifacts.append(LoggedArtifact(type=rebuilt.type, name=rebuilt.name, digest=rebuilt.digest))
+        return rebuilt
+
     def _leave_out(self, what: str) -> None:
         self.left_out[what] = None
 
 
 def _named(kind: str | None, record: Any) -> str:
-    if kind == "artifact":
-        return f"the artifact {quoted(record.artifact.name)}"
     if kind == "use_artifact":
         return f"the use of the artifact {quoted(record.use_artifact.name)}"
     if kind == "tbrecord":

@@ -184,7 +184,12 @@ def log(content: bytes, stretches: list[tuple[int, int]]) -> None:
 
 def _check_harmless(record: Any) -> None:
     kind = record.WhichOneof("record_type")
-    assert kind not in ("request", "artifact", "use_artifact", "tbrecord", None)
+    assert kind not in ("request", "use_artifact", "tbrecord", None)
+    if kind == "artifact":
+        told = record.artifact
+        assert (told.run_id, told.project, told.entity, told.base_id) == ("r1", "p", "e", "")
+        assert not told.manifest.manifest_file_path
+        assert [entry.local_path for entry in told.manifest.contents if not entry.ref or entry.local_path] == []
     if kind == "run":
         assert (record.run.run_id, record.run.project, record.run.entity) == ("r1", "p", "e")
     if kind == "files":

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import flyte
+import flyte.report
 import pytest
 import wandb
+from flyte._context import internal_ctx
+from flyte.models import ActionID, CheckpointPaths, RawDataPath, TaskContext
 
 from flyte_wandb import wandb_config
+from flyte_wandb._action import Action
 from flyte_wandb.testing import Container, start_container, start_ranks
 from tests.container import tasks
 from tests.keys import UNKNOWN_KEY
@@ -24,6 +29,7 @@ LEAVING = tasks.fails if LEAVES else tasks.fails_async
 SETTINGS = wandb_config(
     project="vision", entity="team", group="night", tags=["first", "second"], config={"seed": 7}, joinable=False
 )
+ACTION = Action(run_name="r1", name="a0", project="project", domain="development", local=False)
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_API_KEY": UNKNOWN_KEY}
 
 
@@ -92,6 +98,29 @@ def offline_run(tmp_path: Path, clean_client: None) -> Callable[..., Path]:
         return folder.rename(folder.with_name(f"offline-run-20260101_0000{second:02d}-{run_id}"))
 
     return written
+
+
+@pytest.fixture
+def in_task(tmp_path: Path) -> Callable[[str], Any]:
+    """Give a context in which a task of mode remote runs whose raw data is at an address."""
+
+    def context(raw: str) -> Any:
+        flyte.init()
+        paths = CheckpointPaths(str(tmp_path), str(tmp_path))
+        return internal_ctx().replace_task_context(
+            TaskContext(
+                action=ActionID(name="a0", run_name="r1", project="project", domain="development", org="org"),
+                version="v1",
+                raw_data_path=RawDataPath(path=raw),
+                output_path=str(tmp_path),
+                run_base_dir=str(tmp_path),
+                report=flyte.report.Report(name="a0"),
+                mode="remote",
+                checkpoint_paths=paths,
+            )
+        )
+
+    return context
 
 
 def mark_kept(folder: Path, **about: Any) -> Path:

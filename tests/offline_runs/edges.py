@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import re
@@ -42,19 +43,27 @@ def inserted(*hostile: Any) -> Callable[[list[Any]], list[Any]]:
     return lambda honest: [*honest[:-1], *hostile, honest[-1]]
 
 
-def artifact(path: Path, name: str = "stolen") -> Any:
-    """Return the record of an artifact with one file of this machine."""
+def artifact(path: Path, name: str = "stolen", entry: str = "stolen.txt") -> Any:
+    """Return the record of an artifact with one file of this machine, whose content its writer knows."""
     record = pb.Record()
     record.artifact.run_id, record.artifact.project = "r1", "p"
-    record.artifact.type, record.artifact.name, record.artifact.digest = "dataset", name, "0" * 32
+    record.artifact.type, record.artifact.name = "dataset", name
     record.artifact.client_id, record.artifact.sequence_client_id = "c" * 128, "s" * 128
     record.artifact.finalize = record.artifact.user_created = True
     record.artifact.manifest.version = 1
     record.artifact.manifest.storage_policy = "wandb-storage-policy-v1"
-    entry = record.artifact.manifest.contents.add()
-    entry.path, entry.local_path = "stolen.txt", str(path)
-    entry.digest = base64.b64encode(b"0" * 16).decode()
-    entry.size = path.stat().st_size
+    added = record.artifact.manifest.contents.add()
+    added.path, added.local_path = entry, str(path)
+    added.digest = base64.b64encode(hashlib.md5(path.read_bytes()).digest()).decode()
+    added.size = path.stat().st_size
+    return with_digest(record)
+
+
+def with_digest(record: Any) -> Any:
+    """Return the record of an artifact with the digest that its entries have."""
+    entries = sorted((entry.path, entry.digest) for entry in record.artifact.manifest.contents)
+    lines = "".join(f"{path}:{digest}\n" for path, digest in entries)
+    record.artifact.digest = hashlib.md5(f"wandb-artifact-manifest-v1\n{lines}".encode()).hexdigest()
     return record
 
 

@@ -8,21 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flyte
-import flyte.report
 import pytest
 import wandb
-from flyte._context import internal_ctx
-from flyte.models import ActionID, CheckpointPaths, RawDataPath, TaskContext
 
 from flyte_wandb._action import Action
 from flyte_wandb.results.offline._keep import keep_offline_run
 from flyte_wandb.results.offline._storage import open_storage as storage_at
 from tests.keys import UNKNOWN_KEY
 from tests.offline import read
-from tests.offline_runs.conftest import Ended
-
-ACTION = Action(run_name="r1", name="a0", project="project", domain="development", local=False)
+from tests.offline_runs.conftest import ACTION, Ended
 
 
 def facts(storage: Path, flyte_run: str) -> list[dict[str, Any]]:
@@ -74,29 +68,6 @@ def test_no_key_is_in_what_is_kept_or_printed(ended: Ended) -> None:
     ]
     assert written == []
     assert UNKNOWN_KEY not in ended.said
-
-
-@pytest.fixture
-def in_task(tmp_path: Path) -> Callable[[str], Any]:
-    """Give a context in which a task of mode remote runs whose raw data is at an address."""
-
-    def context(raw: str) -> Any:
-        flyte.init()
-        paths = CheckpointPaths(str(tmp_path), str(tmp_path))
-        return internal_ctx().replace_task_context(
-            TaskContext(
-                action=ActionID(name="a0", run_name="r1", project="project", domain="development", org="org"),
-                version="v1",
-                raw_data_path=RawDataPath(path=raw),
-                output_path=str(tmp_path),
-                run_base_dir=str(tmp_path),
-                report=flyte.report.Report(name="a0"),
-                mode="remote",
-                checkpoint_paths=paths,
-            )
-        )
-
-    return context
 
 
 def finished_run(folder: Path) -> wandb.Run:

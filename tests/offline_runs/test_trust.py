@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from flyte_wandb import SettingError, sync_wandb_runs
 from flyte_wandb.results.offline._storage import LeadsOutError, open_storage
 from flyte_wandb.testing import WandbServer
+from flyte_wandb.wandb_client._logged_artifacts import staging_folder
 from tests.cli.running import run
 from tests.offline_runs import edges
 from tests.offline_runs.conftest import mark_kept
@@ -50,7 +52,7 @@ def test_an_artifact_that_names_a_file_of_the_machine_uploads_nothing_of_it(
     assert SECRET not in edge.received()
     assert edge.artifacts == []
     assert (outcome.status, outcome.rows, len(server.run("r1").history)) == ("synced", 5, 5), outcome.reason
-    assert outcome.left_out == ("the artifact 'stolen'",)
+    assert outcome.left_out == ("the artifact 'stolen': its file 'stolen.txt' is not with the run, or has changed",)
 
 
 def test_whatever_else_a_log_says_to_the_service_is_left_out_and_told(
@@ -79,10 +81,103 @@ def test_whatever_else_a_log_says_to_the_service_is_left_out_and_told(
     assert {(record.entity, record.project) for record in server.runs} == {("local", "p")}
     line = printed.stdout.splitlines()[0]
     assert line.endswith(
-        r"; left out: the artifact '\x1b]8;;http://evil\x07a', records of the kind request, "
+        r"; left out: the artifact '\x1b]8;;http://evil\x07a': its name is none that W&B takes, "
+        "records of the kind request, "
         f"TensorBoard's folder '{secret.parent}' and 7 more"
     ), printed
     assert printed.returncode == 0
+
+
+def hostile_artifacts(secret: Path) -> dict[str, Any]:
+    """Records of artifacts that name more than what was kept with the run, by why they are left out."""
+    records = {
+        "the type 'job' is W&B's own": ("type", "job"),
+        "the type 'wandb-history' is W&B's own": ("type", "wandb-history"),
+        "it is a part of a version, or changes another one": ("base_id", "QXJ0aWZhY3Q6MQ=="),
+        "its digest is not that of its files": ("digest", "0" * 32),
+    }
+    found = {why: edges.artifact(secret, f"a{number}") for number, why in enumerate(records)}
+    for why, (name, value) in records.items():
+        setattr(found[why].artifact, name, value)
+    of_list = edges.artifact(secret, "list")
+    of_list.artifact.manifest.manifest_file_path = str(secret)
+    found["its list of files is in a file of its own, as W&B writes it for more than 100,000 files"] = of_list
+    found["the name of its file '../../evil' is no plain path"] = edges.artifact(secret, "up", "../../evil")
+    other = edges.artifact(secret, "other")
+    other.artifact.manifest.contents[0].ref = "wandb-artifact://1234/secret.txt"
+    found["its file 'stolen.txt' is one of another artifact"] = other
+    return found
+
+
+def test_an_artifact_is_left_out_that_names_more_than_its_own_kept_files(
+    edge: edges.TakingArtifacts, offline_run: Write, secret: Path
+) -> None:
+    hostile = hostile_artifacts(secret)
+    folder = mark_kept(edges.rewrite(offline_run(), edges.inserted(*hostile.values())))
+    (folder / "artifacts").mkdir()
+    shutil.copy(secret, folder / "artifacts" / hashlib.md5(SECRET).hexdigest())
+    (outcome,) = sync_wandb_runs(folder)
+    names = [record.artifact.name for record in hostile.values()]
+    assert outcome.left_out == tuple(f"the artifact '{name}': {why}" for name, why in zip(names, hostile, strict=True))
+    assert (edge.artifacts, SECRET in edge.received(), secret.read_bytes()) == ([], False, SECRET)
+
+
+@pytest.mark.parametrize("how", ["link", "hard-link", "linked-folder", "other-content"])
+def test_a_kept_file_of_an_artifact_that_is_another_ones_is_not_uploaded(
+    how: str, edge: edges.TakingArtifacts, offline_run: Write, secret: Path
+) -> None:
+    folder = mark_kept(edges.rewrite(offline_run(), edges.inserted(edges.artifact(secret))))
+    stolen = folder / "artifacts" / hashlib.md5(SECRET).hexdigest()
+    if how == "linked-folder":
+        secret.rename(secret.with_name(stolen.name)).parent.rename(folder.parent / "elsewhere")
+        (folder / "artifacts").symlink_to(folder.parent / "elsewhere")
+    else:
+        (folder / "artifacts").mkdir()
+    if how == "link":
+        stolen.symlink_to(secret)
+    elif how == "hard-link":
+        stolen.hardlink_to(secret)
+    elif how == "other-content":
+        stolen.write_bytes(b"other")
+    (outcome,) = sync_wandb_runs(folder)
+    assert SECRET not in edge.received()
+    assert outcome.left_out == ("the artifact 'stolen': its file 'stolen.txt' is not with the run, or has changed",)
+
+
+def test_a_log_that_a_task_has_kept_takes_nothing_from_w_and_bs_staging_folder(
+    edge: edges.TakingArtifacts, offline_run: Write
+) -> None:
+    staged = staging_folder() / "tmpabcd"
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(SECRET)
+    (outcome,) = sync_wandb_runs(mark_kept(edges.rewrite(offline_run(), edges.inserted(edges.artifact(staged)))))
+    assert (SECRET in edge.received(), edge.artifacts, len(outcome.left_out)) == (False, [], 1)
+
+
+def test_a_log_in_the_users_own_folder_takes_files_from_w_and_bs_staging_folder_alone(
+    edge: edges.TakingArtifacts, offline_run: Write, secret: Path
+) -> None:
+    staging = staging_folder()
+    staging.mkdir(parents=True)
+    (staging / "link").symlink_to(secret)
+    (staging / "linked").symlink_to(secret.parent)
+    (staging / "changed").write_bytes(SECRET)
+    around = f"{staging}/../{os.path.relpath(secret, staging.parent)}"
+    paths = [
+        str(secret),
+        around,
+        f"{staging}/link",
+        f"{staging}/linked/secret.txt",
+        f"{staging}/..",
+        f"{staging}/changed",
+    ]
+    records = [edges.artifact(secret, f"a{number}") for number in range(len(paths))]
+    for record, path in zip(records, paths, strict=True):
+        record.artifact.manifest.contents[0].local_path = path
+    (staging / "changed").write_bytes(b"other")
+    (outcome,) = sync_wandb_runs(edges.rewrite(offline_run(), edges.inserted(*records)))
+    assert SECRET not in edge.received()
+    assert (outcome.status, len(outcome.left_out), edge.artifacts) == ("synced", len(paths), [])
 
 
 @pytest.mark.parametrize("how", ["link", "hard-link", "linked-folder"])

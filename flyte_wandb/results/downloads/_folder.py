@@ -6,7 +6,6 @@ File names come from a server, and other users may write to the folder. So no li
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 import stat
@@ -18,15 +17,13 @@ from typing import IO, Final
 from filelock import FileLock, Timeout
 
 from ..._errors import DownloadError
+from .._md5 import md5_of_file, new_md5, read_chunks
 
 OWN_FOLDER: Final = ".flyte-wandb-download"
 """What a run's folder has beside the run: the journal, the lock, and files that are being written."""
 
 # In the run's folder, because `os.replace` works within one file system only.
 _STAGING: Final = f"{OWN_FOLDER}/staging"
-_CHUNK: Final = 1 << 20
-"""Bytes that are hashed at a time."""
-
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Windows has no such flag."""
 
@@ -105,16 +102,12 @@ class Folder:
 
     def md5(self, path: str) -> bytes:
         """Return the hash of a plain file below the root."""
-        # W&B's servers know files by it. Without the flag, a machine in FIPS mode refuses md5.
-        digest = hashlib.md5(usedforsecurity=False)
-        for chunk in self._chunks(path):
-            digest.update(chunk)
-        return digest.digest()
+        return md5_of_file(self.root / path)
 
     def copy(self, path: str, into: IO[bytes]) -> bytes:
         """Write the bytes of a plain file below the root into a file, and return their hash."""
-        digest = hashlib.md5(usedforsecurity=False)
-        for chunk in self._chunks(path):
+        digest = new_md5()
+        for chunk in read_chunks(self.root / path):
             into.write(chunk)
             digest.update(chunk)
         return digest.digest()
@@ -123,11 +116,6 @@ class Folder:
         """Remove a file, if it exists."""
         with contextlib.suppress(FileNotFoundError):
             (self.root / path).unlink()
-
-    def _chunks(self, path: str) -> Iterator[bytes]:
-        with (self.root / path).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
 
     def _make_root(self) -> None:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import math
 import random
 import time
@@ -27,6 +26,7 @@ from urllib3.util import Retry
 from ..._logging import one_line
 from ...wandb_client._reader import Access
 from ...wandb_client._remote_file import RemoteFile
+from .._md5 import new_md5
 from .._workers import Stop
 from ._limits import DownloadLimits
 
@@ -136,7 +136,7 @@ class Transfers:
         """
         into.seek(0)
         into.truncate()
-        size, digest = 0, hashlib.md5(usedforsecurity=False)
+        size, digest = 0, new_md5()
         limit = (most or self._limits.unannounced) if file.size is None else file.size
         try:
             with self._open_url(file.url) as response:
@@ -193,7 +193,7 @@ def read_md5(file: RemoteFile) -> bytes | None:
     for decode in (bytes.fromhex, _from_base64):
         with contextlib.suppress(ValueError):
             digest = decode(file.md5 or "")
-            if len(digest) == hashlib.md5(usedforsecurity=False).digest_size:
+            if len(digest) == new_md5().digest_size:
                 return digest
     return None
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ...wandb_client._log_file import read_log
+from ...wandb_client._logged_artifacts import ArtifactFile, staging_folder
 from .._file_names import assign_local_paths
+from .._md5 import md5_of_file
 from ._keep import OFFLINE
-from ._manifest import KEPT, OfflineManifest, checked, parse_manifest
+from ._manifest import ARTIFACTS, KEPT, OfflineManifest, checked, parse_manifest
 from ._storage import LeadsOutError, Storage, open_storage
 
 NOTE: Final = "flyte-wandb-sync.json"
@@ -152,6 +154,37 @@ class OfflineRun:
             for name in names
         }
 
+    def fetch_artifact_files(self, files: Iterable[ArtifactFile], target: Path) -> dict[str, Path]:
+        """Copy the files of its artifacts into a folder of this machine.
+
+        Args:
+            files: Those that its log names. Their names and paths are texts of whoever has written the log.
+            target: The folder.
+
+        Returns:
+            The copy of each content by its md5 in hex, as far as the content was kept and is the one that was logged.
+            Of a run that a task has kept nothing is read but what was kept with it; of W&B's own folder on this
+            machine, if the user has written it, what is in W&B's staging folder.
+        """
+        target.mkdir(parents=True)
+        staging = staging_folder()
+        own = not self.kept and self.is_written_by_user()
+        copies: dict[str, Path] = {}
+        for file in files:
+            if file.md5 is None or file.md5 in copies:
+                continue
+            copy = target / file.md5
+            if f"{ARTIFACTS}{file.md5}" in self.sizes:
+                source, name = self.folder, f"{ARTIFACTS}{file.md5}"
+            elif own and Path(file.path).parent == staging:
+                source, name = open_storage(str(staging)), Path(file.path).name
+            else:
+                continue
+            # Compared in a folder of our own, where nobody changes it any more.
+            if _fetch_plain_file(source, name, copy) and md5_of_file(copy).hex() == file.md5:
+                copies[file.md5] = copy
+        return copies
+
     def _fetch_file(self, name: str, target: Path) -> str | None:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -159,6 +192,14 @@ class OfflineRun:
         except LeadsOutError as error:
             return str(error)
         return None
+
+
+def _fetch_plain_file(source: Storage, name: str, target: Path) -> bool:
+    try:
+        source.fetch(name, target)
+    except (LeadsOutError, FileNotFoundError):
+        return False
+    return True
 
 
 HEADLESS: Final = "its log ends before it says which run it is, so there is nothing to upload"

@@ -12,12 +12,13 @@ import flyte
 
 from ..._action import Action
 from ..._errors import OpenRunError
-from ..._logging import one_line
+from ..._logging import listed, one_line, quoted
 from ..._place import without_userinfo
 from ...wandb_client._configuration import read_configured
 from ...wandb_client._delivery import Shortfall
 from ...wandb_client._log_values import wait_for_end
-from ._manifest import KEPT, OfflineManifest
+from ...wandb_client._logged_artifacts import read_artifact_files, staging_folder
+from ._manifest import ARTIFACTS, KEPT, OfflineManifest
 from ._storage import Storage, open_storage
 
 if TYPE_CHECKING:
@@ -149,8 +150,29 @@ def _client_host() -> str | None:
 def _copy_folder(folder: Path, kept: OfflineManifest, home: Storage) -> str:
     for path in _files_to_upload(folder):
         home.put(path, path.relative_to(folder).as_posix())
+    _copy_artifact_files(folder, kept, home)
     home.write(KEPT, kept.to_json())
     return home.place
+
+
+def _copy_artifact_files(folder: Path, kept: OfflineManifest, home: Storage) -> None:
+    """Copy the files of the run's artifacts, each content once, and say which are nowhere of the run's own."""
+    files = [file for log in folder.glob("*.wandb") for file in read_artifact_files(log)]
+    own = [place.resolve() for place in (staging_folder(), folder)] if files else []
+    paths = {file: Path(file.path).resolve() for file in files if file.md5 and file.path}
+    own_paths = {
+        file.md5: path for file, path in paths.items() if any(map(path.is_relative_to, own)) and path.is_file()
+    }
+    for md5, path in own_paths.items():
+        home.put(path, f"{ARTIFACTS}{md5}")
+    missing = [f"{quoted(file.name)} of {quoted(file.artifact)}" for file in files if file.md5 not in own_paths]
+    if missing:
+        _LOG.warning(
+            "the offline run %s is kept without files of artifacts that are not in W&B's staging folder, such as those "
+            "that were added with policy='immutable': %s",
+            kept.run_id,
+            listed(list(dict.fromkeys(missing))),
+        )
 
 
 def _files_to_upload(folder: Path) -> Iterator[Path]:

@@ -15,6 +15,9 @@ from ...wandb_client._delivery import Stretch
 KEPT: Final = "offline.json"
 """The file with it, in the run's folder; written last, so where it is, all is."""
 
+ARTIFACTS: Final = "artifacts/"
+"""What names of files begin with that artifacts of the run consist of; the rest is their md5 in hex."""
+
 _TEXTS: Final = ("run_id", "project", "entity", "host", "flyte_run", "action")
 _FAULTS: Final = {
     "run_id": _limits.RUN_ID.fault,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any, Final
 
 from ..._errors import FlyteWandbError
-from ..._logging import one_line
+from ..._logging import one_line, quoted
 from ..._place import Place, app_url
 from ...wandb_client._configuration import configured_place, find_api_key
+from ...wandb_client._logged_artifacts import LoggedArtifact
 from ...wandb_client._reader import Bounds, Reader, UnknownToServerError
 from ...wandb_client._server_info import ask_server
 from ...wandb_client._sync import api_address
@@ -129,6 +130,25 @@ class Servers:
         """
         with _not_synced_without_answer():
             return frozenset(self._connect(place).reader.run(run_id).row_times())
+
+    def with_entity(self, place: Place) -> Place:
+        """Return a place with an entity: where nobody names one, the user's own there."""
+        return place if place.entity else replace(place, entity=self._connect(place).entity)
+
+    def list_missing(self, place: Place, artifacts: Collection[LoggedArtifact]) -> list[str]:
+        """Return in words which versions of artifacts a server does not have.
+
+        Raises:
+            NotSyncedError: See `look_up_run`.
+        """
+        reader = self._connect(place).reader
+        names = {(artifact.type, artifact.name) for artifact in artifacts}
+        try:
+            digests = {name: reader.artifact_digests(*name) for name in names}
+        except Exception as error:
+            raise NotSyncedError(f"W&B did not answer as it should: {one_line(error)}") from error
+        missing = [one for one in artifacts if one.digest not in digests[one.type, one.name]]
+        return [f"the artifact {quoted(artifact.name)}" for artifact in missing]
 
     def _trusted_host(self, host: str | None) -> str | None:
         """Return a host that a file in storage names, where it may be told the key: it is the client's own."""

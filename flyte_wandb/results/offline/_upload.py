@@ -10,11 +10,12 @@ from functools import reduce
 from pathlib import Path
 from typing import Final
 
-from ..._logging import one_line, quoted
+from ..._logging import listed, one_line, quoted
 from ..._outcomes import SyncOutcome
 from ..._place import Place
 from ...wandb_client._delivery import Stretch, count_rows, group_rows
 from ...wandb_client._log_file import LoggedRun, can_append, read_log, read_row_times
+from ...wandb_client._logged_artifacts import LoggedArtifact, read_artifact_files
 from ...wandb_client._rebuilt_log import LogRebuilder
 from ...wandb_client._sync import UploadError, upload_folders
 from .._progress import Watch
@@ -32,6 +33,9 @@ _LOOK: Final = 0.25
 _UPLOAD_SECONDS: Final = 1800.0
 _SLOWEST: Final = 64 * 1024
 """An upload has so many seconds, and one more for as many bytes. W&B's command would wait for a server for ever."""
+
+_UPLOAD: Final = "upload"
+"""The folder beside the copy of a log that is uploaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,19 @@ class UploadContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """What of one copy is uploaded.
+
+    Attributes:
+        left_out: What is not, in words.
+        artifacts: The versions of artifacts that are.
+    """
+
+    left_out: tuple[str, ...]
+    artifacts: tuple[LoggedArtifact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Copy:
     """The copy of an offline run on this machine.
 
@@ -60,6 +77,7 @@ class _Copy:
         log: The copy of its log.
         run: What the log says.
         files: Names of its files, and why they were left out, or None.
+        artifact_files: Copies of files of its artifacts, by their md5 in hex.
         delivered: Rows that the server has already.
         identified: Whether the server was asked for each row, so that `delivered` is what it has by now.
     """
@@ -68,13 +86,19 @@ class _Copy:
     log: Path
     run: LoggedRun
     files: Mapping[str, str | None]
+    artifact_files: Mapping[str, Path]
     delivered: tuple[Stretch, ...] = ()
     identified: bool = False
 
     @property
     def upload(self) -> Path:
         """The folder that is uploaded: the rebuilt log, and the files beside it."""
-        return self.log.with_name("upload")
+        return self.log.with_name(_UPLOAD)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, and of those of its artifacts that are not among them."""
+        return sum(self.found.sizes.values()) + sum(path.stat().st_size for path in self.artifact_files.values())
 
     @property
     def own_files(self) -> frozenset[str]:
@@ -117,7 +141,7 @@ def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: Uploa
             copies, failed = _copy_all(folders, run, Path(work, "runs"))
             if not copies:
                 return failed
-            there, left_out = _upload_missing(run.run_id, copies, place, Path(work), tools)
+            there, sent = _upload_missing(run.run_id, copies, place, Path(work), tools)
             for copy in copies:
                 if not copy.run.damaged_at:
                     copy.found.write_note(SyncNote(synced=True, before=0))
@@ -130,7 +154,7 @@ def upload_run(run: OfflineManifest, folders: Sequence[OfflineRun], tools: Uploa
         tools.watch.done(len(copy.found.sizes))
         tools.watch.received(sum(copy.found.sizes.values()))
         tools.watch.rows(copy.run.rows)
-    return [*failed, *(_outcome_of_copy(copy, place, there, left) for copy, left in zip(copies, left_out, strict=True))]
+    return [*failed, *(_outcome_of_copy(copy, place, there, one) for copy, one in zip(copies, sent, strict=True))]
 
 
 def _copy_all(folders: Sequence[OfflineRun], run: OfflineManifest, work: Path) -> tuple[list[_Copy], list[SyncOutcome]]:
@@ -159,7 +183,7 @@ def format_target(place: Place) -> str:
     return "/".join(filter(None, (place.entity, place.project)))
 
 
-def _outcome_of_copy(copy: _Copy, place: Place, there: RunOnServer, left_out: tuple[str, ...]) -> SyncOutcome:
+def _outcome_of_copy(copy: _Copy, place: Place, there: RunOnServer, sent: _Sent) -> SyncOutcome:
     return SyncOutcome(
         place=copy.found.place,
         status="synced",
@@ -170,7 +194,8 @@ def _outcome_of_copy(copy: _Copy, place: Place, there: RunOnServer, left_out: tu
         damaged_at=copy.run.damaged_at,
         missing_rows=copy.run.missing_rows,
         url=there.url,
-        left_out=left_out,
+        left_out=sent.left_out,
+        artifacts=len(sent.artifacts),
     )
 
 
@@ -183,16 +208,21 @@ def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
         raise NotSyncedError(f"it was kept as the run {about.run_id!r}, and its log is that of {run.run_id!r}")
-    # The manifest of this attempt: another one has rows of its own.
-    copy = _Copy(found=found, log=log, run=run, files={}, delivered=found.read_manifest().delivered)
-    copy.upload.mkdir()  # also of a run without files
-    return replace(copy, files=found.fetch_files(copy.upload / "files"))
+    (work / _UPLOAD).mkdir()  # also of a run without files
+    return _Copy(
+        found=found,
+        log=log,
+        run=run,
+        files=found.fetch_files(work / _UPLOAD / "files"),
+        artifact_files=found.fetch_artifact_files(read_artifact_files(log), work / "artifacts"),
+        delivered=found.read_manifest().delivered,  # of this attempt: another one has rows of its own
+    )
 
 
 def _upload_missing(
     run_id: str, copies: Sequence[_Copy], place: Place, work: Path, tools: UploadContext
-) -> tuple[RunOnServer, list[tuple[str, ...]]]:
-    """Send what the server does not have, and return the run when it has all of it, and what each copy went without."""
+) -> tuple[RunOnServer, list[_Sent]]:
+    """Send what the server does not have, and return the run when it has all of it, and what was sent of each copy."""
     there = tools.servers.look_up_run(place, run_id)
     # Where it has less, somebody has deleted the run, or its manifest does not say what is.
     copies = [copy if count_rows(copy.delivered) <= there.rows else replace(copy, delivered=()) for copy in copies]
@@ -202,17 +232,18 @@ def _upload_missing(
     begun = [note.before for copy in copies if not copy.identified and (note := copy.found.read_note())]
     before = min(begun, default=there.rows)
     wanted = reduce(lambda rows, copy: copy.rows_to_send + (rows if copy.resumes else 0), copies, before)
-    left_out = _rebuild(copies, place, anew=bool(begun) and before == 0)
-    if begun and there.ended and there.rows >= wanted:
-        return there, left_out
-    if there.told_its_end and all(copy.identified and not copy.rows_to_send for copy in copies):
-        return there, left_out
+    sent = _rebuild(copies, tools.servers.with_entity(place), anew=bool(begun) and before == 0)
+    artifacts = [artifact for one in sent for artifact in one.artifacts]
+    has_rows = begun and there.ended and there.rows >= wanted
+    has_rows = has_rows or (there.told_its_end and all(copy.identified and not copy.rows_to_send for copy in copies))
+    if has_rows and not tools.servers.list_missing(place, artifacts):
+        return there, sent
     _refuse_loss(copies, before, cut_off=bool(begun) and there.rows > before)
     for copy in copies:
         copy.found.write_note(SyncNote(synced=False, before=before))
-    seconds = _UPLOAD_SECONDS + sum(sum(copy.found.sizes.values()) for copy in copies) / _SLOWEST
+    seconds = _UPLOAD_SECONDS + sum(copy.size for copy in copies) / _SLOWEST
     upload_folders([copy.upload for copy in copies], place, work, tools.stop.check, seconds=seconds)
-    return _wait_for_arrival(run_id, wanted, place, tools), left_out
+    return _wait_for_arrival(run_id, wanted, artifacts, place, tools), sent
 
 
 def _identify_rows(copy: _Copy, times: Collection[float]) -> _Copy:
@@ -251,32 +282,32 @@ def _refuse_loss(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None
         )
 
 
-def _rebuild(copies: Sequence[_Copy], place: Place, *, anew: bool) -> list[tuple[str, ...]]:
+def _rebuild(copies: Sequence[_Copy], place: Place, *, anew: bool) -> list[_Sent]:
     """Write the logs that are uploaded: harmless records only, up to the tear of a torn log.
 
     Attempts go on with their run; a run starts over where an upload of it was cut off: what that one has sent would
     otherwise be there twice, for W&B appends to a run that goes on.
-
-    Returns:
-        What is left out of each.
     """
-    left_out = []
+    sent = []
     for number, copy in enumerate(copies):
         rebuilder = LogRebuilder(
             run_id=copy.run.run_id,
             place=place,
             resumes=copy.resumes and not (anew and number == 0),
             files=copy.own_files,
+            artifact_files=copy.artifact_files,
             delivered=copy.delivered,
         )
         rebuilder.rebuild(copy.log, copy.upload / copy.log.name)
-        faults = {name: fault for name, fault in copy.files.items() if fault is not None}
-        left_out.append((*(f"the file {quoted(name)}: {fault}" for name, fault in faults.items()), *rebuilder.left_out))
-    return left_out
+        faults = [f"the file {quoted(name)}: {fault}" for name, fault in copy.files.items() if fault is not None]
+        sent.append(_Sent(left_out=(*faults, *rebuilder.left_out), artifacts=tuple(rebuilder.artifacts)))
+    return sent
 
 
-def _wait_for_arrival(run_id: str, wanted: int, place: Place, tools: UploadContext) -> RunOnServer:
-    """Wait until the server shows the run as it was sent.
+def _wait_for_arrival(
+    run_id: str, wanted: int, artifacts: Sequence[LoggedArtifact], place: Place, tools: UploadContext
+) -> RunOnServer:
+    """Wait until the server shows the run, and the artifacts that it has logged, as they were sent.
 
     Raises:
         NotSyncedError: It does not.
@@ -289,4 +320,9 @@ def _wait_for_arrival(run_id: str, wanted: int, place: Place, tools: UploadConte
                 f"{'' if there.ended else ' of a run that goes on'}"
             )
         tools.stop.wait(_LOOK)
+    # A run ends when its artifacts are there or have failed, of which W&B's command says nothing.
+    if missing := tools.servers.list_missing(place, artifacts):
+        raise NotSyncedError(
+            f"it was sent, but the server does not have {listed(missing)}; the same call sends it again"
+        )
     return there
