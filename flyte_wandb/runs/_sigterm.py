@@ -47,6 +47,7 @@ class WatchedCall:
         mark: Tells W&B of the preemption. May block.
         close: Lets go of the run as that of a preempted task. May block.
         abandon: Has a `close` that waits for W&B wait no more.
+        returned: Whether there is a result, which takes Flyte as long to write as it does.
         ended: Is set when the call is over and its run finished.
         signalled: Is taken once SIGTERM was seen for this call, so that a second one does not disturb its end.
     """
@@ -57,6 +58,7 @@ class WatchedCall:
     mark: Callable[[], None] = _nothing
     close: Callable[[], None] = _nothing
     abandon: Callable[[], None] = _nothing
+    returned: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
     signalled: threading.Lock = field(default_factory=threading.Lock)
 
@@ -96,6 +98,7 @@ class SigtermHandler:
         self._call_in_main_thread(self._install)
         try:
             yield
+            call.returned = True
         finally:
             call.ended.set()
             self._calls.discard(call)
@@ -174,8 +177,7 @@ class SigtermHandler:
 
     def _preempt_call(self, call: WatchedCall) -> None:
         deadline = time.monotonic() + call.grace + FINISH_SECONDS
-        running = not call.interruption.over.is_set()
-        if running:
+        if not call.interruption.over.is_set():
             # A thread of its own: a silent service would block it, and with it the end.
             threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
         if callable(self._before):  # somebody else's handler decides what becomes of the function
@@ -200,8 +202,8 @@ class SigtermHandler:
                 f"SIGTERM did not end the function within {call.grace:g} s (it is in native code, sleeps, or swallows "
                 f"exceptions), so the process exits with {PREEMPTED}; sigterm_grace= gives it more time",
             )
-        elif running and call.container:
-            # Time for Flyte to write the outcome. This thread ends with the process.
+        elif call.container and not call.returned:
+            # Time for Flyte to write the error. This thread ends with the process.
             time.sleep(max(_LEAVE_SECONDS, deadline - time.monotonic()))
             self._exit_process(
                 call,
