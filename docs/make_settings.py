@@ -64,7 +64,8 @@ These fields, and arguments of these names, are refused, for they follow from ot
 |---|---|
 {refused}
 
-Every other field goes to W&B as it is, and is merged with the outer ones field by field.
+Every other field goes to W&B as it is, and is merged with the outer ones field by field. One that W&B does not have is
+refused.
 
 What stands in the context travels as text, so it has to be text, numbers, booleans, `None`, or lists, tuples and
 dicts of these; each comes back as what it was. Where a setting can be more than that, its row says so.

@@ -46,7 +46,10 @@ _MODES: Final = {"dryrun": "offline", "run": "online"}
 
 def settings_fault(value: object) -> str | None:
     """Say why `value` is nothing that `settings=` takes, or None where it is."""
-    if isinstance(value, Mapping) or _is_client_settings(value):
+    if isinstance(value, Mapping):
+        other = next((key for key in value if not isinstance(key, str)), None)
+        return None if other is None else f"expected the names of fields, got {type(other).__name__} as one"
+    if _is_client_settings(value):
         return None
     return f"expected a wandb.Settings or a dict of its fields, got {type(value).__name__}"
 

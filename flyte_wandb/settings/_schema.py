@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
@@ -13,6 +13,7 @@ from .._logging import mask_userinfo, quoted
 from .._place import host_fault
 from .._start import moment_fault, start_fault
 from ..wandb_client._opening import Mode
+from ..wandb_client._setting_names import client_setting_names
 from . import _encoding as _codec
 from . import _limits
 from ._client_settings import REFUSED_FIELDS, SETTING_OF, as_setting, fields_that_are_set, settings_fault
@@ -172,7 +173,8 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
         source: Where `settings` stands, for messages.
 
     Raises:
-        SettingError: A field is none that a user can set, or its value cannot be used; the message names both.
+        SettingError: A field is none that W&B has or that a user can set, or its value cannot be used; the message
+            names both.
 
     >>> with_client_settings({"project": "a", "settings": {"mode": "offline", "quiet": True}}, "")
     {'mode': 'offline', 'settings': {'quiet': True}, 'project': 'a'}
@@ -191,6 +193,10 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
                 raise SettingError(f"{source}: the field {field}={_value_text(value)} counts as {name}=: {fault}")
             same[name] = same_value
     rest = {field: value for field, value in client.items() if field not in SETTING_OF}
+    names = client_setting_names() if rest else frozenset()
+    for field in rest if names else ():
+        if field not in names:  # its value is not shown: it may be a key whose name is misspelt
+            raise SettingError(f"{source}: the field {field} is none of W&B's: {_unknown_fault(field, names)}")
     return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
 
 
@@ -205,7 +211,7 @@ def default_of(name: str) -> Any:
     return next((field.default for field in dataclasses.fields(Settings) if field.name == name), None)
 
 
-def _unknown_fault(name: str, known: Mapping[str, Field]) -> str:
+def _unknown_fault(name: str, known: Collection[str]) -> str:
     if name in REFUSED_FIELDS:
         return REFUSED_FIELDS[name]
     import difflib

@@ -408,6 +408,13 @@ PRIVATE_NAMES: Final = (
         without="No file can be fetched.",
     ),
     PrivateName(
+        module="wandb.sdk",
+        name="wandb_settings",
+        used_in=("_setting_names",),
+        purpose="The file in which `wandb.Settings` lists its fields, read without importing wandb.",
+        without="A misspelt field of `settings=` is refused by W&B when the run is opened, not where it stands.",
+    ),
+    PrivateName(
         module="wandb.proto.wandb_internal_pb2",
         name="Record",
         used_in=("_log_file", "_waiting"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from flyte_wandb.settings._client_settings import REFUSED_FIELDS, SETTING_OF, as
 from flyte_wandb.settings._context import read_settings
 from flyte_wandb.settings._merge import merge_settings
 from flyte_wandb.settings._schema import FIELDS, check_settings
+from flyte_wandb.wandb_client._setting_names import client_setting_names
+from tests.checkout import import_path
 
 VALUES: dict[str, Any] = {
     "mode": "offline",
@@ -111,6 +116,13 @@ def test_a_field_that_nobody_can_set_is_refused_by_name_with_what_to_do(field: s
         ({"_label": "l"}, "the field x_label='l' cannot be set"),
         ({"resume": "must", "fork_from": "a?_step=1"}, "W&B takes only one of"),
         ("offline", "expected a wandb.Settings or a dict of its fields, got str"),
+        ({1: True}, "expected the names of fields, got int as one"),
+        ({"quite": True}, "the field quite is none of W&B's: there is no such setting; did you mean quiet?"),
+        (
+            {"_disable_stat": True},
+            "the field x_disable_stat is none of W&B's: there is no such setting; did you mean x_",
+        ),
+        ({"projct": "vision"}, "the field projct is none of W&B's: there is no such setting; did you mean project?"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_field_and_setting(settings: Any, fault: str) -> None:
@@ -124,6 +136,25 @@ def test_a_field_that_somebody_wrote_into_the_context_by_hand_counts_too() -> No
     assert read_settings({"wandb_settings": '{"mode": "offline"}'}) == {"mode": "offline"}
     with pytest.raises(SettingError, match="wandb_settings in Flyte's context: the field x_label"):
         read_settings({"wandb_settings": '{"x_label": "l"}'})
+
+
+def test_every_field_that_wandb_has_is_known_without_importing_it() -> None:
+    assert wandb.Settings.model_fields.keys() <= client_setting_names()
+    code = (
+        "import sys, flyte_wandb\n"
+        "flyte_wandb.wandb_init(settings={'x_disable_stats': True})\n"
+        "try: flyte_wandb.wandb_init(settings={'x_disable_stat': True})\n"
+        "except flyte_wandb.SettingError: print('wandb' in sys.modules)"
+    )
+    environ = {**os.environ, "PYTHONPATH": import_path()}
+    result = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
+
+
+def test_the_value_of_a_misspelt_field_is_not_shown() -> None:
+    with pytest.raises(SettingError, match="did you mean api_key") as caught:
+        wandb_init(settings={"api_kye": "s" * 40})
+    assert "sss" not in str(caught.value)
 
 
 def test_a_key_cannot_travel_where_others_read_it_and_is_not_shown() -> None:

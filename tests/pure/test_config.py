@@ -133,7 +133,7 @@ def test_resume_keeps_flags_and_texts_apart(resume: bool | Resume) -> None:
     [
         ({"config": {"a": {"b": {1}}}}, ["config['a']['b']", "{1}", "builtins.set"]),
         ({"config": {"model": object}}, ["config['model']", "builtins.type"]),
-        ({"settings": {"x": b"1"}}, ["settings['x']", "b'1'", "builtins.bytes"]),
+        ({"settings": {"quiet": b"1"}}, ["settings['quiet']", "b'1'", "builtins.bytes"]),
         ({"notes": "\ud800"}, ["notes='\\ud800'", "cannot travel"]),
         ({"projct": "a"}, ["wandb_config(projct='a')", "did you mean project?"]),
         ({"tags": 1}, ["wandb_config(tags=1)", "expected a text, or a list, tuple or set of texts, got int"]),
