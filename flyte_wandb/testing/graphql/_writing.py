@@ -152,8 +152,9 @@ def _delete_files(call: Call) -> dict[str, Any]:
 
 @answers("NotifyScriptableRunAlert")
 def _alert(call: Call) -> dict[str, Any]:
-    run, told = call.run("runName"), call.variables
-    if run is not None:
+    run, told, now = call.run("runName"), call.variables, call.store.now()
+    if run is not None and now >= run.quiet_until.get(told["title"], 0):
+        run.quiet_until[told["title"]] = now + (told.get("waitDuration") or 0) / 1000  # the client sends milliseconds
         run.alerts.append(Alert(title=told["title"], text=told["text"], level=told.get("severity") or "INFO"))
     return {"notifyScriptableRunAlert": {"success": run is not None}}
 

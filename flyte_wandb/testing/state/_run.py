@@ -93,6 +93,7 @@ class Run:
     restarted: int = 0
     overwritten: int = 0
     alerts: list[Alert] = field(default_factory=list)
+    quiet_until: dict[str, float] = field(default_factory=dict)  # when an alert of a title is sent again
     _console: dict[int, str] = field(default_factory=dict)
     _beside: int | None = None
     _writers: list[_Writer] = field(default_factory=list)
