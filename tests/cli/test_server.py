@@ -41,7 +41,7 @@ def log_in(process: subprocess.Popen[str], folder: Path, monkeypatch: pytest.Mon
 def test_it_serves_until_it_is_ended(
     number: signal.Signals, tmp_path: Path, clean_client: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(tmp_path, "--environ-file", "wandb.env", "--entity", "me") as process:
+    with serving(tmp_path, "--port", "0", "--environ-file", "wandb.env", "--entity", "me") as process:
         assert process.stdout is not None
         assert "listens at http://127.0.0.1:" in process.stdout.readline()
         log_in(process, tmp_path, monkeypatch)

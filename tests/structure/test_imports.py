@@ -15,6 +15,7 @@ import pytest
 import flyte_wandb
 import flyte_wandb_builtin_strategies
 import flyte_wandb_hookspecs
+from flyte_wandb import testing
 from tests.checkout import ROOT, SCRIPTS, import_path, process_environ
 from tests.distributions import install
 
@@ -51,6 +52,11 @@ def checkout(tmp_path: Path) -> Path:
             "The order of the rooms",
         ),
         ("flyte_wandb/attic/__init__.py", "", "The order of the rooms"),
+        (
+            "flyte_wandb/testing/state/_run.py",
+            "from ..graphql._calls import Call",
+            "The order of the rooms of the double of W&B's server",
+        ),
         ("flyte_wandb/runs/_registry.py", "import wandb", "One room imports wandb"),
         ("hookspecs/flyte_wandb_hookspecs/_types.py", "import flyte", "The contract imports pluggy and nothing else"),
         (
@@ -120,6 +126,12 @@ def test_the_package_by_itself_loads_nothing_that_costs_until_a_name_is_asked_fo
     assert added == {"flyte_wandb"}
 
 
+def test_the_double_by_itself_loads_neither_flyte_nor_wandb(tmp_path: Path) -> None:
+    statement = "import flyte_wandb.cli._server\nfrom flyte_wandb.testing import WandbServer\nWandbServer().start()"
+    loaded = {name.partition(".")[0] for name in loaded_by(statement, tmp_path)}
+    assert loaded & {"flyte", "wandb", "torch", "pluggy", "pydantic", "asyncio"} == set()
+
+
 def test_a_broken_plugin_is_an_error_with_a_remedy_when_it_is_needed(third_party: Path) -> None:
     statement = (
         "import flyte_wandb\n"
@@ -148,6 +160,7 @@ def test_a_users_own_module_of_that_name_harms_nothing(name: str, tmp_path: Path
 def test_every_public_name_can_be_imported() -> None:
     assert [name for name in flyte_wandb.__all__ if getattr(flyte_wandb, name, None) is None] == []
     assert set(flyte_wandb.__all__) <= set(dir(flyte_wandb))
+    assert [name for name in testing.__all__ if getattr(testing, name, None) is None] == []
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
