@@ -79,23 +79,32 @@ async def trial(x: int) -> int:
 
 
 @env.task
-async def search() -> float:
-    """Run all trials of the sweep of the context, four at a time, and return the seconds that they took."""
-    from flyte_wandb import run_sweep
-
+async def search(kind: str, count: int) -> float:
+    """Run trials of the sweep of the context, or as many tasks without one, four at a time, and return the seconds."""
     started = time.perf_counter()
-    trials = await run_sweep(trial, heartbeat=0.05)
-    assert {one.state for one in trials} == {"finished"}
+    if kind == "trials":
+        from flyte_wandb import run_sweep
+
+        trials = await run_sweep(trial, heartbeat=0.05)
+        assert [one.state for one in trials] == ["finished"] * count
+    else:
+        room = asyncio.Semaphore(4)
+        await asyncio.gather(*(_call_in(room, number) for number in range(count)))
     return time.perf_counter() - started
 
 
-def measure_trials(count: str) -> dict[str, float]:
-    """Run the trials of a grid after a single one."""
+async def _call_in(room: asyncio.Semaphore, number: int) -> None:
+    async with room:
+        await trial(number)
+
+
+def measure_four_at_a_time(kind: str, count: str) -> dict[str, float]:
+    """Run ``trials`` of a grid, or ``tasks``, after a single one."""
     from flyte_wandb import wandb_sweep_config
 
     run, seconds = local_runner(Path.cwd()), 0.0
     for size in (1, int(count)):
         grid: Any = {"x": {"values": list(range(size))}}
         context = {**wandb_config(project="vision"), **wandb_sweep_config(method="grid", parameters=grid)}
-        seconds = run(search, context=context)
+        seconds = run(search, kind, size, context=context)
     return {"seconds": seconds}

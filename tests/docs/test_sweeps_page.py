@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import yaml
 
 import flyte_wandb
 from flyte_wandb import wandb_config, wandb_sweep_config
 from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS
+from flyte_wandb.sweeps._declared_types import declare_type
 from flyte_wandb.sweeps._run_sweep import MOST_AGENTS, MOST_MISSED
+from flyte_wandb.sweeps._search_space import sample_parameters
 from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT, process_environ
 from tests.conftest import LocalRun
@@ -66,6 +71,40 @@ def test_trials_in_one_task(online: WandbServer, run_local: LocalRun) -> None:
     ]
     assert [run.logged("loss") for run in trials] == [[0.01], [0.05], []]
     assert (own.state, own.summary, own.config.get("lr")) == ("finished", {"done": True}, None)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass
+class Optimizer:
+    lr: float
+    steps: int
+
+
+def type_rows() -> list[list[str]]:
+    section = PAGE[PAGE.index("| in W&B's YAML |") :].split("\n\n")[0]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in section.splitlines()[2:]]
+
+
+def first_code(cell: str) -> str:
+    return cell.split("`")[1].replace("\\|", "|")
+
+
+@pytest.mark.parametrize("row", type_rows(), ids=lambda row: f"{row[0]} {row[1]}")
+def test_a_parameter_becomes_what_the_table_says(row: list[str]) -> None:
+    configuration, declared, gets = row
+    kind = declare_type(eval(first_code(declared), {**globals(), "Literal": Literal}))
+    values = [one["x"] for one in sample_parameters({"x": yaml.safe_load(first_code(configuration))})]
+    if gets.startswith("refused"):
+        with pytest.raises(ValueError, match="Input should be"):
+            list(map(kind.convert, values))
+        return
+    converted = list(map(kind.convert, values))
+    for code in gets.split(":")[0].split("`")[1::2] if "{" not in gets else [first_code(gets)]:
+        assert repr(eval(code)) in map(repr, converted)
 
 
 def test_every_code_block_is_run_here() -> None:

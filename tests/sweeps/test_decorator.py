@@ -204,6 +204,7 @@ def test_parameters_that_do_not_fit_the_task_are_an_error(
         (train, {"heartbeat": "5"}, "run_sweep(heartbeat='5'): expected seconds, 0.01 or more"),
         (train, {"heartbeat": math.nan}, "run_sweep(heartbeat=nan): expected seconds, 0.01 or more"),
         (train, {"heartbeat": True}, "run_sweep(heartbeat=True): expected seconds, 0.01 or more"),
+        (train, {"stop_when": True}, "run_sweep(stop_when=True): expected a function that takes TrialOutcomes"),
         (train, {"on_trial": "print"}, "run_sweep(on_trial='print'): expected a function that takes a TrialOutcome"),
         (
             train,

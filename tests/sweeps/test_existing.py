@@ -113,7 +113,7 @@ def test_a_name_that_cannot_be_used_is_an_error_before_any_work(
 
 def test_a_decorator_refuses_a_name_that_is_none() -> None:
     with pytest.raises(SettingError, match="names no sweep of W&B"):
-        wandb_sweep(id="a//b")(listens)
+        wandb_sweep(id="a//b")(searches_one)
 
 
 SEEN: list[list[int]] = []
@@ -172,17 +172,6 @@ def test_trials_that_run_when_a_search_ends_early_are_awaited(online: WandbServe
     states = run_local(stops_beside, context={**wandb_config(project="search"), **wandb_sweep_config(**GRID)})
     assert states == ["finished"] * len(online.runs)
     assert len(online.runs) in (2, 3), "an agent may have asked already"
-
-
-@env.task
-async def listens(stop_when: str) -> None:
-    await run_sweep(train, stop_when=stop_when)  # type: ignore[call-overload]
-
-
-def test_what_cannot_be_called_does_not_say_when_to_stop(online: WandbServer, run_local: LocalRun) -> None:
-    with pytest.raises(flyte.errors.RuntimeUserError, match=r"run_sweep\(stop_when='x'\): expected a function that"):
-        run_local(listens, "x")
-    assert online.sweeps == ()
 
 
 @env.task(retries=2)

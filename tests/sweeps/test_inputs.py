@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import flyte
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -215,11 +215,20 @@ ranges = st.tuples(st.integers(1, 4), st.integers(5, 9), st.sampled_from([0, 0.5
     lambda ends: {"min": ends[0] + ends[2], "max": ends[1] + ends[2]}
 )
 DISTRIBUTIONS = ("uniform", "int_uniform", "log_uniform_values", "q_uniform", "q_log_uniform_values", "log_uniform")
+alike = st.sampled_from(
+    (
+        st.integers(-5, 5),
+        st.floats(-5, 5),
+        st.integers(-5, 5).map(float),
+        st.booleans(),
+        st.sampled_from(["red", "BLUE"]),
+        st.one_of(st.floats(-5, 5), st.none()),
+        st.lists(st.integers(-5, 5), max_size=2),
+        st.one_of(numbers, st.lists(numbers, max_size=2)),
+    )
+).flatmap(lambda values: st.lists(values, min_size=1, max_size=4))
 listed = st.one_of(
-    st.builds(
-        lambda values: {"values": values}, st.lists(st.one_of(numbers, st.lists(numbers, max_size=2)), min_size=1)
-    ),
-    st.builds(lambda value: {"value": value}, numbers),
+    st.builds(lambda values: {"values": values}, alike), st.builds(lambda values: {"value": values[0]}, alike)
 )
 drawn = st.one_of(
     listed,
@@ -233,11 +242,15 @@ drawn = st.one_of(
 )
 
 
+RECEIVED: list[Any] = []
+
+
 def takes(kind: Any) -> Any:
-    async def trial(x: Any) -> None: ...
+    async def trial(x: Any) -> None:
+        RECEIVED.append(x)
 
     trial.__annotations__["x"] = kind  # Flyte resolves the text of an annotation among the names of the module
-    return env.task(trial)
+    return wandb_init(env.task(trial))
 
 
 KINDS: list[tuple[Any, Callable[[Any], bool]]] = [
@@ -248,6 +261,8 @@ KINDS: list[tuple[Any, Callable[[Any], bool]]] = [
     (takes(float | None), lambda x: x is None or type(x) is float),
     (takes(list[float]), lambda x: type(x) is list and all(type(item) is float for item in x)),
     (takes(tuple[int, ...]), lambda x: type(x) is tuple and all(type(item) is int for item in x)),
+    (takes(dict[str, float]), lambda x: type(x) is dict and type(x["lr"]) is float),
+    (takes(Optimizer), lambda x: (type(x), type(x.lr), type(x.steps)) == (Optimizer, float, int)),
 ]
 
 
@@ -259,20 +274,59 @@ def refusal_of(inputs: TrialInputs, parameters: dict[str, Any]) -> str | None:
     return None
 
 
+@st.composite
+def searches(draw: st.DrawFn) -> dict[str, Any]:
+    method = draw(st.sampled_from(("grid", "random", "bayes")))
+    parameter = draw(listed if method == "grid" else drawn)
+    if parameter.get("distribution") == "int_uniform":
+        parameter |= {end: int(parameter[end]) for end in ("min", "max")}
+    if draw(st.booleans()):
+        parameter = {"parameters": {"lr": parameter}}
+    return {"method": method, "parameters": {"x": parameter}}
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(KINDS), st.sampled_from(("grid", "random", "bayes")), st.data())
+@given(st.sampled_from(KINDS), searches())
 def test_each_trial_gets_its_type_or_the_search_is_refused_before_the_first(
-    kind: tuple[Any, Callable[[Any], bool]], method: str, data: st.DataObject
+    kind: tuple[Any, Callable[[Any], bool]], config: dict[str, Any]
 ) -> None:
     """The double's own draws, which know nothing of the check."""
-    parameters = {"x": data.draw(listed if method == "grid" else drawn)}
-    if parameters["x"].get("distribution") == "int_uniform":
-        parameters["x"] |= {end: int(parameters["x"][end]) for end in ("min", "max")}
     task, fits = kind
     inputs = TrialInputs(task=task, fixed={})
-    refusal = refusal_of(inputs, parameters)
+    refusal = refusal_of(inputs, config["parameters"])
     if refusal:
         assert "cannot take" in refusal
         return
-    for trial in itertools.islice(trials({"method": method, "parameters": parameters}), 10):
+    for trial in itertools.islice(trials(config), 10):
         assert fits(inputs.build(trial)["x"])
+
+
+@env.task
+async def two_trials() -> list[str]:
+    try:
+        return [trial.state for trial in await run_sweep(TASK[0], count=2, max_parallel=2, heartbeat=0.05)]
+    except SweepError:
+        return []
+
+
+RANDOM_SWEEPS = 8
+"""As many as the suite has time for: each has two trials with runs of their own."""
+NUMBERS = itertools.count(1)
+
+
+@settings(
+    max_examples=RANDOM_SWEEPS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+)
+@given(st.sampled_from(KINDS), searches())
+def test_so_it_is_from_the_server_to_the_task(
+    online: WandbServer, run_local: LocalRun, kind: tuple[Any, Callable[[Any], bool]], config: dict[str, Any]
+) -> None:
+    TASK[:], RECEIVED[:] = [kind[0]], []
+    runs, agents = len(online.runs), online.requests["CreateAgent"]
+    context = {**wandb_config(project="vision"), **wandb_sweep_config(metric={"name": "x"}, **config)}
+    states = run_local(two_trials, context=context, name=f"random{next(NUMBERS)}")
+    assert states == ["finished"] * len(RECEIVED)
+    assert all(map(kind[1], RECEIVED))
+    assert len(online.runs) == runs + len(RECEIVED)
+    if not states:
+        assert online.requests["CreateAgent"] == agents, "refused before the first trial"

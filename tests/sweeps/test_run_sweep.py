@@ -420,6 +420,7 @@ async def goes_through_an_outage(status: int, times: int) -> list[str]:
     server.fault("Heartbeat", status=status, times=None)
     GATES["first"].set()
     await heartbeats(server, 8 * times)
+    server.pass_time(times * 5)
     GATES["others"].set()
     with pytest.raises(SweepError) as error:
         await sweeping
@@ -427,7 +428,7 @@ async def goes_through_an_outage(status: int, times: int) -> list[str]:
     return [str(error.value)]
 
 
-# 120 heartbeats of each agent are ten minutes of the usual ones.
+# 120 heartbeats of each agent are ten minutes of the usual ones. After five W&B takes a silent run for crashed.
 @pytest.mark.parametrize(
     ("status", "times", "message"),
     [
