@@ -17,7 +17,7 @@ from flyte_wandb_hookspecs import ParentRun, Plan, Request, Role, Step, Topology
 
 from .._action import Action, current_action
 from .._errors import SettingError
-from .._logging import log_once
+from .._logging import count_noun, log_once
 from ..plans._inherited import NO_TRIAL, agent_run_id, agent_trial, write_run
 from ..plans._plan import plan, run_place
 from ..plans._request import build_request_outside_flyte, build_task_request
@@ -154,7 +154,7 @@ def _warn_of_other_world(declared: Topology, started: Topology) -> None:
 
 
 def _describe_world(topology: Topology) -> str:
-    return f"{topology.world_size:,} ranks ({topology.num_workers:,} nodes)"
+    return f"{count_noun(topology.world_size, 'rank')} ({count_noun(topology.num_workers, 'node')})"
 
 
 def _plan_call(

@@ -12,8 +12,11 @@ from tests.cli.running import PLACE, run, run_in_terminal
 from tests.distributions import install
 
 JOBS = """
+from dataclasses import dataclass
+
 import flyte
 from flyte.clustered import ClusteredTaskEnvironment
+from flyte.extend import AsyncFunctionTaskTemplate, TaskPluginRegistry
 from flyte_wandb import wandb_init
 
 print("printed while it is imported")
@@ -36,6 +39,21 @@ def below() -> None: ...
 
 @env.task
 def untracked() -> None: ...
+
+@dataclass
+class Elastic:  # by its fields
+    nnodes: str
+    nproc_per_node: str
+
+@dataclass(kw_only=True)
+class ElasticTask(AsyncFunctionTaskTemplate):
+    plugin_config: Elastic
+
+TaskPluginRegistry.register(Elastic, ElasticTask)
+
+@wandb_init(rank_scope="worker")
+@flyte.TaskEnvironment(name="open", plugin_config=Elastic("1:3", "cpu")).task
+def open_world() -> None: ...
 
 number = 1
 """
@@ -157,6 +175,19 @@ def test_options_count_as_the_context_and_a_world_can_be_tried(folder: Path) -> 
     assert told["ranks"][5]["link"] == "https://wandb.example.com/team/own/groups/exp-worker-2/workspace"
 
 
+def test_what_only_the_start_can_tell_is_a_note_once_and_stands_in_the_json(folder: Path) -> None:
+    caveat = (
+        "nnodes='1:3' is a range, planned as 3 nodes: with fewer, links to the nodes that are missing lead to no run, "
+        "and on a single node no id names the node; nproc_per_node='cpu' is counted on the node when the task starts: "
+        "the plan has 1 rank for each node"
+    )
+    shown = run("plan", "jobs:open_world", folder=folder, environ=PLACE).stdout
+    assert " ".join(shown.split()).count(f"Note: {caveat}") == 1
+    told = json.loads(run("plan", "jobs:open_world", "--json", folder=folder, environ=PLACE).stdout)
+    assert told["world"] == {"ranks": 3, "nodes": 3, "launcher": "torch-elastic", "caveat": caveat}
+    assert [link["note"] for link in told["links"]] == [caveat] * 3
+
+
 @pytest.mark.parametrize(
     ("options", "summary"),
     [
@@ -231,8 +262,8 @@ ERRORS = [
     (("plan", "jobs"), "'jobs' names no task; write MODULE:TASK, such as train:main or examples/train.py:main"),
     (("plan", "nothing:main"), "nothing cannot be imported: ModuleNotFoundError: No module named 'nothing'"),
     (("plan", "exits:main"), "exits cannot be imported: SystemExit: 3"),
-    (("plan", "jobs:number"), "jobs has no task 'number'; it has alone, below, ranked, untracked"),
-    (("plan", "jobs.py:main"), "jobs.py has no task 'main'; it has alone, below, ranked, untracked"),
+    (("plan", "jobs:number"), "jobs has no task 'number'; it has alone, below, open_world, ranked, untracked"),
+    (("plan", "jobs.py:main"), "jobs.py has no task 'main'; it has alone, below, open_world, ranked, untracked"),
     (("plan", "jobs:untracked"), "the task 'jobs.untracked' has no @wandb_init, so it opens no run"),
     (("plan", "jobs:alone", "--id", "a/b"), "plan(id='a/b'): a run id cannot hold '/'; W&B refuses :;,#?/%'"),
     (("plan", "--nodes", "2", "--run-mode", "sharde"), "no plugin answered choose_initializer for run_mode 'sharde'"),

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flyte.clustered import ClusteredTaskEnvironment
 
-from flyte_wandb import get_distributed_info, wandb_config
+from flyte_wandb import get_distributed_info, wandb_config, wandb_init
 from flyte_wandb.plans._request import build_link_request
 from flyte_wandb.testing import WandbServer, start_container
 from tests.checkout import SCRIPTS, process_environ
+from tests.conftest import LocalRun
+from tests.messages import own_messages
 from tests.pure.test_declared_worlds import PROJECT, environment
 from tests.pure.test_declared_worlds import task as decorated
 from tests.ranks import tasks
@@ -140,6 +143,41 @@ def test_in_local_mode_the_link_of_a_task_without_a_world_is_that_of_its_rank(
     (link,) = decorated(environment()).links
     assert link.get_link("r1", "p", "d", context, "", "a0", "localhost") == f"{PROJECT}{page}"
     assert build_link_request(link.spec, _remote("a0")).topology.distributed is False
+
+
+@wandb_init
+@ClusteredTaskEnvironment(name="declares_more", replicas=2, nproc_per_node=2).task
+def declares_two_nodes() -> None: ...
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (RANK_3 | {"RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0"}, []),
+        (
+            {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"},
+            [
+                "the task declares 4 ranks (2 nodes) and runs on 2 ranks (1 node): its links in Flyte's UI are those "
+                "of the declared world, so some may lead to no run"
+            ],
+        ),
+        ({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}, []),
+        ({}, []),
+    ],
+    ids=["as declared", "fewer", "fewer, another rank", "nobody started it"],
+)
+def test_a_task_that_starts_with_other_ranks_than_it_declares_says_so_on_rank_0(
+    variables: Mapping[str, str],
+    told: list[str],
+    run_local: LocalRun,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    run_local(declares_two_nodes)
+    assert [message for message in own_messages(caplog) if "declares" in message] == told
 
 
 @pytest.mark.usefixtures("clean_client")
