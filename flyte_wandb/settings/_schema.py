@@ -102,6 +102,14 @@ class Field:
     travel: Check = lambda value: None
     read: Callable[[Any], Any] = lambda value: value
 
+    def accept(self, value: Any) -> tuple[Any, str | None]:
+        """Return what users write as the setting that it makes, and why it cannot be used, or None."""
+        try:
+            read = self.read(value)
+        except ValueError as error:
+            return value, str(error)
+        return read, self.check(read)
+
     def encode(self, name: str, value: Any) -> str:
         """Write a value for Flyte's context."""
         if isinstance(value, ConfigFile):
@@ -155,11 +163,7 @@ def check_settings(
 
 
 def _read_argument(name: str, value: Any, function: str, known: Mapping[str, Field]) -> Any:
-    try:
-        read = known[name].read(value) if name in known else value
-        fault = known[name].check(read) if name in known else _unknown_fault(name, known)
-    except ValueError as error:
-        fault = str(error)
+    read, fault = known[name].accept(value) if name in known else (value, _unknown_fault(name, known))
     if fault:
         raise SettingError(f"{function}({name}={_value_text(value)}): {fault}")
     return read
@@ -188,8 +192,8 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
             raise SettingError(f"{source}: the field {field}={_value_text(value)} cannot be set: {fault}")
         if field in SETTING_OF:
             name, same_value = as_setting(field, value)
-            same_value = FIELDS[name].read(same_value)
-            if fault := FIELDS[name].check(same_value):
+            same_value, fault = FIELDS[name].accept(same_value)
+            if fault:
                 raise SettingError(f"{source}: the field {field}={_value_text(value)} counts as {name}=: {fault}")
             same[name] = same_value
     rest = {field: value for field, value in client.items() if field not in SETTING_OF}
@@ -235,12 +239,16 @@ def _read_tags(value: Any) -> Any:
     """Return tags as a list or tuple: W&B takes one text for one tag, too, and users write sets."""
     if isinstance(value, str):
         return (value,)
-    return tuple(sorted(value, key=str)) if isinstance(value, Set) else value
+    if isinstance(value, Set):
+        return tuple(sorted(value, key=str))
+    if type(value) not in (list, tuple):
+        raise ValueError(f"expected a text, or a list, tuple or set of texts, got {type(value).__name__}")
+    return value
 
 
 def _tags_fault(value: object) -> str | None:
     if type(value) not in (list, tuple):
-        return f"expected a text, or a list, tuple or set of texts, got {type(value).__name__}"
+        return f"expected a list or tuple of texts, got {type(value).__name__}"
     return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
 
 

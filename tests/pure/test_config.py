@@ -151,7 +151,7 @@ def test_an_error_names_the_field_and_the_key_inside_it(arguments: Any, words: l
     ("key", "text", "fault"),
     [
         ("tags", "oops", "Expecting value"),
-        ("tags", '"a"', "expected a text, or a list, tuple or set of texts, got str"),
+        ("tags", '"a"', "expected a list or tuple of texts, got str"),
         ("tags", '{"$tuple": 1}', ""),
         ("tags", "[1]", "a tag is a text, not int"),
         ("joinable", "True", "Expecting value"),
