@@ -28,6 +28,7 @@ from ._init import call_init, client_settings
 from ._owned_runs import disown_run, own_run
 from ._pickling import pickle_config_by_value
 from ._start_point import forget_run_id, open_at_start
+from ._tensorboard import is_tensorboard_patched, note_tensorboard, restore_tensorboard
 from ._waiting import NotOpenedError
 from ._watchdog import WATCHDOG
 
@@ -60,6 +61,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if opening.shared:
         # W&B refuses a second writer of one run id behind the same service process, such as that of the launcher.
         os.environ.pop(_SERVICE_VARIABLE, None)
+    patched_before = is_tensorboard_patched()
     try:
         run = open_at_start(opening, partial(call_init, opening, client, stop))
     except Exception as error:
@@ -71,6 +73,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         raise OpenRunError(
             f"{_not_opened_message(opening, client)}: it handed out the run {run.id!r} instead{_hint_at_sweep()}"
         )
+    note_tensorboard(run, patched_before=patched_before)
     tolerate_dead_service(run)
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):
@@ -174,6 +177,7 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
             run_late_teardown_hooks(run)
         else:
             _LOG.exception("the run %s could not be finished; its last rows may be missing in W&B", run.id)
+    restore_tensorboard(run)
 
 
 def run_settings(run: wandb.Run) -> wandb.Settings:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import flyte
 import pytest
+import wandb
 
 from flyte_wandb import wandb_init
 from flyte_wandb.testing import WandbServer, run_ranks
 from tests.checkout import ROOT
 from tests.conftest import LocalRun
+from tests.current import this_run
 from tests.integrations import tasks
 from tests.integrations.pages import task_of
 from tests.offline import by_id
@@ -33,6 +36,9 @@ class Model(lightning.LightningModule):  # type: ignore[name-defined,misc]
         loss = self.layer(batch).square().mean()
         self.log("loss", loss)
         return loss
+
+    def validation_step(self, batch: Any, _: int) -> None:
+        self.log("accuracy", self.layer(batch).mean())
 
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), lr=0.01)
@@ -82,6 +88,33 @@ def test_a_training_that_fails_is_a_failed_run(online: WandbServer, run_local: L
         run_local(fails)
     (run,) = online.runs
     assert (run.state, run.exit_code) == ("failed", 1)
+
+
+@wandb_init
+@env.task
+def finishes_and_evaluates(fails: bool) -> None:
+    """End W&B after the training, as its documentation has it for Lightning, then evaluate with the same logger."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    model, one = Model(width=2), trainer(max_epochs=1, limit_val_batches=0, logger=WandbLogger())
+    one.fit(model, batches(), batches())
+    wandb.finish()
+    another = trainer(logger=one.logger)
+    another.validate(model, batches(), verbose=False)
+    one.logger.experiment.finish()
+    this_run().log({"after": 1})
+    if fails:
+        raise ValueError("evaluation failed")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_run_ends_with_the_task_whoever_finishes_it(fails: bool, online: WandbServer, run_local: LocalRun) -> None:
+    failing = pytest.raises(flyte.errors.RuntimeUserError, match="evaluation failed") if fails else nullcontext()
+    with failing:
+        run_local(finishes_and_evaluates, fails)
+    (run,) = online.runs
+    assert (run.state, run.exit_code) == (("failed", 1) if fails else ("finished", 0))
+    assert [len(run.logged(name)) for name in ("loss", "accuracy", "after")] == [2, 1, 1]
 
 
 def test_on_a_rank_that_skips_the_logger_opens_no_run(server: WandbServer, tmp_path: Path) -> None:
