@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from flyte_wandb import Settings
 from flyte_wandb.settings import _schema, _sweep_schema
 from flyte_wandb.settings._client_settings import REFUSED_FIELDS, SETTING_OF
+from flyte_wandb.settings._merge import ON_ERROR_VARIABLE
 from flyte_wandb.settings._schema import FIELDS, OWN_FIELDS, SettingArguments
 from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS, SweepArguments
 
@@ -49,7 +50,8 @@ type, and a name that W&B would refuse are a `SettingError` where they are writt
 4. the field of its `settings=`
 5. the environment variable
 6. W&B's settings files
-7. the default
+7. what a plugin contributes: job type and notes, and each key of `config`; its tags stand beside yours
+8. the default
 
 `settings=` is a `wandb.Settings` or a dict of its fields. A field that says what a setting says counts as that setting,
 so `settings={{"mode": "offline"}}` is `mode="offline"` in containers, ranks, links and sweeps too:
@@ -105,7 +107,12 @@ def page() -> str:
     return _TEXT.format(
         own="\n".join([_HEAD, *_rows(OWN_FIELDS, types, MEANINGS)]),
         init="\n".join(["| setting | type | |", "|---|---|---|", *_plain_rows(init, types)]),
-        fields="\n".join(f"| `{name}` | `{field}` | {_variable(field)} |" for field, name in SETTING_OF.items()),
+        fields="\n".join(
+            [
+                *(f"| `{name}` | `{field}` | {_variable(field)} |" for field, name in SETTING_OF.items()),
+                f"| `on_error` |  | `{ON_ERROR_VARIABLE}` |",
+            ]
+        ),
         refused="\n".join(f"| `{field}` | {why} |" for field, why in REFUSED_FIELDS.items()),
         sweep="\n".join([_HEAD, *_rows(SWEEP_FIELDS, SweepArguments.__annotations__, SWEEP_MEANINGS)]),
         variables="\n".join(f"| `{name}` | {default} | {meaning} |" for name, (default, meaning) in VARIABLES.items()),
