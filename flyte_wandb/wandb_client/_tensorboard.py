@@ -20,7 +20,7 @@ def is_tensorboard_patched() -> bool:
     """Whether TensorBoard's writers are W&B's."""
     import wandb
 
-    return bool(wandb.patched["tensorboard"])
+    return bool(getattr(wandb, "patched", {}).get("tensorboard"))  # a stand-in of a user's test may have none
 
 
 def note_tensorboard(run: wandb.Run, *, patched_before: bool) -> None:
