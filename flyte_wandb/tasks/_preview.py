@@ -26,6 +26,10 @@ NAMES: Final = Action(run_name="RUN", name="ACTION", project="PROJECT", domain="
 """What stands in a preview for the names that Flyte gives when it launches the task."""
 
 
+MOST_RANKS: Final = 1_000_000
+"""Ranks of a preview: more than any machine has, and minutes of work."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LinkPreview:
     """One link of a task.
@@ -138,7 +142,8 @@ def preview(
         ``PROJECT`` and ``DOMAIN``.
 
     Raises:
-        SettingError: `nodes` or `per_node` is less than 1, or `task` is no Flyte task that `wandb_init` decorates.
+        SettingError: `nodes` or `per_node` is less than 1, the world has over a million ranks, or `task` is no Flyte
+            task that `wandb_init` decorates.
         FlyteWandbError: No run can be planned, or two ranks would own one run; the message names the plugin.
 
     Example::
@@ -156,6 +161,11 @@ def preview(
 def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, str]) -> Preview:
     """Return what a task with these settings, this declared world and these links will do; see `preview`."""
     first = build_link_request(spec, replace(NAMES, context=context))
+    if first.topology.world_size > MOST_RANKS:
+        raise SettingError(
+            f"a world of more than {MOST_RANKS:,} ranks is not planned rank by rank; name a smaller one (--nodes, "
+            "--per-node), whose plan follows the same rules"
+        )
     plans = tuple(plan(request) for request in world_requests(first))
     check_owners(plans)
     return Preview(request=first, plans=plans, links=tuple(_preview_link(link, context) for link in links))

@@ -63,7 +63,9 @@ def test_what_people_write_is_read(text: str, expected: Reference) -> None:
     assert read_reference(text) == expected
 
 
-@pytest.mark.parametrize("text", ["a/b/c/d", "a//b", "https://wandb.example.com/team/p", "https://wandb.example.com"])
+@pytest.mark.parametrize(
+    "text", ["a/b/c/d", "a//b", "https://wandb.example.com/team/p", "https://wandb.example.com", "http://[x/runs/r1"]
+)
 def test_what_names_no_run_is_an_error(text: str) -> None:
     with pytest.raises(DownloadError, match="names no run of W&B; write its id, ENTITY/PROJECT/ID, or the address"):
         read_reference(text)

@@ -223,7 +223,9 @@ def folder(runs: list[dict[str, bytes]], flyte_run: str | None) -> None:
         )
         outcomes = {Path(outcome.place).name: outcome for outcome in sync_runs(request, Silent(), Stop())}
         assert outcomes[good.name].status == "found"
-        logs = {path.parent.name for path in Path(place).glob("*/*.wandb")}
+        logs = {
+            path.parent.name for pattern in ("*.wandb", "offline.json") for path in Path(place).glob(f"*/{pattern}")
+        }
         assert outcomes.keys() == logs if flyte_run is None else outcomes.keys() <= logs
         assert all(outcome.reason for outcome in outcomes.values() if outcome.status == "failed")
         assert _tree(place) == before

@@ -293,6 +293,8 @@ BROKEN = {
     "long-number": {"offline.json": '{"run_id": "r1", "exit_code": ' + "9" * 5000 + "}"},
     "deep-note": {"flyte-wandb-sync.json": "[" * 100_000},
     "endless-note": {"flyte-wandb-sync.json": '{"synced": false, "before": 1e999}'},
+    "negative-note": {"flyte-wandb-sync.json": '{"synced": false, "before": -5}'},
+    "text-in-note": {"flyte-wandb-sync.json": '{"synced": false, "before": "7"}'},
     "list-for-note": {"flyte-wandb-sync.json": "[1]"},
     "log-of-nothing": {"run-r1.wandb": "\0" * 4096},
 }
@@ -316,7 +318,7 @@ def test_a_broken_manifest_or_note_is_the_outcome_of_its_run_and_stops_no_other(
     assert len(lines) == len(BROKEN) + 2
     assert "\x1b" not in result.stdout
     assert len([line for line in lines if "its offline.json cannot be read: " in line]) == 9
-    assert len([line for line in lines if "its flyte-wandb-sync.json cannot be read; remove it" in line]) == 3
+    assert len([line for line in lines if "its flyte-wandb-sync.json cannot be read; remove it" in line]) == 5
 
 
 @pytest.mark.usefixtures("online")
@@ -377,6 +379,36 @@ def test_a_server_that_takes_nothing_holds_no_upload_for_ever(
     assert outcome.reason == "`wandb sync` did not come to its end within 1 s, and was stopped"
     (outcome,) = sync_wandb_runs(folder)
     assert (outcome.status, len(server.run("r1").history)) == ("synced", 5), outcome.reason
+
+
+@pytest.mark.usefixtures("online")
+def test_a_log_that_is_mostly_a_hole_does_not_fill_the_disk(offline_run: Write) -> None:
+    folder = mark_kept(offline_run())
+    os.truncate(folder / "run-r1.wandb", 1 << 42)
+    (outcome,) = sync_wandb_runs(folder)
+    assert str(outcome.reason).startswith("it has 4,398,046,511,104 bytes, and there is room for ")
+
+
+@pytest.mark.parametrize("kind", ["none", "pipe", "folder"])
+def test_a_kept_run_without_a_log_has_an_outcome(kind: str, offline_run: Write, tmp_path: Path) -> None:
+    folder = mark_kept(offline_run())
+    (log,) = folder.glob("*.wandb")
+    log.unlink()
+    if kind == "pipe":
+        os.mkfifo(log)
+    elif kind == "folder":
+        log.mkdir()
+    (tmp_path / "site").mkdir()
+    mark_kept(tmp_path / "site")  # a file of that name is no run by itself
+    (outcome,) = sync_wandb_runs(tmp_path)
+    assert (outcome.status, outcome.place) == ("failed", str(folder))
+    assert outcome.reason == "there is no log in its folder, or what has its name is no plain file"
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-this-name/x", "s3://", "nosuch://x"])
+def test_a_place_that_cannot_be_read_is_named(place: str) -> None:
+    with pytest.raises(SettingError, match=f"'{place}' cannot be searched for offline runs: "):
+        sync_wandb_runs(place, dry_run=True)
 
 
 @pytest.mark.parametrize("address", ["{folder}", "memory://many"])

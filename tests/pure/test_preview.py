@@ -89,6 +89,11 @@ def test_the_context_counts_and_another_world_can_be_tried() -> None:
     assert preview(task(env), nodes=2, per_node=4).summary == "1 run, 1 link (7 ranks without a run)"
 
 
+def test_a_world_of_more_ranks_than_anybody_plans_is_refused_at_once() -> None:
+    with pytest.raises(SettingError, match="a world of more than 1,000,000 ranks is not planned rank by rank"):
+        preview(task(), nodes=10**400, per_node=8)
+
+
 @pytest.mark.parametrize("counted", ["nodes", "per_node"])
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_world_without_nodes_or_ranks_is_refused(counted: str, number: int) -> None:

@@ -72,7 +72,10 @@ def read_reference(text: str, kind: Kind = "run") -> Reference:
     >>> read_reference("https://wandb.example.com/team/vision/sweeps/s1")
     Reference(id='s1', project='vision', entity='team', host='https://wandb.example.com', kind='sweep')
     """
-    address = urlsplit(text)
+    try:
+        address = urlsplit(text)
+    except ValueError as error:  # such as of a bracket that nothing closes
+        raise _unreadable_error(text, kind) from error
     if address.scheme in ("http", "https"):
         segments = [unquote(part) for part in address.path.split("/") if part]
         return _read_page_address(text, f"{address.scheme}://{address.netloc}", segments)

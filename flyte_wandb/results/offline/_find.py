@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _MOST: Final = 1 << 20
 _FILES: Final = "files/"
 _LOG: Final = ".wandb"
 _OWN: Final = "offline-run-"
+_ONLINE: Final = "run-"
 
 
 class NotSyncedError(Exception):
@@ -74,8 +76,15 @@ class OfflineRun:
 
     @property
     def log(self) -> str:
-        """The name of the run's log."""
-        return next(name for name in self.sizes if _is_log(name))
+        """The name of the run's log.
+
+        Raises:
+            NotSyncedError: There is none.
+        """
+        name = next(filter(_is_log, self.sizes), None)
+        if name is None:
+            raise NotSyncedError("there is no log in its folder, or what has its name is no plain file")
+        return name
 
     @property
     def was_online(self) -> bool:
@@ -122,7 +131,10 @@ class OfflineRun:
             return None
         try:
             note = json.loads(self.folder.read(NOTE, _MOST))
-            return SyncNote(synced=note["synced"] is True, before=int(note["before"]))
+            before = operator.index(note["before"])
+            if before < 0:
+                raise ValueError(f"before is {before}")
+            return SyncNote(synced=note["synced"] is True, before=before)
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise NotSyncedError(f"its {NOTE} cannot be read; remove it where W&B does not have the run") from error
 
@@ -228,8 +240,15 @@ def _belongs_to_flyte_run(found: OfflineRun, flyte_run: str) -> bool:
 
 
 def _find_in_folder(root: Storage, sizes: Mapping[str, int]) -> list[OfflineRun]:
-    parents = {_parent_name(name) for name in sizes if name.endswith(_LOG)}
-    runs = {parent for parent in parents if _is_run_folder(root.below(parent) if parent else root, parent, sizes)}
+    with_log = {_parent_name(name) for name in sizes if name.endswith(_LOG)}
+    with_manifest = {_parent_name(name) for name in sizes if PurePosixPath(name).name == KEPT}
+    runs = {
+        parent
+        for parent in with_log | with_manifest
+        if _is_run_folder(
+            PurePosixPath(f"{root.place}/{parent}").name, has_log=parent in with_log, kept=parent in with_manifest
+        )
+    }
     own: dict[str, dict[str, int]] = {parent: {} for parent in runs}
     for name, size in sizes.items():
         for parent in filter(runs.__contains__, _enclosing_folders(name)):
@@ -242,8 +261,9 @@ def _find_in_folder(root: Storage, sizes: Mapping[str, int]) -> list[OfflineRun]
     return sorted(found, key=lambda run: (run.name.removeprefix("offline-"), run.place))
 
 
-def _is_run_folder(folder: Storage, parent: str, sizes: Mapping[str, int]) -> bool:
-    return PurePosixPath(folder.place).name.startswith(_OWN) or f"{parent}/{KEPT}".lstrip("/") in sizes
+def _is_run_folder(name: str, *, has_log: bool, kept: bool) -> bool:
+    """Whether a folder is that of an offline run, or of one whose log is gone: whoever has kept it wants to know."""
+    return (kept or name.startswith(_OWN)) if has_log else name.startswith((_OWN, _ONLINE))
 
 
 def _parent_name(name: str) -> str:

@@ -14,6 +14,9 @@ from typing import IO, Any, Final, Protocol
 import flyte.storage
 
 _CHUNK: Final = 1 << 20
+_RESERVE: Final = 1 << 28
+"""Bytes that stay free on the disk to which files are copied, for those who work there."""
+
 _MOST_FILES: Final = 500_000
 """Names of a listing; a kept run has about ten. Each costs some hundred bytes of memory."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,7 +25,7 @@ _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LeadsOutError(Exception):
-    """A name leads out of its folder; the message is how."""
+    """A file is not taken: its name leads out of its folder, or it is none that can be copied; the message is how."""
 
 
 class TooManyFilesError(Exception):
@@ -176,7 +179,14 @@ def _bounded(sizes: Iterable[tuple[str, int | None]]) -> dict[str, int]:
 
 
 def _copy_bytes(source: IO[bytes], target: IO[bytes], size: int) -> None:
-    """Copy no more bytes than there are said to be: what never ends fills no disk."""
+    """Copy no more bytes than there are said to be, and none where there is no room: a hole of terabytes costs nobody.
+
+    Raises:
+        LeadsOutError: There is no room.
+    """
+    room = shutil.disk_usage(os.path.dirname(target.name)).free - _RESERVE
+    if size > room:
+        raise LeadsOutError(f"it has {size:,} bytes, and there is room for {max(0, room):,} here")
     while size > 0 and (chunk := source.read(min(size, _CHUNK))):
         target.write(chunk)
         size -= len(chunk)

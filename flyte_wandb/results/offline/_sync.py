@@ -13,6 +13,7 @@ from typing import Final
 import flyte
 
 from ..._errors import SettingError
+from ..._logging import one_line
 from ..._outcomes import Status, SyncOutcome
 from ..._place import Place
 from ...wandb_client._sync import own_wandb_dir
@@ -83,7 +84,7 @@ def sync_wandb_runs(
         An outcome for each folder, in the order of the places and of their names.
 
     Raises:
-        SettingError: `at_once` is less than 1, or one of the places has no offline run, or half a million files.
+        SettingError: `at_once` is less than 1, or one of the places has no offline run, or cannot be read.
 
     Example::
 
@@ -188,6 +189,11 @@ def _find_all_runs(wanted: SyncRequest) -> list[OfflineRun]:
             raise SettingError(
                 f"{place!r} is not searched for offline runs: {error}; name a folder further down, or one Flyte run "
                 "with run= (--run)"
+            ) from error
+        except Exception as error:  # the libraries of storages raise whatever they like
+            raise SettingError(
+                f"{place!r} cannot be searched for offline runs: {type(error).__name__}: {one_line(error)}; name a "
+                "folder, or an address in a storage that Flyte knows"
             ) from error
         if not found and wanted.places:
             of = f" of the Flyte run {wanted.flyte_run!r}" if wanted.flyte_run else ""
