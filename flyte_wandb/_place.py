@@ -81,9 +81,10 @@ def host_fault(host: object) -> str | None:
 def _is_web_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
+        # Reading the port is what refuses one that is none, and so "javascript:alert(1)", which has no scheme of ours.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # such as of a bracket that nothing closes
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _with_scheme(host: str) -> str:

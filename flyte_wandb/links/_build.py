@@ -150,8 +150,12 @@ def _ask_for_sweep_link(spec: Spec, manager: StrategyManager, sweep_id: str | No
     return BuiltLink(url=step.value, pages=pages, steps=(step,))
 
 
+_LONGEST_LINK: Final = 8192
+"""More than servers take in an address, and nothing that would fill Flyte's UI."""
+
+
 def _url_fault(value: object) -> str | None:
     # The answer ends up in Flyte's UI, where people click on it: no other scheme, such as "javascript:".
-    if isinstance(value, str) and value.startswith(("http://", "https://")):
-        return None
-    return "a link is an http or https address"
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        return "a link is an http or https address"
+    return None if len(value) <= _LONGEST_LINK else f"a link has at most {_LONGEST_LINK:,} characters"

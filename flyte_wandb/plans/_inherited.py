@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import ParentRun, Trial, frozen_copy
 
+from .._errors import SettingError
+from .._logging import quoted
 from .._place import Place
 from ..settings._context import read_record, write_record
+from ..settings._limits import RUN_ID
 from ..wandb_client._sweeps import read_sweep_parameters
 
 # The id alone stands under the key that flyteplugins-wandb uses, so a task that only knows that key can join the run.
@@ -26,11 +29,18 @@ def write_run(run: ParentRun) -> dict[str, str]:
 def read_run(context: Mapping[str, str]) -> ParentRun | None:
     """Read the nearest tracked run above, or None. A bare ``_wandb_run_id`` is enough.
 
+    Raises:
+        SettingError: What the context says is no run.
+
     >>> read_run(write_run(ParentRun(run_id="r1-a0", joinable=False))).joinable
     False
     """
     run_id = context.get(RUN_ID_KEY)
-    return read_record(context, RUN_KEY, ParentRun, "run", run_id=run_id) if run_id else None
+    if not run_id:
+        return None
+    if fault := RUN_ID.fault(run_id):
+        raise SettingError(f"{RUN_ID_KEY}={quoted(run_id)} in Flyte's context is not a run: {fault}")
+    return read_record(context, RUN_KEY, ParentRun, "run", run_id=run_id)
 
 
 TRIAL_KEY: Final = "_wandb_trial"

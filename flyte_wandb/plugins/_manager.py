@@ -24,6 +24,9 @@ Check = Callable[[Any], str | None]
 SLOW_SECONDS: Final = 1.0
 """A hook that takes longer is worth a warning."""
 
+_LONGEST_ANSWER: Final = 500
+"""Characters of an answer that an error shows."""
+
 _LOST: Final = "the answer got lost in a wrapper, which has to return what it wants to be the answer"
 
 _AskAlone = tuple[str, Callable[[Mapping[str, Any]], Any]]
@@ -117,7 +120,9 @@ class StrategyManager:
         # Where only wrappers answered, the outermost had the last word: pluggy lists last what it calls first.
         step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
         if fault := _LOST if value is None else check(value):
-            raise HookError(f"{hook} of {describe_authors(step)} answered {value!r}: {fault}")
+            answer = repr(value)
+            shown = answer if len(answer) <= _LONGEST_ANSWER else f"{answer[:_LONGEST_ANSWER]}…"
+            raise HookError(f"{hook} of {describe_authors(step)} answered {shown}: {fault}")
         return step
 
     def each(self, hook: str) -> list[_AskAlone]:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flyte_wandb import SettingError
 from flyte_wandb._place import api_url, app_url, host_fault
+from flyte_wandb.plans._inherited import read_run
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
 
 ALL = [RUN_ID, GROUP, PROJECT, ENTITY, NAME, TAG, JOB_TYPE]
@@ -102,13 +104,32 @@ def test_a_server_has_an_address_for_people_and_one_for_its_api(host: str, app: 
 
 @pytest.mark.parametrize(
     "host",
-    ["", " ", "ftp://wandb.ai", "https://", "http:///x", "https://a b", "wandb .ai", "https://[::1", 7],
+    [
+        "",
+        " ",
+        "ftp://wandb.ai",
+        "https://",
+        "http:///x",
+        "https://a b",
+        "wandb .ai",
+        "https://[::1",
+        7,
+        "javascript:alert(1)",
+        "http://a:99999",
+    ],
 )
 def test_what_is_no_address_is_named(host: object) -> None:
     assert host_fault(host) == f"a host is an http or https address such as https://wandb.ai, not {host!r}"
 
 
-@given(st.text())
+@given(st.text(max_size=150))  # of a longer one the message has the start and the end
 def test_any_text_is_a_host_or_named_as_none(host: str) -> None:
     found = host_fault(host)
     assert found is None or found.endswith(f"not {host!r}")
+
+
+@pytest.mark.parametrize("run_id", ["a/../b", "r" * 129, "50%"])
+def test_a_run_in_the_context_that_is_none_is_named(run_id: str) -> None:
+    with pytest.raises(SettingError, match=r"^_wandb_run_id=.* in Flyte's context is not a run: a run id ") as refused:
+        read_run({"_wandb_run_id": run_id})
+    assert len(str(refused.value)) < 500

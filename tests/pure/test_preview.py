@@ -89,6 +89,27 @@ def test_the_context_counts_and_another_world_can_be_tried() -> None:
     assert preview(task(env), nodes=2, per_node=4).summary == "1 run, 1 link (7 ranks without a run)"
 
 
+class Endless:
+    @hookimpl
+    def compute_run_id(self) -> str:
+        return "x" * 10_000_000
+
+
+class EndlessLink:
+    @hookimpl
+    def build_link(self) -> str:
+        return "https://" + "x" * 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("plugin", "fault"), [(Endless(), "at most 128 characters"), (EndlessLink(), "at most 8,192 characters")]
+)
+def test_an_answer_without_end_is_refused_in_a_line_that_can_be_read(plugin: Any, fault: str) -> None:
+    with use_plugin(plugin), pytest.raises(HookError, match=fault) as refused:
+        preview(task(env))
+    assert len(str(refused.value)) < 1000
+
+
 def test_a_world_of_more_ranks_than_anybody_plans_is_refused_at_once() -> None:
     with pytest.raises(SettingError, match="a world of more than 1,000,000 ranks is not planned rank by rank"):
         preview(task(), nodes=10**400, per_node=8)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..._errors import SettingError
+from ..._logging import quoted
 
 AT_ONCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_AT_ONCE"
 PATIENCE_VARIABLE: Final = "FLYTE_WANDB_DOWNLOAD_PATIENCE"
@@ -85,5 +86,5 @@ def read_limits(environ: Mapping[str, str]) -> DownloadLimits:
 def _read_bound(environ: Mapping[str, str], variable: str, pattern: str, expected: str, default: float) -> str:
     text = environ.get(variable) or str(default)
     if not re.fullmatch(pattern, text):
-        raise SettingError(f"{variable}={text!r}: expected {expected}")
+        raise SettingError(f"{variable}={quoted(text)}: expected {expected}")
     return text
