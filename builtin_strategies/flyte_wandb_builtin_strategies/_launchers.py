@@ -8,6 +8,7 @@ the latter, whose jax runtime has no launcher binary and sets RANK and NODE_RANK
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from flyte_wandb_hookspecs import PlanRefusedError, Topology, hookimpl
 
@@ -85,15 +86,21 @@ def _read_first_number(environ: Mapping[str, str], names: tuple[str, ...], *, de
     return default
 
 
+_MOST_DIGITS: Final = 100
+"""Characters of a variable that are read, and shown."""
+
+
 def _read_number(environ: Mapping[str, str], name: str, *, at_least: int = 0, below: int | None = None) -> int:
     fits = f"{at_least} or more" if below is None else f"{at_least} to {below - 1}"
     text = environ.get(name)
     if text is None:
         raise PlanRefusedError(f"the launcher left {name} unset; a whole number, {fits}, is needed to know this rank")
-    # `int` alone would take "-1" and "1_0" as well, which no launcher means.
-    if not text.strip().isdecimal() or int(text) < at_least or (below is not None and int(text) >= below):
-        raise PlanRefusedError(f"{name} is {text!r} in this process's environment; a whole number, {fits}, would fit")
-    return int(text)
+    # `int` alone would take "-1" and "1_0" as well, which no launcher means, and refuses thousands of digits.
+    number = int(text) if text.strip().isdecimal() and len(text) <= _MOST_DIGITS else -1
+    if number < at_least or (below is not None and number >= below):
+        shown = repr(text[:_MOST_DIGITS]) + ("…" if len(text) > _MOST_DIGITS else "")
+        raise PlanRefusedError(f"{name} is {shown} in this process's environment; a whole number, {fits}, would fit")
+    return number
 
 
 def _check_topology(environ: Mapping[str, str], **fields: int | str) -> Topology:

@@ -235,6 +235,11 @@ def test_a_variable_that_the_launcher_left_out_is_named(name: str) -> None:
         detect(without(TORCHRUN, name))
 
 
+def test_a_variable_with_thousands_of_digits_is_named_in_a_line_that_can_be_read() -> None:
+    with pytest.raises(RefusedError, match=r"RANK is '9{100}'… in this process's environment; a whole number"):
+        detect(TORCHRUN | {"RANK": "9" * 5000})
+
+
 @pytest.mark.parametrize(
     ("name", "text", "fits"),
     [
