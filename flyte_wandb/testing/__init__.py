@@ -48,32 +48,23 @@ __all__ = [
     "world_of",
 ]
 
-_HOMES = {
-    "Alert": "state._records",
-    "ArtifactRecord": "state._records",
-    "Container": "_container",
-    "ContainerResult": "_container",
-    "Limits": "rules._limits",
-    "PluginConformance": "_conformance",
-    "RunRecord": "state._records",
-    "SHAPES": "_worlds",
-    "SweepRecord": "state._records",
-    "WandbServer": "_server",
-    "Writer": "state._records",
-    "assert_plan": "_explain",
-    "explain": "_explain",
-    "run_container": "_container",
-    "run_ranks": "_ranks",
-    "start_container": "_container",
-    "start_ranks": "_ranks",
-    "world_of": "_worlds",
+_MODULES = {
+    "_conformance": ("PluginConformance",),
+    "_container": ("Container", "ContainerResult", "run_container", "start_container"),
+    "_explain": ("assert_plan", "explain"),
+    "_ranks": ("run_ranks", "start_ranks"),
+    "_server": ("WandbServer",),
+    "_worlds": ("SHAPES", "world_of"),
+    "rules._limits": ("Limits",),
+    "state._records": ("Alert", "ArtifactRecord", "RunRecord", "SweepRecord", "Writer"),
 }
-"""Where a name is defined. It is loaded on first use: `flyte-wandb server` does without Flyte."""
+"""Which names a module defines. They are loaded on first use: `flyte-wandb server` does without Flyte."""
 
 if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        return value
+        for module, names in _MODULES.items():
+            if name in names:
+                value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

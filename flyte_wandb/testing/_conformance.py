@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from types import ModuleType
 from typing import Any, ClassVar, Final
@@ -195,7 +196,7 @@ def _elsewhere(plugin: Any, cases: Sequence[_Case]) -> list[list[Outcome]]:
     """Ask in a fresh interpreter with another hash seed and nearly no environment."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", _IN_ANOTHER_PROCESS]
-    work = _pickled(_Elsewhere(plugin, tuple(cases)), plugin)
+    work = _pickled(partial(_outcomes, plugin, tuple(cases)), plugin)
     result = subprocess.run(command, input=work, env=environ, capture_output=True, check=False)
     if result.returncode:
         raise AssertionError(f"the plugin does not work in another process: {result.stderr.decode()}")
@@ -212,15 +213,6 @@ def _pickled(work: Any, plugin: Any) -> bytes:
         return bytes(cloudpickle.dumps(work))
     finally:
         cloudpickle.unregister_pickle_by_value(module)
-
-
-@dataclass(frozen=True)
-class _Elsewhere:
-    plugin: Any
-    cases: tuple[_Case, ...]
-
-    def __call__(self) -> list[list[Outcome]]:
-        return _outcomes(self.plugin, self.cases)
 
 
 def _compare(cases: Sequence[_Case], first: list[Any], other: list[Any], how: str) -> None:

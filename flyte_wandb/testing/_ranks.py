@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ._container import Container, ContainerResult, Task, start_container
+from ._worlds import world_of
 
 
 def run_ranks(
@@ -46,14 +47,13 @@ def start_ranks(
 
 def _environments(nodes: Sequence[int]) -> Iterator[dict[str, str]]:
     """Yield what Flyte's launcher of clustered environments sets for each rank."""
-    for node, size in enumerate(nodes):
-        for local_rank in range(size):
-            yield {
-                "FLYTE_CLUSTERED_WORKER": "1",
-                "RANK": str(sum(nodes[:node]) + local_rank),
-                "WORLD_SIZE": str(sum(nodes)),
-                "LOCAL_RANK": str(local_rank),
-                "LOCAL_WORLD_SIZE": str(size),
-                "NODE_RANK": str(node),
-                "NNODES": str(len(nodes)),
-            }
+    for place in world_of(*nodes):
+        yield {
+            "FLYTE_CLUSTERED_WORKER": "1",
+            "RANK": str(place.rank),
+            "WORLD_SIZE": str(place.world_size),
+            "LOCAL_RANK": str(place.local_rank),
+            "LOCAL_WORLD_SIZE": str(place.local_world_size),
+            "NODE_RANK": str(place.worker_index),
+            "NNODES": str(place.num_workers),
+        }

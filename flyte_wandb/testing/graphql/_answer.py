@@ -22,15 +22,7 @@ def operation(body: Mapping[str, Any]) -> str:
 
 
 def answer(store: Store, sender: Sender, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer one GraphQL request.
-
-    Args:
-        store: The server's state.
-        sender: Who sent the request.
-        body: ``{"query": text, "variables": {...}}``.
-
-    Returns:
-        ``{"data": ...}``, or ``{"errors": [{"message": ...}]}`` where the operation cannot be answered.
+    """Answer ``{"query": text, "variables": {...}}`` with ``{"data": ...}``, or with an error that names the operation.
 
     Raises:
         RefusedError: The request is not obeyed.

@@ -12,7 +12,7 @@ from ..rules._limits import RefusedError
 from ..state._artifacts import Artifact, Collection, CollectionKey, file_names
 from ..state._files import JoinedFile
 from ..state._run import RunKey
-from ._calls import EPOCH, Call, answers, connection, instant
+from ._calls import EPOCH, Call, answers, connection, file_node, instant
 
 _NO_LIFETIME: Final = -2
 """What stands in the place of the seconds of an artifact that is kept as long as its team's are."""
@@ -384,19 +384,7 @@ def _tag(name: str) -> dict[str, str]:
 def _file(call: Call, artifact: Artifact, name: str) -> dict[str, Any]:
     entry = artifact.contents[name]
     url = _url(call, digest=entry["digest"], name=name)
-    return {
-        "__typename": "File",
-        "id": name,
-        "name": name,
-        "url": url,
-        "directUrl": url,
-        "storagePath": entry["digest"],
-        "sizeBytes": entry.get("size") or 0,
-        "mimetype": None,
-        "updatedAt": None,
-        "digest": entry["digest"],
-        "md5": entry["digest"],
-    }
+    return file_node(name, url, entry.get("size") or 0, entry["digest"])
 
 
 def _url(call: Call, **what: str) -> str:

@@ -19,15 +19,7 @@ EPOCH: Final = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation.
-
-    Attributes:
-        store: The server's state.
-        sender: Who sent the request.
-        name: The operation's name.
-        query: The text of the operation.
-        variables: The operation's arguments; what is left out is missing or None.
-    """
+    """One call of an operation. Of its variables, those that the client leaves out are missing or None."""
 
     store: Store
     sender: Sender
@@ -82,6 +74,23 @@ class Call:
         return f"{self.store.url}/files/{folder}?name={quote(name, safe='')}"
 
 
+def file_node(name: str, url: str, size: int, md5: str) -> dict[str, Any]:
+    """Return what is told of a file."""
+    return {
+        "__typename": "File",
+        "id": url,
+        "name": name,
+        "url": url,
+        "directUrl": url,
+        "storagePath": md5,
+        "sizeBytes": size,
+        "mimetype": None,
+        "updatedAt": EPOCH,
+        "digest": md5,
+        "md5": md5,
+    }
+
+
 Answer = Callable[[Call], dict[str, Any]]
 """Gives the `data` of an answer."""
 
@@ -107,14 +116,7 @@ def entity(name: str) -> dict[str, str]:
 def connection(
     items: Sequence[T], node: Callable[[T], Mapping[str, Any]], after: str | None = None, first: int | None = None
 ) -> dict[str, Any]:
-    """Return one page of a list in GraphQL's form.
-
-    Args:
-        items: The whole list.
-        node: Says what is told of an item.
-        after: Cursor of the last item of the page before, or None for the first page.
-        first: Items of a page at most, or None for all.
-    """
+    """Return one page of a list in GraphQL's form: at most `first` items after that with the cursor `after`."""
     start = 0 if after is None else int(after) + 1
     page = items[start : None if first is None else start + first]
     edges = [{"node": node(item), "cursor": str(number)} for number, item in enumerate(page, start=start)]

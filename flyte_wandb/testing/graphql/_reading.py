@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from ..rules._filters import Field, look_up, matches, ordered
 from ..state._run import Run, console_line
-from ._calls import EPOCH, Call, answers, connection, entity, instant
+from ._calls import Call, answers, connection, entity, file_node, instant
 
 T = TypeVar("T")
 
@@ -133,10 +133,13 @@ def _texts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 @answers("RunFiles")
 def _files(call: Call) -> dict[str, Any]:
     run, told = call.run(), call.variables
-    files = {} if run is None else run.files
-    like = _read_like(told.get("pattern") or "%")
+    files, like = {} if run is None else run.files, _read_like(told.get("pattern") or "%")
     names = [name for name in told.get("fileNames") or files if name in files and like.fullmatch(name)]
-    page = connection(names, lambda name: _file_node(call, run, name), told.get("fileCursor"), told.get("fileLimit"))
+
+    def node(name: str) -> dict[str, Any]:
+        return file_node(name, call.file_url(call.key(), name), files[name].size, files[name].md5)
+
+    page = connection(names, node, told.get("fileCursor"), told.get("fileLimit"))
     return call.in_project(run={"fileCount": len(files), "files": page})
 
 
@@ -144,21 +147,6 @@ def _read_like(pattern: str) -> re.Pattern[str]:
     """Return a pattern of SQL's LIKE, where ``%`` is any text and ``_`` one character."""
     marks = {"%": ".*", "_": "."}
     return re.compile("".join(marks.get(character, re.escape(character)) for character in pattern), re.DOTALL)
-
-
-def _file_node(call: Call, run: Run | None, name: str) -> dict[str, Any]:
-    assert run is not None, "who has files is there"
-    file, url = run.files[name], call.file_url(run.key, name)
-    return {
-        "id": url,
-        "name": name,
-        "url": url,
-        "directUrl": url,
-        "sizeBytes": file.size,
-        "mimetype": None,
-        "updatedAt": EPOCH,
-        "md5": file.md5,
-    }
 
 
 @answers("RunConsoleLogPage", "RunConsoleLogTail")

@@ -39,14 +39,7 @@ def _spend(store: Store, key: RunKey, size: int) -> None:
 
 
 def _apply(run: Run, sender: Sender, body: Mapping[str, Any]) -> None:
-    """Apply one request of the file stream to `run`.
-
-    Args:
-        run: The run.
-        sender: Who sent the request.
-        body: ``{"files": {name: {"offset": line, "content": [text, ...]}}, "preempting", "complete", "exitcode"}``,
-            all of it optional.
-    """
+    """Apply ``{"files": {name: {"offset": line, "content": [text, ...]}}, "preempting", "complete", "exitcode"}``."""
     run.heartbeat = run.clock()
     for name, chunk in (body.get("files") or {}).items():
         _apply_chunk(run, sender, name, chunk.get("offset") or 0, chunk.get("content") or [])

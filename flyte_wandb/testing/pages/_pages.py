@@ -88,10 +88,7 @@ def _run(run: RunRecord, artifacts: Iterable[ArtifactRecord]) -> str:
     told += [("Exit code", None if run.exit_code is None else str(run.exit_code)), ("Notes", run.notes)]
     own = [one for one in artifacts if run.id in (one.logged_by, *one.used_by)]
     links = [(_artifact_link(one, place), "logged" if one.logged_by == run.id else "used") for one in own]
-    base = run.url.removesuffix(
-        f"/{quote(run.entity, safe='')}/{quote(run.project, safe='')}/runs/{quote(run.id, safe='')}"
-    )
-    folder = f"{base}/files/{'/'.join(quote(part, safe='') for part in (run.entity, run.project, run.id))}"
+    folder = f"/files/{'/'.join(quote(part, safe='') for part in (run.entity, run.project, run.id))}"
     files = [
         (_link(f"{folder}?name={quote(name, safe='')}", name), f"{size:,}") for name, size in run.file_sizes.items()
     ]

@@ -67,16 +67,10 @@ class Meters:
     _left: dict[tuple[str, ...], tuple[float, float]] = field(default_factory=dict)
 
     def spend(self, kind: str, scope: tuple[str, ...], now: float, amount: float = 1) -> None:
-        """Spend some of what a project or run may ask for within a second.
-
-        Args:
-            kind: The limit's name.
-            scope: What has the allowance.
-            now: The time in seconds.
-            amount: How much is spent; more than is left is possible once something is.
+        """Spend some of what a scope may ask for within a second; of a large amount, all that a second gives suffices.
 
         Raises:
-            RefusedError: Nothing is left.
+            RefusedError: Too little is left.
         """
         rate: float | None = getattr(self.limits, kind)
         if rate is None:

@@ -16,16 +16,7 @@ EVERY = "*"
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """How requests are answered in place of a proper answer.
-
-    Attributes:
-        where: A name of the requests that it hits.
-        status: HTTP status of the answer.
-        retry_after: Seconds that the answer asks the client to wait, or None.
-        body: The answer's text, in place of an error of W&B's API; None for such an error.
-        drop: Whether the connection ends instead.
-        times: How many requests it still hits; None for no end.
-    """
+    """How requests are answered in place of a proper answer. Its fields are the arguments of `WandbServer.fault`."""
 
     where: str
     status: int | None

@@ -37,7 +37,6 @@ class Store:
 
     Attributes:
         url: Address of the server, without a trailing slash.
-        about: What it is set up with.
         teams: The teams of the user who is logged in.
         unknown_operations: Names of the GraphQL operations that could not be answered.
         refusal: What those are told who open a run; None where they may.
@@ -72,8 +71,10 @@ class Store:
     def changing(self) -> Iterator[None]:
         """Let nobody else read or change it in this block; who waits looks again afterwards."""
         with self._changed:
-            yield
-            self._changed.notify_all()
+            try:
+                yield
+            finally:  # a refusal is counted, too
+                self._changed.notify_all()
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Return what `predicate` says as soon as it is true, or after `timeout` seconds. Lets others change it."""

@@ -62,15 +62,7 @@ class Sweep:
 
 @dataclass(slots=True, kw_only=True)
 class Agent:
-    """One agent.
-
-    Attributes:
-        id: Its id.
-        sweep: The sweep that it works for.
-        host: Where it runs, as it says.
-        run_ids: The runs that it was given.
-        to_stop: The runs that it has yet to be told to end.
-    """
+    """One agent, the runs that it was given, and those that it has yet to be told to end."""
 
     id: str
     sweep: Sweep
