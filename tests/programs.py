@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from flyte_wandb.testing._container import IMPORTS
 from flyte_wandb.testing._warm import start_warm
@@ -39,3 +41,28 @@ def run_python(
         output.seek(0)
         errors.seek(0)
         return subprocess.CompletedProcess(process.args, code, output.read(), errors.read())
+
+
+@contextmanager
+def python_to_talk_to(*words: str, environ: Mapping[str, str]) -> Iterator[tuple[TextIO, TextIO]]:
+    """Start what Python runs for some arguments, give its input and output, and at the end of the block wait for it.
+
+    Args:
+        words: ``-c`` and a program, ``-m`` and a module, or a file; and what follows.
+        environ: All of its environment.
+    """
+    (its_input, to_it), (from_it, its_output) = os.pipe(), os.pipe()
+    with os.fdopen(to_it, "w") as questions, os.fdopen(from_it) as answers:
+        streams = (its_input, its_output, 2)
+        options: dict[str, Any] = {"environ": environ, "folder": Path.cwd(), "modules": IMPORTS}
+        process = start_warm(words, streams=streams, **options) or subprocess.Popen(
+            [sys.executable, *words], env=environ, stdin=its_input, stdout=its_output
+        )
+        os.close(its_input)
+        os.close(its_output)
+        try:
+            yield questions, answers
+        finally:
+            questions.close()
+            answers.read()
+            process.wait()

@@ -96,8 +96,11 @@ class WarmProcess:
             subprocess.TimeoutExpired: They have not ended within `timeout` seconds.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        text = "" if self.stdout is None else self._read_all(self.stdout, end)
-        self.wait(None if end is None else max(end - time.monotonic(), 0.0))
+        try:
+            text = "" if self.stdout is None else self._read_all(self.stdout, end)
+            self.wait(None if end is None else max(end - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired as error:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0, error.output) from None
         return text, None
 
     def send_signal(self, number: int) -> None:

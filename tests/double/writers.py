@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from tests.checkout import process_environ
+from tests.programs import python_to_talk_to
 
 _SCRIPT: Final = """
 import json, sys, wandb
@@ -25,8 +27,9 @@ for line in sys.stdin:
 class WriterProcess:
     """A process that opens a run."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, statements: TextIO, answers: TextIO) -> None:
+        self._statements = statements
+        self._answers = answers
 
     @cached_property
     def opened(self) -> tuple[bool, int]:
@@ -37,14 +40,12 @@ class WriterProcess:
     def do(self, statement: str) -> None:
         """Run a statement that uses `run`, and wait for its end."""
         assert self.opened
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(statement) + "\n")
-        self._process.stdin.flush()
+        self._statements.write(json.dumps(statement) + "\n")
+        self._statements.flush()
         assert self._answer() == "done\n"
 
     def _answer(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        return self._answers.readline()
 
 
 @contextmanager
@@ -56,14 +57,11 @@ def writer(run_id: str, *, settings: dict[str, Any], **options: Any) -> Iterator
         settings: Fields of `wandb.Settings`.
         options: Other arguments of `wandb.init`.
     """
-    environ = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    said = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name != "WANDB_SERVICE"}
+    environ = process_environ(Path.cwd(), said)
     options = {"id": run_id, "settings": settings, **options}
-    command = [sys.executable, "-c", _SCRIPT, json.dumps(options)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ) as process:
-        try:
-            yield WriterProcess(process)
-        finally:
-            process.communicate()
+    with python_to_talk_to("-c", _SCRIPT, json.dumps(options), environ=environ) as (statements, answers):
+        yield WriterProcess(statements, answers)
 
 
 def shared(label: str, *, primary: bool = False) -> dict[str, Any]:
