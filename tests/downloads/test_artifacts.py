@@ -178,7 +178,7 @@ def test_what_is_deleted_meanwhile_is_left_out_and_what_shares_its_files_is_whol
     shared, own = DRAW.randbytes(1000), DRAW.randbytes(1000)
     put_artifact(server, "old", {"shared.bin": shared})
     doomed = put_artifact(server, "doomed", {"one.bin": own, "shared.bin": shared})
-    server.slow(when, 600)
+    server.fault(when, status=503, times=None)
 
     def delete() -> None:
         server.wait_for(lambda server: server.requests[when])
