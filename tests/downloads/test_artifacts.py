@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flyte_wandb import DownloadError, download_wandb_run_dir
+from flyte_wandb import DownloadError, download_wandb_run_dir, download_wandb_run_logs
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.testing.state._files import File
 from tests.checkout import import_path
@@ -161,6 +162,8 @@ def test_some_all_or_none(server: WandbServer, tmp_path: Path) -> None:
     assert named.returncode == 0, named
     assert artifact_files(tmp_path / "named") == {"model/v0/a": b"0", "run-r1-history/v0/a": b"2"}
     assert logged(tmp_path / "named")["model:v1"]["left_out"] == "not named"
+    stored = asyncio.run(download_wandb_run_logs("p/r1", include_artifacts=["model:v1"]))
+    assert artifact_files(Path(stored.path)) == {"model/v1/a": b"1"}
     before = server.requests["RunOutputArtifacts"]
     download_wandb_run_dir("r1", tmp_path / "none", project="p", include_artifacts=False)
     assert (server.requests["RunOutputArtifacts"], list(tmp_path.glob("none/artifacts*"))) == (before, [])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from ..._action import current_attempt
 from ..._errors import DownloadError
 from .._progress import Silent
 from .._workers import Stop, run_in_thread
+from ._artifacts import ArtifactChoice, read_choice
 from ._folder import OWN_FOLDER
 from ._job import Job, run_download, temporary_folder
 from ._reference import Kind, Reference, read_reference
@@ -40,6 +42,7 @@ class _Landing:
 async def download_wandb_run_logs(
     run_id: str | None = None,
     *,
+    include_artifacts: bool | Sequence[str] | None = None,
     project: str | None = None,
     entity: str | None = None,
     host: str | None = None,
@@ -50,6 +53,7 @@ async def download_wandb_run_logs(
 
     Args:
         run_id: See `download_wandb_run_dir`, also for the other arguments.
+        include_artifacts: Which artifacts to fetch.
         project: The run's project.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
@@ -66,12 +70,14 @@ async def download_wandb_run_logs(
         async def results() -> flyte.io.Dir:
             return await download_wandb_run_logs("team/vision/r1-a0")
     """
-    return await _download_logs("run", run_id, project=project, entity=entity, host=host)
+    artifacts = read_choice(include_artifacts)
+    return await _download_logs("run", run_id, artifacts, project=project, entity=entity, host=host)
 
 
 async def download_wandb_sweep_logs(
     sweep_id: str | None = None,
     *,
+    include_artifacts: bool | Sequence[str] | None = None,
     project: str | None = None,
     entity: str | None = None,
     host: str | None = None,
@@ -80,6 +86,7 @@ async def download_wandb_sweep_logs(
 
     Args:
         sweep_id: See `download_wandb_sweep_dirs`, also for the other arguments.
+        include_artifacts: Which artifacts to fetch.
         project: The sweep's project.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
@@ -91,12 +98,13 @@ async def download_wandb_sweep_logs(
     Raises:
         DownloadError: See `download_wandb_sweep_dirs`.
     """
-    return await _download_logs("sweep", sweep_id, project=project, entity=entity, host=host)
+    artifacts = read_choice(include_artifacts)
+    return await _download_logs("sweep", sweep_id, artifacts, project=project, entity=entity, host=host)
 
 
-async def _download_logs(kind: Kind, text: str | None, **arguments: str | None) -> Dir:
+async def _download_logs(kind: Kind, text: str | None, artifacts: ArtifactChoice, **arguments: str | None) -> Dir:
     reference = await asyncio.to_thread(resolve_reference, text, kind, arguments)
-    return await download_to_storage_async(reference, attempt=0 if text else current_attempt())
+    return await download_to_storage_async(reference, attempt=0 if text else current_attempt(), artifacts=artifacts)
 
 
 def download_to_storage(reference: Reference, *, attempt: int) -> Dir:
@@ -121,10 +129,10 @@ def download_to_storage(reference: Reference, *, attempt: int) -> Dir:
         return wandb_logs(*arguments)
 
 
-async def download_to_storage_async(reference: Reference, *, attempt: int) -> Dir:
+async def download_to_storage_async(reference: Reference, *, attempt: int, artifacts: ArtifactChoice = None) -> Dir:
     """Download a run or sweep as `download_to_storage` does, and leave the event loop free meanwhile."""
     step, calls = _record_calls(wandb_logs_async)
-    arguments = (reference.kind, reference.path, reference.host or "", attempt)
+    arguments = (reference.kind, reference.path, reference.host or "", attempt, json.dumps(artifacts))
     try:
         return cast("Dir", await flyte.trace(step)(*arguments))
     except Exception:
@@ -163,11 +171,11 @@ def wandb_logs(kind: str, path: str, host: str, attempt: int) -> Dir:
         _remove_landing(landing)
 
 
-async def wandb_logs_async(kind: str, path: str, host: str, attempt: int) -> Dir:
+async def wandb_logs_async(kind: str, path: str, host: str, attempt: int, artifacts: str) -> Dir:
     """Download a run or the runs of a sweep, beside the event loop: the step that Flyte's UI shows."""
     landing = _choose_landing(kind)
     errors: list[DownloadError | None] = []
-    job = _build_job(kind, path, host, landing)
+    job = replace(_build_job(kind, path, host, landing), artifacts=read_choice(json.loads(artifacts)))
     await run_in_thread(lambda stop: errors.append(_fill_landing(job, stop)))
     try:
         folder = await Dir.from_local(landing.local, remote_destination=landing.remote)
@@ -194,7 +202,8 @@ def _choose_landing(kind: str) -> _Landing:
 
 def _build_job(kind: str, path: str, host: str, landing: _Landing) -> Job:
     reference = read_reference(path, "sweep" if kind == "sweep" else "run")
-    return Job(reference=replace(reference, host=host or None), folder=landing.local)
+    lasting = landing.remote is None
+    return Job(reference=replace(reference, host=host or None), folder=landing.local, lasting=lasting)
 
 
 def _warn_of_missing_runs(error: DownloadError | None, folder: Dir) -> None:
