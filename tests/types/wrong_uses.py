@@ -58,20 +58,20 @@ async def settings() -> None:
     wandb_init(mode="shared")  # call-overload, reportArgumentType
     wandb_init(resume="yes")  # call-overload, reportArgumentType
     wandb_init(tags="baseline")  # call-overload, reportArgumentType
-    wandb_init(tags={"baseline"})  # call-overload, reportArgumentType
+    wandb_init(tags=1)  # call-overload, reportArgumentType
     wandb_init(run_mode=1)  # call-overload, reportArgumentType
     wandb_init(projct="vision")  # call-overload, reportCallIssue
     wandb_init(reinit=True)  # call-overload, reportCallIssue
     wandb_init("vision")  # call-overload, reportArgumentType
     wandb_config(on_error="ofline")  # arg-type, reportArgumentType
     wandb_config(tags="baseline")  # arg-type, reportArgumentType
-    wandb_config(config=["lr"])  # arg-type, reportArgumentType
+    wandb_config(report="yes")  # arg-type, reportArgumentType
     wandb_config(projct="vision")  # call-arg, reportCallIssue
     wandb_sweep_config(method="bayesian")  # arg-type, reportArgumentType
     wandb_sweep_config(prior_runs="run-1")  # arg-type, reportArgumentType
     wandb_sweep(method="bayesian")  # call-overload, reportArgumentType
     wandb_sweep(undecorated)  # call-overload, reportArgumentType
-    Wandb(mode="dryrun")  # arg-type, reportArgumentType
+    Wandb(joinable="no")  # arg-type, reportArgumentType
     sync_wandb_runs(at_once="4")  # arg-type, reportArgumentType
 
 
