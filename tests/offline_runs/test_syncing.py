@@ -25,7 +25,7 @@ from tests.offline_runs.conftest import SETTINGS, mark_kept
 
 Write = Callable[..., Path]
 APPENDS = pytest.mark.skipif(not can_append(), reason="this version of wandb cannot append to a run")
-NOT_COMPARED = {"url", "files"}
+NOT_COMPARED = {"url", "files", "file_sizes"}
 """Each server has an address of its own, and W&B's files have times."""
 
 ROWS = [{"x": number} for number in range(7)]
