@@ -191,8 +191,6 @@ def _renew(server: _Server, request: Mapping[str, Any]) -> None:
         type(loop).__init__(loop, loop.thread.name)
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
-    if "torch" in sys.modules:
-        sys.modules["torch"].seed()
 
 
 def _run(words: Sequence[str]) -> None:

@@ -38,7 +38,13 @@ def run(
         process = start_warm(
             words, modules=modules, folder=folder, environ=environ or variables(folder), streams=streams
         )
-    return None if process is None else (process.wait(60), output.read_text())
+    if process is None:
+        return None
+    try:
+        return process.wait(60), output.read_text()
+    finally:
+        process.kill()  # where it has not ended
+        process.wait()
 
 
 def run_cold(*words: str, folder: Path) -> tuple[int, str]:
