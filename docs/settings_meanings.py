@@ -13,6 +13,7 @@ from flyte_wandb.results.downloads._limits import (
 from flyte_wandb.runs._flyte_identity import CONSOLE_VARIABLE
 from flyte_wandb.settings._limits import ENTITY, GROUP, JOB_TYPE, NAME, PROJECT, RUN_ID, TAG, Limit
 from flyte_wandb.settings._merge import ON_ERROR_VARIABLE
+from flyte_wandb.testing._warm import COLD_VARIABLE
 
 
 def _limit(limit: Limit) -> str:
@@ -98,6 +99,10 @@ VARIABLES: Final = {
         f"{_TUNING.artifacts_gib:g}",
         "GiB of artifacts that a download fetches of one run where nobody names them; 0 or more. See "
         "[Artifacts](bring-results-home.md#artifacts).",
+    ),
+    COLD_VARIABLE: (
+        "",
+        "In tests: where it is set, [`run_container`](test-your-plugin.md) starts a fresh interpreter for each container.",
     ),
     CONSOLE_VARIABLE: (
         "",

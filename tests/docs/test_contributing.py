@@ -27,7 +27,7 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {TABLES: (1, 0)}
 SAID: Final = {
     "flyte-wandb plugins": r"gpu-island +1\.0 +gpu-island +ok",
     "flyte-wandb plan --nodes 1 --per-node 8 --rank-scope island:4": r"2 runs, 2 links \(6 ranks without a run\)",
-    "python -m pytest -q --rootdir build/gpu-island build/gpu-island": r"6 passed",
+    "python -m pytest -q --rootdir build/gpu-island build/gpu-island": r"7 passed",
     "flyte-wandb plan --nodes 1 --per-node 2 --run-mode new": r"RUN-ACTION-r-1",
 }
 _COPIED: Final = ("flyte_wandb", "hookspecs", "builtin_strategies", "tests", "examples")
@@ -104,7 +104,7 @@ def test_an_island_that_is_not_full_is_found_as_the_page_says(clone: Path) -> No
     old, new = re.findall(r"Change `(size=min.*?)` to `(size=size)`", PAGE)[0]
     (folder / "gpu_island.py").write_text(code.replace(old, new))
     result = typed("PYTHONPATH=build/not-full python -m pytest -q --rootdir build/not-full build/not-full", clone)
-    assert "1 failed, 5 passed" in result.stdout, result.stdout
+    assert "1 failed, 6 passed" in result.stdout, result.stdout
     assert old in code
 
 

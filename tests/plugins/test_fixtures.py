@@ -78,7 +78,7 @@ def test_a_suite_of_somebody_else_finds_fixtures_and_conformance(tmp_path: Path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own.py"]
     environ = process_environ(tmp_path, {"WANDB_CONSOLE": "off", "WANDB_MODE": "offline", "WANDB_RUN_ID": "outer"})
     result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300)
-    assert re.search(r"^12 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
+    assert re.search(r"^13 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
 LOOKS_AROUND = """
