@@ -102,7 +102,7 @@ VARIABLES: Final = {
     ),
     COLD_VARIABLE: (
         "",
-        "In tests: where it is set, [`run_container`](test-your-plugin.md) starts a fresh interpreter for each container.",
+        "In tests: where it is set, [`run_container`](test-your-plugin.md) starts fresh interpreters.",
     ),
     CONSOLE_VARIABLE: (
         "",
