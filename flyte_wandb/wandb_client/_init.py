@@ -10,6 +10,7 @@ from .._place import api_url
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import abandon_service, renew_service, service_behind, service_died
+from ._packages import SETTING, hands_packages_over
 from ._pickling import LeftBehind
 from ._waiting import Waiting
 from ._watchdog import WATCHDOG
@@ -127,6 +128,8 @@ def _build_settings(
         "stop_fn": LeftBehind(stop) if stop else None,
         **default_bounds(users.keys(), client.model_fields_set),
     }
+    if hands_packages_over(client, users):
+        ours[SETTING] = False  # `open_run` hands the list over
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     # The host last: another server than the one in the plan would have neither the run nor its links.
     return {**ours, **users, **opening.settings, **host}

@@ -150,8 +150,8 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.wandb_run",
         name="Run._interface",
-        used_in=("_dead_service",),
-        purpose="Reaches the two methods through which a run tells its service process everything.",
+        used_in=("_dead_service", "_packages"),
+        purpose="Reaches the methods through which a run tells its service process everything.",
         without="A run whose service process has died fails its task at the next `log`.",
     ),
     PrivateName(
@@ -343,6 +343,20 @@ PRIVATE_NAMES: Final = (
         used_in=("_delivery",),
         purpose="Tells whether the end of a writer is that of its run: only the owner of a shared run says so.",
         without="Nobody can say whether W&B has all rows of a run. The log says so, and the task goes on.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_save_requirements",
+        used_in=("_packages",),
+        purpose="Has W&B leave the list of installed packages to us, who read it once for all runs of a process.",
+        without="W&B reads it for each run.",
+    ),
+    PrivateName(
+        module="wandb.sdk.interface.interface",
+        name="InterfaceBase.publish_python_packages",
+        used_in=("_packages",),
+        purpose="Hands W&B the list of installed packages, which it keeps as `requirements.txt`.",
+        without="W&B reads it for each run.",
     ),
     PrivateName(
         module=_SETTINGS,

@@ -26,6 +26,7 @@ from ._dead_service import (
 )
 from ._init import call_init, client_settings
 from ._owned_runs import disown_run, own_run
+from ._packages import hand_packages_over, hands_packages_over
 from ._pickling import pickle_config_by_value
 from ._start_point import forget_run_id, open_at_start
 from ._tensorboard import is_tensorboard_patched, note_tensorboard, restore_tensorboard
@@ -75,6 +76,8 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         )
     note_tensorboard(run, patched_before=patched_before)
     tolerate_dead_service(run)
+    if hands_packages_over(client, opening.arguments.get("settings", {})):
+        hand_packages_over(run)
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):
         _allow_config_changes(run)

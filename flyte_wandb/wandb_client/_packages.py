@@ -1,0 +1,90 @@
+"""The list of installed packages, which W&B keeps with each run as ``requirements.txt``: read once for all runs.
+
+W&B reads the metadata of every installed distribution for every run: three quarters of the time of `wandb.init` where
+there are 90 of them (wandb 0.31), and more in an image for training. The answer is the same for all runs of a process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import wandb
+
+_LOG: Final = logging.getLogger("flyte_wandb")
+
+SETTING: Final = "x_save_requirements"
+"""Whether W&B reads the list by itself, and keeps it. It does not matter to W&B's service, which writes the file."""
+
+_Folders = tuple[tuple[str, int | None], ...]
+
+
+class PackageList:
+    """The packages of this process, read again only where something was installed or removed since."""
+
+    def __init__(self) -> None:
+        self._read: tuple[_Folders, list[Any]] | None = None
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """Be free to read: at first, and in a forked child, whose parent may have been reading."""
+        self._lock = threading.Lock()  # runs that are opened at the same time wait for one reading
+
+    def packages(self) -> list[Any]:
+        """Return what W&B's own `working_set` says now."""
+        from wandb.util import working_set
+
+        with self._lock:
+            # Before the reading: what is installed while it goes on is read with the next run.
+            folders = _look_at_folders()
+            if self._read is None or self._read[0] != folders:
+                self._read = folders, list(working_set())
+            return self._read[1]
+
+
+def _look_at_folders() -> _Folders:
+    """Return where Python finds packages, and when each place has changed last.
+
+    Installing and removing a package adds or removes a folder there. Python's own `importlib` goes by the same.
+    """
+    return tuple((entry, _changed_at(entry or os.curdir)) for entry in sys.path)
+
+
+def _changed_at(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
+_PACKAGES: Final = PackageList()
+os.register_at_fork(after_in_child=_PACKAGES.renew_lock)
+
+
+def hands_packages_over(client: wandb.Settings, users: Collection[str]) -> bool:
+    """Whether W&B is to be given the list: nobody has said whether it is to be kept, and W&B can be given it.
+
+    Args:
+        client: The client's own settings.
+        users: Names of the settings that the user gives the run.
+    """
+    from wandb.sdk.interface import interface
+
+    known = SETTING in type(client).model_fields and hasattr(interface.InterfaceBase, "publish_python_packages")
+    return known and SETTING not in users and SETTING not in client.model_fields_set
+
+
+def hand_packages_over(run: wandb.Run) -> None:
+    """Have W&B keep the list with a run that was opened without. What goes wrong is logged: the run is open."""
+    interface: Any = run._interface
+    if interface is None:  # a disabled run
+        return
+    try:
+        interface.publish_python_packages(_PACKAGES.packages())
+    except Exception:
+        _LOG.exception("the run %s has no list of the installed packages", run.id)
