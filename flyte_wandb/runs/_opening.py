@@ -54,14 +54,17 @@ def build_opening(
         _refuse_branch(plan, request, shared=shared)
     # Offline each writer keeps a run of its own, which needs an id of its own.
     run_id = plan.run_id if owns or not own else f"{plan.run_id}-{label}"
+    arguments = _init_arguments(
+        plan, request, added if own else NOTHING_ADDED, run_id, own=own, local=mode is None, alone=alone
+    )
+    # Ranks of one task have one configuration, which the first of them sends; a child brings its own.
+    config_of_owner = arguments.pop("config", {}) if shared and plan.role is Role.SECONDARY else {}
     return Opening(
         run_id=run_id,
         numbered=owns and request.settings.id is None and request.trial is None,
         joins=plan.run_id if plan.role is Role.JOIN else None,
         host=run_place(request, plan).host,
-        arguments=_init_arguments(
-            plan, request, added if own else NOTHING_ADDED, run_id, own=own, local=mode is None, alone=alone
-        ),
+        arguments=arguments,
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
         shared=shared,
         # A primary that is the only rank of its part misses nobody, so nothing is said of it.
@@ -71,6 +74,7 @@ def build_opening(
         fork_from=request.settings.init.get("fork_from") if owns and has_run_before(request) else None,
         below=_arguments_below(request),
         beside=_build_additions(request, added, run_id) if own else Additions(),
+        config_of_owner=config_of_owner,
     )
 
 

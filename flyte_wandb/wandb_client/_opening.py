@@ -49,6 +49,7 @@ class Opening:
         fork_from: The moment at which the run is to start where an earlier attempt has not opened it, or None.
         below: Those of `arguments` that give way to what W&B's variables and files say.
         beside: What the open run is given beside what it has.
+        config_of_owner: Configuration that the owner of the run sends: there to be read, and sent by nobody else.
     """
 
     run_id: str
@@ -64,3 +65,9 @@ class Opening:
     fork_from: str | None = None
     below: frozenset[str] = frozenset()
     beside: Additions = field(default_factory=Additions)
+    config_of_owner: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def secondary(self) -> bool:
+        """Whether the run has an owner in another process, to which this writer adds."""
+        return self.shared and not self.settings.get("x_primary")

@@ -150,7 +150,7 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.wandb_run",
         name="Run._interface",
-        used_in=("_dead_service", "_packages"),
+        used_in=("_dead_service", "_packages", "_secondary_config"),
         purpose="Reaches the methods through which a run tells its service process everything.",
         without="A run whose service process has died fails its task at the next `log`.",
     ),
@@ -175,6 +175,16 @@ PRIVATE_NAMES: Final = (
         purpose="Has the configuration of a run that goes on, or that tasks share, take another value for a key.",
         without="Another attempt or task that sets a key again fails.",
     ),
+    *(
+        PrivateName(
+            module="wandb.sdk.wandb_config",
+            name=f"Config.{name}",
+            used_in=("_secondary_config",),
+            purpose="Has a writer that has joined a run read its configuration without sending it.",
+            without="A secondary sets back what the primary has changed in the configuration meanwhile.",
+        )
+        for name in ("_update", "_as_dict", "_callback", "_set_callback")
+    ),
     PrivateName(
         module="wandb.sdk.wandb_run",
         name="TeardownStage",
@@ -185,7 +195,7 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.sdk.interface.interface",
         name="InterfaceBase._publish",
-        used_in=("_dead_service",),
+        used_in=("_dead_service", "_secondary_config"),
         purpose="Everything that a run tells goes through it: rows, summary, config, files.",
         without="A run whose service process has died fails its task at the next `log`.",
     ),
@@ -360,6 +370,13 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module=_SETTINGS,
+        name="Settings.x_primary",
+        used_in=("_opening",),
+        purpose="Tells the owner of a shared run from those who join it. W&B documents it for shared mode.",
+        without="No run of several processes is opened.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
         name="Settings.x_disable_stats",
         used_in=("_sweeps",),
         purpose="Opens the run of a trial that did not start without watching the machine: it ends at once.",
@@ -431,8 +448,8 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",
         name="Record",
-        used_in=("_log_file", "_waiting"),
-        purpose="Reads the log of a run on the disk. wandb 0.31 has no reader in Python.",
+        used_in=("_log_file", "_waiting", "_secondary_config"),
+        purpose="Reads the log of a run on the disk. wandb 0.31 has no reader in Python. A message to the service.",
         without="Offline runs cannot be checked before they are uploaded, and reports have no plots.",
     ),
 )

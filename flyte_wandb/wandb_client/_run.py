@@ -28,6 +28,7 @@ from ._init import call_init, client_settings
 from ._owned_runs import disown_run, own_run
 from ._packages import hand_packages_over, hands_packages_over
 from ._pickling import pickle_config_by_value
+from ._secondary_config import send_config_once
 from ._start_point import forget_run_id, open_at_start
 from ._tensorboard import is_tensorboard_patched, note_tensorboard, restore_tensorboard
 from ._waiting import NotOpenedError
@@ -81,6 +82,8 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):
         _allow_config_changes(run)
+    if opening.secondary:
+        send_config_once(run, opening.config_of_owner)
     _add_beside(run, opening, client)
     _log_next_step(run, opening)
     own_run(run)

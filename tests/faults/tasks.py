@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import flyte
+import wandb
 from flyte.clustered import ClusteredTaskEnvironment
 
 from flyte_wandb import get_distributed_info, get_wandb_run, wandb_init
@@ -90,6 +91,45 @@ def waits_as_a_rank(rows: int, waiting: int) -> str | None:
         for row in range(rows):
             this_run().log({"rank": rank, "row": row})
     return None
+
+
+@wandb_init
+@ranks.task
+def configures(rows: int) -> str | None:
+    """Have rank 0 change a key of the configuration; rank 1 reads it and sets one of its own, and ends last."""
+    rank = (get_distributed_info() or {})["rank"]
+    run: Any = this_run()
+    log_rows(rows)
+    if rank == 0:
+        run.config.update({"lr": 2, "changed": True}, allow_val_change=True)
+    else:
+        run.config["rank 1"] = {"read": run.config["lr"]}
+        run.log({"chart": wandb.plot.line(wandb.Table(["x", "y"], [[0, 1]]), "x", "y")})
+        wait_for_test()
+    return None
+
+
+@wandb_init(config={"lr": 1, "child": "a", "late": 0})
+@env.task
+def configures_as_a_child(rows: int) -> str:
+    """Bring a configuration, change one key of it, and end when the test says so."""
+    run: Any = this_run()
+    log_rows(rows)
+    run.config.update({"late": 1}, allow_val_change=True)
+    wait_for_test()
+    return this_run().id
+
+
+@wandb_init
+@env.task
+def changes_config(rows: int) -> str:
+    """Wait for the test, with rows to show it, and change a key of the configuration."""
+    Path(HANDED_ON).write_text(json.dumps(dict(flyte.get_custom_context())))
+    log_rows(rows)
+    wait_for_test()
+    run: Any = this_run()
+    run.config.update({"lr": 2}, allow_val_change=True)
+    return this_run().id
 
 
 HANDED_ON: Final = "context.json"

@@ -98,6 +98,44 @@ def test_one_explicit_id_for_two_tasks_of_a_process_is_an_error_that_names_both(
     assert run_outcome(quick.run("mine")) == ("failed", 1, [0, 1, 2])
 
 
+def test_a_secondary_sends_what_it_sets_and_sets_nothing_back(server: WandbServer, tmp_path: Path) -> None:
+    config = {"lr": 1, "seed": 0}
+    context = wandb_config(run_mode="shared", config=config)
+    os.mkfifo(tmp_path / tasks.PIPE)
+    environ = {**server.environ, **QUICK}
+    inputs = {"rows": ROWS}
+    primary, secondary = start_ranks(tasks.configures, folder=tmp_path, environ=environ, inputs=inputs, context=context)
+    assert primary.wait().error is None
+    wait_for_rows(server, 2 * ROWS + 1)
+    changed = own_config(server)
+    proceed(tmp_path)
+    assert secondary.wait().error is None
+    assert own_config(server) == {**changed, "rank 1": {"read": 1}}
+    assert changed.items() >= {"lr": 2, "seed": 0, "changed": True}.items()
+
+
+def test_a_child_sets_nothing_back_that_its_parent_has_changed_meanwhile(server: WandbServer, tmp_path: Path) -> None:
+    parent = start(tasks.changes_config, server, tmp_path, inputs={"rows": ROWS})
+    wait_for_rows(server, ROWS)
+    context = json.loads((tmp_path / tasks.HANDED_ON).read_text())
+    below = tmp_path / "child"
+    below.mkdir()
+    child = start(tasks.configures_as_a_child, server, below, inputs={"rows": ROWS}, context=context, action_name="a1")
+    wait_for_rows(server, 2 * ROWS)
+    assert own_config(server).items() >= {"lr": 1, "child": "a"}.items()
+    proceed(tmp_path)
+    assert parent.wait().error is None
+    proceed(below)
+    assert child.wait().error is None
+    assert own_config(server) == {"lr": 2, "child": "a", "late": 1}
+
+
+def own_config(server: WandbServer) -> dict[str, Any]:
+    """Return the configuration of the only run, without what says which action of Flyte it is."""
+    (record,) = server.runs
+    return {name: value for name, value in record.config.items() if name != "flyte"}
+
+
 def test_one_explicit_id_for_two_tasks_of_two_processes_loses_no_rows(server: WandbServer, tmp_path: Path) -> None:
     context = wandb_config(id="mine")
     first = start(tasks.waits, server, tmp_path, inputs={"rows": ROWS}, context=context, action_name="a1")
