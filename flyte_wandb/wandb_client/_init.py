@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,10 +81,27 @@ def call_init(
     # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
     init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
     limit = settings.get("init_timeout", client.init_timeout) + _START_SECONDS
-    with use_own_client(), HOSTS.logged_in(opening.host):
+    asks_who = _without_viewer(client) if opening.secondary else nullcontext()
+    with use_own_client(), HOSTS.logged_in(opening.host), asks_who:
         init = partial(_init_with_living_service, init, limit)
         waiting = _build_waiting(opening, client, settings, arguments.get("mode"))
         return waiting.open_run(init) if waiting else init()
+
+
+@contextmanager
+def _without_viewer(client: wandb.Settings) -> Iterator[None]:
+    """Have the login of a writer that joins a run not ask whose key it is: a request for each of many ranks.
+
+    W&B's client shows the name in the log, and reads whether this user has code saved, which only the owner does.
+    """
+    if client.x_disable_viewer:  # the user's, or set by another opening that is under way
+        yield
+        return
+    client.x_disable_viewer = True
+    try:
+        yield
+    finally:
+        client.x_disable_viewer = False
 
 
 def _init_with_living_service(init: Callable[[], wandb.Run], limit: float) -> wandb.Run:

@@ -370,6 +370,13 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module=_SETTINGS,
+        name="Settings.x_disable_viewer",
+        used_in=("_init",),
+        purpose="Has a writer that joins a run not ask whose key it has: a request less for each of many ranks.",
+        without="One request more for each writer that joins.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
         name="Settings.x_primary",
         used_in=("_opening",),
         purpose="Tells the owner of a shared run from those who join it. W&B documents it for shared mode.",
