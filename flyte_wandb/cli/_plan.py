@@ -123,7 +123,8 @@ def _print_links(console: Console, planned: Preview) -> None:
         console.print(f"link {number}: {cell_text(link.name)}")
         console.print(f"  [cyan]{cell_text(link.url)}[/]", soft_wrap=True)
     # As a dict, because links of one task usually have one and the same note.
-    notes = [planned.request.topology.caveat, *(link.note for link in planned.links), *_unlinked_note(planned)]
+    of_links = (link.note for link in planned.links)
+    notes = [planned.request.topology.caveat, *of_links, *_unlinked_note(planned), *planned.notes]
     for note in dict.fromkeys(filter(None, notes)):
         console.print(f"[yellow]Note: {cell_text(note)}[/]")
     console.print()
@@ -158,6 +159,7 @@ def _as_json(planned: Preview) -> dict[str, Any]:
         "names": {"run": NAMES.run_name, "action": NAMES.name, "project": NAMES.project, "domain": NAMES.domain},
         "ranks": [_rank_as_json(planned, rank, plan) for rank, plan in enumerate(planned.plans)],
         "links": links,
+        "notes": planned.notes,
         "summary": {"runs": len(planned.runs), "groups": len(planned.groups), "links": len(planned.links)},
     }
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from flyte_wandb_hookspecs import Plan, Request
 
 from .._action import Action
+from ..plans._budget import TESTED_WRITERS, describe_writers, most_writers
 from ..plans._inherited import read_sweep
 from ..plans._plan import plan, requested_place, run_place
 from ..plans._request import build_link_request, detect_own_topology
@@ -55,7 +56,13 @@ def build_link_to_run(
     def build(action: Action) -> BuiltLink:
         return _ask_for_link(build_link_request(spec, action, rank or 0), manager, target)
 
-    return check_placeholders(build, action)
+    return replace(check_placeholders(build, action), crowd=_find_crowd(first, plans))
+
+
+def _find_crowd(first: Request, plans: list[Plan]) -> str | None:
+    """Say that a run of the world has more writers than W&B has tested, or None."""
+    writers = most_writers(plans)
+    return describe_writers(first, writers) if writers > TESTED_WRITERS and first.settings.mode != "offline" else None
 
 
 def build_link_to_rank(request: Request, *, of_group: bool = False) -> BuiltLink:

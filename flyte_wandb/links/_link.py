@@ -98,6 +98,8 @@ class PlannedLink(flyte.Link):
                 log_once(link.fault)
             if link.caveat:
                 log_once(f"the W&B links of {self._task_name}: {link.caveat}", logging.INFO)
+            if link.crowd and not local:
+                log_once(f"{self._task_name}: {link.crowd}")
             return link.url
         except Exception:
             _LOG.warning("no W&B link for %s: its address cannot be found here", self._task_name, exc_info=True)

@@ -39,6 +39,7 @@ class BuiltLink:
         steps: The decisions behind it, in their order.
         fault: Why it leads to a page above although the page of the run is known, or None.
         caveat: What of the declared world only the start of the task can tell, or None.
+        crowd: That more ranks write to one run than W&B has tested, or None.
     """
 
     url: str
@@ -46,6 +47,7 @@ class BuiltLink:
     steps: tuple[Step, ...] = ()
     fault: str | None = None
     caveat: str | None = None
+    crowd: str | None = None
 
 
 def check_placeholders(build: Callable[[Action], BuiltLink], action: Action) -> BuiltLink:

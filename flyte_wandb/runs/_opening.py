@@ -8,6 +8,7 @@ from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
 
 from .._errors import SettingError
 from .._start import BRANCHES, START, has_run_before, run_of, start_arguments, starts_over
+from ..plans._budget import INTERVAL_FIELD, count_writers, find_interval
 from ..plans._plan import run_place
 from ..settings._limits import NAME
 from ..wandb_client._opening import Additions, Mode, Opening
@@ -66,6 +67,7 @@ def build_opening(
         host=run_place(request, plan).host,
         arguments=arguments,
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
+        defaults=_find_writer_defaults(plan, request) if shared else {},
         shared=shared,
         # A primary that is the only rank of its part misses nobody, so nothing is said of it.
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
@@ -131,6 +133,12 @@ def rank_label(topology: Topology) -> str:
 def _shared_settings(label: str, *, owns: bool) -> dict[str, Any]:
     # W&B documents these for shared mode, in spite of the `x_`. Only the owner may end the run.
     return {"mode": "shared", "x_label": label, "x_primary": owns, "x_update_finish_state": owns}
+
+
+def _find_writer_defaults(plan: Plan, request: Request) -> dict[str, Any]:
+    """Have the writers of one run send so seldom that together they stay within what W&B takes of a run."""
+    interval = find_interval(count_writers(request, plan))
+    return {} if interval is None else {INTERVAL_FIELD: interval}
 
 
 def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Interruption:
         self._closing = threading.Lock()  # see `close_once`
         self._marking = threading.Lock()  # see `mark_once`
         self._marked = False
+        self._not_to_start = threading.Event()
         self._end: Callable[[type[BaseException]], bool] | None = None
         self._cause: type[BaseException] | None = None
         self._delivered = False
@@ -77,6 +78,21 @@ class Interruption:
             raise PreemptedError
         if self._end is None and self._cause is None and not self.over.is_set():
             self._cause = PreemptedError
+
+    def wait_to_start(self, seconds: float) -> None:
+        """Wait before the function starts, and no longer than until it is not to start any more.
+
+        Raises:
+            PreemptedError: SIGTERM has arrived.
+            CancelledError: `give_up` was called.
+        """
+        if self._not_to_start.wait(seconds):
+            self.over.set()
+            raise self._cause or asyncio.CancelledError
+
+    def give_up(self) -> None:
+        """End `wait_to_start`: the task was cancelled meanwhile. Callable from any thread."""
+        self._not_to_start.set()
 
     def mark_once(self, mark: Callable[[], None]) -> None:
         """Have W&B told of the preemption by whichever thread comes first; the others wait for it, for a moment."""
@@ -147,6 +163,7 @@ class Interruption:
     def _end_because(self, cause: type[BaseException]) -> None:
         with self._lock:
             self._cause = self._cause or cause
+            self._not_to_start.set()
             if self._cause is cause and self._end and not self._delivered:
                 self._delivered = self._end(cause)
 

@@ -68,6 +68,7 @@ class SettingArguments(TypedDict, total=False):
     on_retry: OnRetry | None
     checkpoint_step: int | Callable[[], int | None] | None
     sigterm_grace: float | None
+    run_creations_per_second: float | None
 
     notes: str | None
     job_type: str | None
@@ -277,6 +278,12 @@ def _seconds_fault(value: object) -> str | None:
     return f"expected seconds, 0 to {LONGEST_GRACE}, not {quoted(value)}"
 
 
+def _rate_fault(value: object) -> str | None:
+    if type(value) in (int, float) and 0 <= value <= HIGHEST_RATE:  # type: ignore[operator]
+        return None
+    return f"expected runs a second, 0 (no limit) to {HIGHEST_RATE:,}, not {quoted(value)}"
+
+
 def _folder_fault(value: object) -> str | None:
     return None if isinstance(value, str | PathLike) else f"expected the path of a folder, got {type(value).__name__}"
 
@@ -294,6 +301,9 @@ def _without_key(settings: Mapping[str, Any]) -> str | None:
 
 LONGEST_GRACE: Final = 3600
 """Seconds that a function may be given after SIGTERM: as long as anybody's `terminationGracePeriodSeconds`."""
+
+HIGHEST_RATE: Final = 1_000_000
+"""Runs that ranks may open a second: as many as a preview has ranks, so that nobody waits."""
 
 _FLAG: Final = Field(check=check_type("True or False", bool))
 _TEXT: Final = Field(check=check_type("a text", str), text=True)
@@ -326,6 +336,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "on_retry": Field(check=check_choice(*get_args(OnRetry)), text=True),
     "checkpoint_step": Field(check=_step_fault),
     "sigterm_grace": Field(check=_seconds_fault),
+    "run_creations_per_second": Field(check=_rate_fault),
     "notes": _TEXT,
     "job_type": Field(check=_limits.JOB_TYPE.fault, text=True),
     "dir": Field(check=_folder_fault),

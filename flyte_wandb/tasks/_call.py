@@ -97,7 +97,12 @@ async def call_async(
     planned = _plan_call(spec, function, arguments, named)
     with _handling_sigterm(planned) as watched:
         call_off = CallOff()
-        tracked, cancelled = await run_uninterrupted(call_off.opens, partial(open_run_for, planned), give_up=call_off)
+
+        def give_up() -> None:
+            planned.interruption.give_up()
+            call_off()
+
+        tracked, cancelled = await run_uninterrupted(call_off.opens, partial(open_run_for, planned), give_up=give_up)
         _watch_run(watched, tracked)
         result = await _call_in_run_async(tracked, partial(function, *arguments, **named), cancelled)
     if reference := _find_download(tracked):

@@ -16,6 +16,7 @@ from .._errors import OpenRunError
 from .._logging import log_once
 from .._outcomes import exit_code
 from .._start import has_run_before
+from ..plans._budget import count_writers, describe_writers, find_turn_delay
 from ..plans._plan import run_place
 from ..plugins._loading import get_manager
 from ..runs._agent_trial import AGENT_TRIALS
@@ -49,6 +50,7 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
     on_error, name = planned.request.settings.on_error, planned.request.action_name
     AGENT_TRIALS.wait_for_run(planned.request)
     try:
+        _wait_for_turn(planned)
         return _acquire_run(planned)
     except OpenRunError as error:
         if on_error == "raise":
@@ -59,6 +61,19 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
         return _go_on_without_run(planned, error)
     finally:
         AGENT_TRIALS.settle(planned.request)
+
+
+def _wait_for_turn(planned: TrackedCall) -> None:
+    """Wait until the ranks before this one have opened their runs, where W&B takes so many only one after the other."""
+    request = planned.request
+    delay = find_turn_delay(request)
+    if not delay or effective_mode(request.settings.mode) != "online":
+        return
+    log_once(
+        f"rank {request.topology.rank:,} opens its run in {delay:.0f} s: the ranks take turns, "
+        f"{request.settings.run_creations_per_second:g} a second (run_creations_per_second)"
+    )
+    planned.interruption.wait_to_start(delay)
 
 
 def _acquire_offline_run(planned: TrackedCall) -> TrackedCall:
@@ -201,6 +216,9 @@ def _call_within(seconds: float, call: Callable[[], str | None]) -> str | None:
 
 def _log_differences(planned: TrackedCall, opening: Opening) -> None:
     parent, plan = planned.request.parent, planned.plan
+    writers = count_writers(planned.request, plan) if opening.defaults and plan.role.owns else 1
+    if note := describe_writers(planned.request, writers):
+        log_once(note)
     if opening.alone:
         log_once(
             f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "

@@ -15,6 +15,7 @@ from .._errors import SettingError
 from ..links._link import PlannedLink, Wandb, WandbSweep
 from ..links._per_part import build_task_links
 from ..links._placeholders import fill_placeholders
+from ..plans._budget import budget_notes
 from ..plans._plan import plan
 from ..plans._request import build_link_request
 from ..plans._spec import Spec
@@ -95,6 +96,11 @@ class Preview:
     def link_of(self, rank: int) -> LinkPreview | None:
         """Return the link that leads to what this rank's part logs, or None where there is none."""
         return self._links_by_part.get(self.plans[rank].part.label, self._common_link)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What W&B's limits mean for the task: when its last run opens, and how late rows of many writers appear."""
+        return tuple(budget_notes(self.request, self.plans))
 
     @property
     def unlinked(self) -> tuple[str, ...]:

@@ -39,16 +39,17 @@ As long as W&B's client waits for a service that it starts (`x_service_wait`, wa
 """
 
 
-def default_bounds(*taken: Collection[str]) -> dict[str, Any]:
-    """Return the bounds that nobody has set, as far as this version of wandb knows them.
+def keep_unset(defaults: Mapping[str, Any], *taken: Collection[str]) -> dict[str, Any]:
+    """Return the defaults of settings that nobody has set, as far as this version of wandb knows them.
 
     Args:
+        defaults: Fields of `wandb.Settings`.
         taken: Names of settings that somebody has set.
     """
     import wandb
 
     known = wandb.Settings.model_fields
-    return {name: value for name, value in BOUNDS.items() if name in known and not any(name in one for one in taken)}
+    return {name: value for name, value in defaults.items() if name in known and not any(name in one for one in taken)}
 
 
 def call_init(
@@ -144,7 +145,7 @@ def _build_settings(
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
     ours = {
         "stop_fn": LeftBehind(stop) if stop else None,
-        **default_bounds(users.keys(), client.model_fields_set),
+        **keep_unset({**BOUNDS, **opening.defaults}, users.keys(), client.model_fields_set),
     }
     if hands_packages_over(client, users):
         ours[SETTING] = False  # `open_run` hands the list over

@@ -42,6 +42,7 @@ class Opening:
         host: The server as people know it, or None for the client's own.
         arguments: Keyword arguments of `wandb.init`.
         settings: Fields of `wandb.Settings` to set beside the user's.
+        defaults: Fields of `wandb.Settings` for where neither the user nor W&B's variables and files set them.
         shared: Whether W&B's shared mode is used.
         alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
         rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
@@ -58,6 +59,7 @@ class Opening:
     host: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     shared: bool = False
     alone: bool = False
     rewind: int | None = None

@@ -284,6 +284,8 @@ class Settings:
         checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
             after it. Or a function that finds it and returns None where there is none; None leaves the run at its end.
         sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B gets up to 13 more then.
+        run_creations_per_second: Runs that the ranks of a task open a second, 0 to 1,000,000; more wait for their turn.
+            0 is no limit.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope
@@ -310,6 +312,7 @@ class Settings:
     on_retry: str = "resume"
     checkpoint_step: int | Callable[[], int | None] | None = None
     sigterm_grace: float = 10.0
+    run_creations_per_second: float = 80.0
     # A factory, because dataclasses refuse a default without a hash: a mappingproxy has none before Python 3.12.
     init: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 

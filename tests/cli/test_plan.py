@@ -123,6 +123,7 @@ def test_json_tells_every_rank_with_who_decided_it(folder: Path) -> None:
     result = run(*WORLD, "--json", folder=folder, environ=PLACE)
     told = json.loads(result.stdout)
     assert told["summary"] == {"runs": 16, "groups": 2, "links": 2}
+    assert told["notes"] == []
     assert told["world"] == {"ranks": 16, "nodes": 2, "launcher": "torch-elastic", "caveat": None}
     assert [one["rank"] for one in told["ranks"]] == list(range(16))
     assert told["ranks"][9] == {

@@ -14,6 +14,7 @@ import wandb
 from flyte_wandb import OpenRunError, get_wandb_run, wandb_config, wandb_init
 from flyte_wandb.testing import WandbServer
 from tests.current import this_run
+from tests.messages import own_messages
 from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="one_process")
@@ -110,6 +111,29 @@ def test_a_task_that_is_cancelled_while_the_server_is_silent_does_not_wait_for_i
     asyncio.run(cancelled())
     assert asyncio.run(run_action(simple, x=2, folder=tmp_path)) == "r1-a0"
     assert server.run("r1-a0").state == "finished"
+
+
+def test_a_task_that_is_cancelled_while_it_waits_for_its_turn_opens_no_run(
+    server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in second.items():
+        monkeypatch.setenv(name, value)
+    context = wandb_config(run_mode="new", run_creations_per_second=0.001)
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(run_action(simple, x=1, folder=tmp_path, context=context))
+        while not caplog.records:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=120)
+        assert task.cancelled()
+
+    asyncio.run(cancelled())
+    assert own_messages(caplog) == [
+        "rank 1 opens its run in 1000 s: the ranks take turns, 0.001 a second (run_creations_per_second)"
+    ]
+    assert server.runs == ()
 
 
 RAN: list[int] = []

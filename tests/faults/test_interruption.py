@@ -49,6 +49,22 @@ def test_sigterm_ends_a_function_of_the_main_thread_with_143(notified: threading
     assert notified.wait(10)
 
 
+def test_a_function_that_waits_to_be_started_is_ended_by_sigterm_and_by_giving_up(notified: threading.Event) -> None:
+    interruption = Interruption()
+    with preemptible(interruption, notified.set):
+        term()
+        with pytest.raises(SystemExit) as ended:
+            interruption.wait_to_start(600)
+    assert ended.value.code == PREEMPTED
+    assert interruption.over.is_set()
+    interruption = Interruption()
+    interruption.wait_to_start(0.01)
+    assert not interruption.over.is_set()
+    interruption.give_up()
+    with pytest.raises(asyncio.CancelledError):
+        interruption.wait_to_start(600)
+
+
 def test_sigterm_cancels_every_coroutine_of_the_loop(notified: threading.Event) -> None:
     both = [Interruption(), Interruption()]
 

@@ -245,7 +245,8 @@ def test_the_check_is_bounded_when_a_link_is_asked_for(run_mode: str, caplog: py
         get_manager().unregister("own")
         get_manager().unregister("far")
     assert address != PROJECT
-    assert own_messages(caplog) == []
+    crowd = "16,384 ranks write to one run and send at least"
+    assert [crowd in message for message in own_messages(caplog)] == ([True] if run_mode == "shared" else [])
     assert plugin.asked <= MOST_CHECKED + 3
 
 
@@ -256,7 +257,11 @@ def test_a_primary_behind_the_ranks_that_are_checked_is_not_missed(caplog: pytes
     finally:
         get_manager().unregister("own")
     assert found == {"": "/runs/r1-{{.actionName}}-node-0"}
-    assert own_messages(caplog) == []
+    assert own_messages(caplog) == [
+        "a task: 512 ranks write to one run and send at least 17.7 requests a second, of which W&B takes 2, and has "
+        "tested 300 writers: it makes them wait, and rows appear late; name a rank scope with at most 57 ranks in each "
+        "part, or run_mode='auto' for one writer"
+    ]
 
 
 def test_a_link_by_hand_takes_settings_and_a_world() -> None:

@@ -131,6 +131,7 @@ def test_the_settings_that_this_package_gives_a_meaning() -> None:
         "on_retry",
         "checkpoint_step",
         "sigterm_grace",
+        "run_creations_per_second",
     )
 
 

@@ -12,12 +12,31 @@ import pytest
 import wandb
 
 from flyte_wandb import get_distributed_info, wandb_config, wandb_init
-from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, run_ranks, start_ranks
+from flyte_wandb.testing import (
+    ContainerResult,
+    Limits,
+    RunRecord,
+    WandbServer,
+    run_container,
+    run_ranks,
+    start_ranks,
+)
 from tests.conftest import LocalRun
 from tests.container.tasks import leaf
 from tests.offline import by_id
 from tests.ranks import tasks
 from tests.ranks.tables import RAGGED, Row, check
+
+SHARED = wandb_config(run_mode="shared")
+DECLARED_40 = {
+    "FLYTE_CLUSTERED_WORKER": "1",
+    "RANK": "0",
+    "WORLD_SIZE": "40",
+    "LOCAL_RANK": "0",
+    "LOCAL_WORLD_SIZE": "8",
+    "NODE_RANK": "0",
+    "NNODES": "5",
+}
 
 
 def ranks(server: WandbServer, folder: Path, task: Any = tasks.ranked, **options: Any) -> list[ContainerResult]:
@@ -96,6 +115,33 @@ def test_a_distributed_child_of_a_tracked_task_has_runs_of_its_own_that_name_the
     assert [record.config["flyte_parent_run_id"] for record in children] == ["run1-a0"] * len(children)
     assert [record.config["flyte"]["action"] for record in children] == ["a1"] * len(children)
     assert set(server.run("run1-a0").config) == {"flyte"}
+
+
+def test_ranks_take_turns_where_a_server_opens_few_runs_a_second(tmp_path: Path) -> None:
+    """Both come at once, and the second one would be refused; how long a start takes differs by less than a turn."""
+    with WandbServer(limits=Limits(run_creations=0.4)) as server:
+        context = wandb_config(run_mode="new", run_creations_per_second=0.2)
+        results = ranks(server, tmp_path, nodes=(2,), context=context)
+        assert errors(results) == []
+        assert {record.id for record in server.runs} == {"run1-a0-rank-0", "run1-a0-rank-1"}
+        assert server.refused["run_creations"] == 0
+    line = "rank 1 opens its run in 5 s: the ranks take turns, 0.2 a second (run_creations_per_second)"
+    assert [line in result.log for result in results] == [False, True]
+
+
+def test_ranks_that_reach_no_server_wait_for_no_turn(tmp_path: Path) -> None:
+    environ = {"WANDB_MODE": "offline"}
+    context = wandb_config(run_mode="new", run_creations_per_second=0.001)
+    results = run_ranks(tasks.ranked, folder=tmp_path, inputs={"steps": 1}, environ=environ, context=context)
+    assert errors(results) == []
+
+
+def test_the_first_of_many_writers_says_how_late_rows_appear(server: WandbServer, tmp_path: Path) -> None:
+    """Rank 0 of 40, of which the others do not come."""
+    environ = {**server.environ, **DECLARED_40}
+    result = run_container(tasks.ranked, folder=tmp_path, inputs={"steps": 1}, environ=environ, context=SHARED)
+    assert result.error is None, result.log
+    assert "40 ranks write to one run, each every 21 s rather than every 15 s" in result.log
 
 
 FAILURES = [

@@ -1,0 +1,149 @@
+"""Many ranks at once: when each opens its run, and how often each writer of one run sends, within W&B's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from flyte_wandb_hookspecs import Plan, Request, Role, Settings
+
+from .._logging import count_noun
+from ..plugins._manager import StrategyManager
+from ._plan import locate_part, plan
+from ._world import is_even, world_requests
+
+INTERVAL_FIELD: Final = "x_file_stream_transmit_interval"
+"""The field of `wandb.Settings` that says how many seconds lie between two requests of a writer. Whole ones count."""
+
+REQUESTS_OF_RUN: Final = 2
+"""Requests with rows that W&B takes of one run, a second; its documented default."""
+
+TESTED_WRITERS: Final = 300
+"""Writers of one run that W&B has tested."""
+
+_USUAL_INTERVAL: Final = 15
+_LONGEST_INTERVAL: Final = 29
+"""A writer that has been silent for 30 s says that it is alive, which is a request, too. Nothing sets these seconds
+(wandb 0.31, `core/internal/filestream`), so a longer interval saves no request."""
+
+MOST_WRITERS: Final = REQUESTS_OF_RUN * _LONGEST_INTERVAL - 1
+"""Writers of one run that together stay below what W&B takes."""
+
+
+def turn_delay(turn: int, rate: float) -> float:
+    """Return how many seconds a rank waits before it opens its run: none where those before it fit into one second.
+
+    Args:
+        turn: How many ranks open a run before this one.
+        rate: Runs to open a second; 0 for no limit.
+
+    >>> turn_delay(79, 80), turn_delay(80, 80), turn_delay(1023, 80), turn_delay(1023, 0)
+    (0.0, 1.0, 12.7875, 0.0)
+    """
+    return turn / rate if rate and turn and turn + 1 > rate else 0.0
+
+
+def find_turn_delay(request: Request, strategies: StrategyManager | None = None) -> float:
+    """Return how many seconds the rank of `request` waits before it opens its run.
+
+    Each rank finds its turn alone, out of the plans of the ranks before it. Where nodes differ it cannot know these,
+    and its turn is its rank.
+    """
+    topology, rate = request.topology, request.settings.run_creations_per_second
+    if not turn_delay(topology.rank, rate):  # most worlds: nobody waits, whoever opens a run
+        return 0.0
+    if not is_even(topology):
+        return turn_delay(topology.rank, rate)
+    before = islice(world_requests(request), topology.rank)
+    return turn_delay(sum(plan(other, strategies).role.opens for other in before), rate)
+
+
+def count_writers(request: Request, planned: Plan, strategies: StrategyManager | None = None) -> int:
+    """Return how many ranks write to the run of this one, as far as its part says: 1, or all of them."""
+    if planned.role is Role.SECONDARY:
+        return planned.part.size
+    crowded = planned.role is Role.PRIMARY and find_interval(planned.part.size) is not None
+    return planned.part.size if crowded and _is_joined(request, planned, strategies) else 1
+
+
+def _is_joined(request: Request, planned: Plan, strategies: StrategyManager | None) -> bool:
+    """Whether another rank joins the run of a primary, as none does under `auto`. Where nodes differ: it may."""
+    if not is_even(request.topology):
+        return True
+    others = (plan(other, strategies) for other in world_requests(request))
+    return any(other.role is Role.SECONDARY and other.run_id == planned.run_id for other in others)
+
+
+def find_interval(writers: int) -> int | None:
+    """Return how many seconds lie between two requests of each of these writers, or None for as many as usual.
+
+    >>> find_interval(29), find_interval(30), find_interval(57), find_interval(256)
+    (None, 16, 29, 29)
+    """
+    fitting = writers // REQUESTS_OF_RUN + 1
+    return None if fitting <= _USUAL_INTERVAL else min(fitting, _LONGEST_INTERVAL)
+
+
+def most_writers(plans: Iterable[Plan]) -> int:
+    """Return how many ranks write to the run with most writers, as far as parts say, or 1."""
+    return max((rank_plan.part.size for rank_plan in plans if rank_plan.role is Role.SECONDARY), default=1)
+
+
+def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
+    """Yield what W&B's limits mean for a world, for people: when its last run opens, and how late rows appear.
+
+    Args:
+        request: The request of a rank of the world.
+        plans: The plans of all its ranks.
+    """
+    if request.settings.mode in ("offline", "disabled"):
+        return
+    openers, rate = sum(rank_plan.role.opens for rank_plan in plans), request.settings.run_creations_per_second
+    if delay := turn_delay(openers - 1, rate):
+        yield (
+            f"the last of {openers:,} ranks with a run opens it after {delay:.0f} s, in turns of {rate:g} a second "
+            "(run_creations_per_second)"
+        )
+    if note := describe_writers(request, most_writers(plans)):
+        yield note
+
+
+def describe_writers(request: Request, writers: int) -> str | None:
+    """Return what it means that this many ranks write to one run, or None where it means nothing."""
+    interval = find_interval(writers)
+    if interval is None:
+        return None
+    if writers > MOST_WRITERS:
+        return _describe_crowd(request, writers)
+    if sets_interval(request.settings):
+        return None
+    return (
+        f"{writers} ranks write to one run, each every {interval} s rather than every {_USUAL_INTERVAL} s, to stay "
+        f"below the {REQUESTS_OF_RUN} requests a second that W&B takes of a run: rows appear up to {interval} s late "
+        f"({INTERVAL_FIELD} in settings= sets it)"
+    )
+
+
+def _describe_crowd(request: Request, writers: int) -> str:
+    rate = writers / _LONGEST_INTERVAL
+    tested = f", and has tested {TESTED_WRITERS} writers" if writers > TESTED_WRITERS else ""
+    return (
+        f"{count_noun(writers, 'rank')} write to one run and send at least {rate:.1f} requests a second, of which W&B "
+        f"takes {REQUESTS_OF_RUN}{tested}: it makes them wait, and rows appear late; {_suggest_scope(request)}"
+    )
+
+
+def _suggest_scope(request: Request) -> str:
+    """Name the rank scope with few enough writers for each run, or else the run mode."""
+    by_node = replace(request, settings=replace(request.settings, rank_scope="worker"))
+    size = locate_part(by_node).size
+    if size <= MOST_WRITERS:
+        return f"rank_scope='worker' has {count_noun(size, 'writer')} for each run"
+    return f"name a rank scope with at most {MOST_WRITERS} ranks in each part, or run_mode='auto' for one writer"
+
+
+def sets_interval(settings: Settings) -> bool:
+    """Whether the user says in `settings=` how often writers send."""
+    return INTERVAL_FIELD in settings.init.get("settings", {})
