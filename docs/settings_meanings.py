@@ -39,6 +39,9 @@ MEANINGS: Final = {
     "mode": "`online`, `offline` or `disabled`. Not set: `WANDB_MODE`, else online.",
     "joinable": "Whether child tasks in other processes may write to the run. Not set: yes, but no for ranks. "
     "`False` makes a plain run.",
+    "system_metrics": "Of which nodes a run has GPU, CPU, memory and network: its `owner`'s, or all `nodes` of its "
+    "part. Where that has several, `nodes` opens the run in shared mode: `log(step=...)` is ignored there. See "
+    "[Metrics of every node](distributed.md#metrics-of-every-node).",
     "download_logs": "[Download the run](bring-results-home.md#after-a-task) when it has finished. Refused on a "
     "task of many ranks.",
     "flyte_identity": "Have the run's configuration name the "
@@ -56,7 +59,7 @@ MEANINGS: Final = {
     "sigterm_grace": "Seconds that the function has to end after SIGTERM, 0 to 3600; W&B gets up to 13 more then. See "
     "[Reliability](reliability.md#signals).",
     "run_creations_per_second": "Runs that the ranks of a task open a second, 0 to 1,000,000: the others "
-    "[wait for their turn](distributed.md#many-ranks-at-once). Not set: 80, as W&B takes of a project. 0: nobody waits.",
+    "[wait for their turn](distributed.md#many-ranks-at-once). Not set: 80, W&B's limit for a project. 0: nobody waits.",
     "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
     "allow_val_change": "Whether a key of the configuration may be set to another value. Not set: in another attempt, "
     "and in a run that tasks share; else W&B refuses it, to find slips.",

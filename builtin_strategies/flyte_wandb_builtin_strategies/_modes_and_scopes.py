@@ -18,7 +18,21 @@ def choose_initializer(request: Request, part: Part) -> Role | None:
 
 # The functions of the two tables below: what one run mode does, on ranks or in a plain task.
 def _open_on_leader(request: Request, part: Part) -> Role:
+    if part.spans_nodes:  # and the settings ask for the system metrics of all of them
+        return _measure_nodes(request, part)
     return _open_own_run(request) if part.leads else Role.SKIP
+
+
+def _measure_nodes(request: Request, part: Part) -> Role:
+    """Choose the role in a part that one rank of each node writes to; the leader is the first rank of its node."""
+    if request.settings.joinable is False:
+        raise PlanRefusedError(
+            "system_metrics='nodes' has one rank of each node write to the run, and joinable=False leaves it to its "
+            "owner (as do on_retry='restart', resume_from and fork_from); remove one of the two"
+        )
+    if part.leads:
+        return Role.PRIMARY
+    return Role.MONITOR if part.node_ranks[0] == request.topology.local_rank else Role.SKIP
 
 
 def _open_everywhere(request: Request, part: Part) -> Role:

@@ -18,7 +18,12 @@ _HEAD, _TILE, _GAP, _NODE_GAP = 46, 26, 8, 14
 _RANK_WIDTH: Final = 58
 _NODE_WIDTH: Final = _RANK_WIDTH + 16
 _RUNS_AT: Final = 110
-_ROLES: Final = {Role.SOLO: "opens", Role.PRIMARY: "opens", Role.SECONDARY: "joins"}
+_ROLES: Final = {
+    Role.SOLO: "opens",
+    Role.PRIMARY: "opens",
+    Role.SECONDARY: "joins",
+    Role.MONITOR: "measures its node for",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ def demo(serve: bool) -> None:
 @click.option("--per-node", type=click.IntRange(min=1), help="Ranks on each node. Default: what the task declares.")
 @click.option("--run-mode", help="auto, new, shared, or one that a plugin brings.")
 @click.option("--rank-scope", help="global, worker, or one that a plugin brings, such as island:4.")
+@click.option("--system-metrics", type=click.Choice(["owner", "nodes"]), help="Of which nodes a run has them.")
 @click.option("--project", help="W&B project.")
 @click.option("--entity", help="W&B user or team.")
 @click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")

@@ -32,7 +32,14 @@ _MOST_PARTS: Final = 16
 _WORLD: Final = "all"
 """What the part without a label is called."""
 
-_COLOURS: Final = {"solo": "green", "primary": "green", "secondary": "cyan", "join": "cyan", "skip": "dim"}
+_COLOURS: Final = {
+    "solo": "green",
+    "primary": "green",
+    "secondary": "cyan",
+    "join": "cyan",
+    "monitor": "cyan",
+    "skip": "dim",
+}
 
 
 def show_plan(
@@ -155,6 +162,7 @@ def _as_json(planned: Preview) -> dict[str, Any]:
         "task": planned.request.task_name,
         "run_mode": settings.run_mode,
         "rank_scope": settings.rank_scope,
+        "system_metrics": settings.system_metrics,
         "world": {**world, "caveat": topology.caveat},
         "names": {"run": NAMES.run_name, "action": NAMES.name, "project": NAMES.project, "domain": NAMES.domain},
         "ranks": [_rank_as_json(planned, rank, plan) for rank, plan in enumerate(planned.plans)],

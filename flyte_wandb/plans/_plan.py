@@ -35,8 +35,9 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     """
     manager = strategies or get_manager()
     part_step = manager.decide("locate_rank", _PART_CHECK, request=request)
-    role_step = manager.decide("choose_initializer", _ROLE_CHECK, request=request, part=part_step.value)
-    part, role, steps = part_step.value, role_step.value, (part_step, role_step)
+    part = _with_node_ranks(part_step.value, request, manager)
+    role_step = manager.decide("choose_initializer", _ROLE_CHECK, request=request, part=part)
+    role, steps = role_step.value, (part_step, role_step)
     if role is Role.SKIP:
         return Plan(part=part, role=role, run_id=None, group=None, steps=steps)
     if role is Role.JOIN:
@@ -53,6 +54,29 @@ def locate_part(request: Request, strategies: StrategyManager | None = None) -> 
     """
     part: Part = (strategies or get_manager()).decide("locate_rank", _PART_CHECK, request=request).value
     return part
+
+
+def _with_node_ranks(part: Part, request: Request, manager: StrategyManager) -> Part:
+    """Return the part with those of its ranks that are on this rank's node, where the settings ask for all nodes.
+
+    Every rank plans alone, so it asks for the part of each of them; launchers number the ranks of a node in a row.
+    """
+    here = request.topology
+    if request.settings.system_metrics != "nodes" or not here.distributed:
+        return part
+    first = here.rank - here.local_rank
+    if not 0 <= first <= here.world_size - here.local_world_size:
+        raise SettingError(
+            f"system_metrics='nodes' needs nodes whose ranks follow one another, and rank {here.rank} of "
+            f"{here.world_size} is said to be rank {here.local_rank} of the {here.local_world_size} on its node; leave "
+            "system_metrics out, or correct the launcher's variables"
+        )
+    ranks = [
+        replace(here, rank=first + local_rank, local_rank=local_rank) for local_rank in range(here.local_world_size)
+    ]
+    parts = [locate_part(replace(request, topology=one), manager) for one in ranks]
+    members = [local_rank for local_rank, other in enumerate(parts) if other.label == part.label]
+    return replace(part, node_ranks=tuple(sorted(members, key=lambda local_rank: not parts[local_rank].leads)))
 
 
 def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | None = None) -> Topology:

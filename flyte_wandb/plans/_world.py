@@ -40,14 +40,15 @@ def topology_of_rank(declared: Topology, rank: int) -> Topology:
 
 
 def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
-    """Check the plans of a world: no run has two owners, and every SECONDARY has exactly one PRIMARY.
+    """Check the plans of a world: no run has two owners, and every SECONDARY and MONITOR has exactly one PRIMARY.
 
     Args:
         plans: The plans of the ranks from 0 on, in their order.
         whole: Whether these are all ranks. Where they are only the first, a PRIMARY may be among the others.
 
     Raises:
-        HookError: Two ranks own one id, or a SECONDARY's run has no PRIMARY; the message names the author of the id.
+        HookError: Two ranks own one id, or the run of a SECONDARY or MONITOR has no PRIMARY; the message names the
+            author of the id.
     """
     owners: dict[str, _RankPlan] = {}
     joiners: dict[str, _RankPlan] = {}
@@ -55,7 +56,7 @@ def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
         # The owner of a run that is joined is another action's, which plans for itself.
         if plan.run_id is None or plan.role is Role.JOIN:
             continue
-        if plan.role is Role.SECONDARY:
+        if plan.role in (Role.SECONDARY, Role.MONITOR):
             # One of them is enough for an error message, and a world may have thousands.
             joiners.setdefault(plan.run_id, (rank, plan))
         elif plan.run_id in owners:

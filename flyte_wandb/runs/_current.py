@@ -25,6 +25,7 @@ class TrackedCall:
         plan: The plan.
         inputs: What the run's configuration says of the inputs of the call.
         lease: The run it holds, or None for a rank that skips.
+        monitor: What a MONITOR holds in the place of a lease: nobody but this package writes to that run.
         fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
         interruption: What can end the function from outside.
         process: Id of the process that called the function.
@@ -35,6 +36,7 @@ class TrackedCall:
     plan: Plan
     inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     lease: Lease | None = None
+    monitor: Lease | None = None
     fell_back: bool = False
     interruption: Interruption = field(default_factory=Interruption, compare=False)
     process: int = field(default_factory=os.getpid, compare=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
@@ -22,6 +24,19 @@ _READABLE: Final = 20
 
 _OF_THE_OWNER: Final = ("name", "tags", "notes", "job_type", "group")
 """Arguments of `wandb.init` that a writer leaves out who joins a run: W&B would put them over those of its owner."""
+
+_OF_A_MONITOR: Final = ("project", "entity", "group", "name", "mode", "dir", "force", "resume", "settings")
+"""The arguments of `wandb.init` with which a MONITOR joins; the others would write to the run or patch libraries."""
+
+_METRICS_ONLY: Final[Mapping[str, Any]] = {
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "x_disable_meta": True,
+    "x_save_requirements": False,
+    "ignore_globs": ("*",),
+}
+"""Fields of `wandb.Settings` with which W&B's client sends system metrics, and no files (wandb 0.31)."""
 
 
 def build_opening(
@@ -67,7 +82,7 @@ def build_opening(
         host=run_place(request, plan).host,
         arguments=arguments,
         settings={**_sweep_settings(plan, request), **(_shared_settings(label, owns=owns) if shared else {})},
-        defaults=_find_writer_defaults(plan, request) if shared else {},
+        defaults={**(_find_writer_defaults(plan, request) if shared else {}), **_metrics_settings(plan, request)},
         shared=shared,
         # A primary that is the only rank of its part misses nobody, so nothing is said of it.
         alone=alone and (plan.role is not Role.PRIMARY or plan.part.size > 1),
@@ -80,9 +95,24 @@ def build_opening(
     )
 
 
+def build_monitor_opening(plan: Plan, request: Request, *, mode: Mode) -> Opening:
+    """Return the call of `wandb.init` that joins the run of `plan` with the system metrics of this rank's node.
+
+    Offline it opens a run of its own for them, in the group of the others.
+
+    Args:
+        plan: The plan of a MONITOR.
+        request: The request it was made for.
+        mode: How W&B's client reaches a server.
+    """
+    opening = build_opening(plan, request, mode=mode)
+    arguments = {name: value for name, value in opening.arguments.items() if name in _OF_A_MONITOR}
+    return replace(opening, arguments=arguments, settings={**opening.settings, **_METRICS_ONLY})
+
+
 def opens_own_run(plan: Plan, mode: Mode | None) -> bool:
     """Whether this writer opens a run rather than joins one: its owner does, and everybody offline."""
-    return plan.role.owns or (plan.role.opens and mode == "offline")
+    return plan.role.owns or (plan.role is not Role.SKIP and mode == "offline")
 
 
 def writer_label(request: Request) -> str:
@@ -139,6 +169,18 @@ def _find_writer_defaults(plan: Plan, request: Request) -> dict[str, Any]:
     """Have the writers of one run send so seldom that together they stay within what W&B takes of a run."""
     interval = find_interval(count_writers(request, plan))
     return {} if interval is None else {INTERVAL_FIELD: interval}
+
+
+def _metrics_settings(plan: Plan, request: Request) -> dict[str, Any]:
+    """Have one rank of each node collect for a run, and tell of those of the node's GPUs that its part has.
+
+    By convention the GPU of a rank has the number of its local rank.
+    """
+    topology, here = request.topology, plan.part.node_ranks
+    if plan.role is Role.SECONDARY and here and here[0] != topology.local_rank:
+        return {"x_disable_stats": True}
+    # All of a node's GPUs need no list, and the node may have more of them than ranks.
+    return {"x_stats_gpu_device_ids": tuple(sorted(here))} if 0 < len(here) < topology.local_world_size else {}
 
 
 def _sweep_settings(plan: Plan, request: Request) -> dict[str, Any]:

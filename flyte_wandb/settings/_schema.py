@@ -32,6 +32,9 @@ RunMode = Literal["auto", "new", "shared"]
 RankScope = Literal["global", "worker"]
 """The built-in rank scopes; plugins bring more."""
 
+SystemMetrics = Literal["owner", "nodes"]
+"""Whose system metrics a run has."""
+
 OnError = Literal["raise", "offline", "ignore"]
 """What becomes of a task whose run W&B does not open."""
 
@@ -60,6 +63,7 @@ class SettingArguments(TypedDict, total=False):
     group: str | None
     mode: Mode | None
     joinable: bool | None
+    system_metrics: SystemMetrics | None
     download_logs: bool | None
     report: bool | None
     flyte_identity: bool | None
@@ -328,6 +332,7 @@ FIELDS: Final[Mapping[str, Field]] = {
         text=True,
     ),
     "joinable": _FLAG,
+    "system_metrics": Field(check=check_choice(*get_args(SystemMetrics)), text=True),
     "download_logs": _FLAG,
     "report": _FLAG,
     "flyte_identity": _FLAG,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from flyte_wandb_hookspecs import Request
+from flyte_wandb_hookspecs import Request, Role
 
 from .._errors import OpenRunError
 from .._logging import log_once
@@ -22,7 +22,7 @@ from ..plugins._loading import get_manager
 from ..runs._agent_trial import AGENT_TRIALS
 from ..runs._current import RunEnd, TrackedCall
 from ..runs._flyte_identity import IDENTITY_KEY, build_identity
-from ..runs._opening import build_opening, opens_own_run, writer_label
+from ..runs._opening import build_monitor_opening, build_opening, opens_own_run, writer_label
 from ..runs._registry import OPEN_RUNS, Lease
 from ..runs._run_hooks import NOTHING_ADDED, Contribution, collect_contributions, notify_observers
 from ..runs._sigterm import KEEP_SECONDS
@@ -30,7 +30,8 @@ from ..runs._termination import PREEMPTED
 from ..wandb_client._configuration import effective_mode
 from ..wandb_client._delivery import Shortfall, find_shortfall
 from ..wandb_client._opening import Mode, Opening
-from ..wandb_client._run import is_stand_in, mark_preempting, note_failure
+from ..wandb_client._owned_runs import hide_run
+from ..wandb_client._run import close_run, is_stand_in, mark_preempting, note_failure, open_run
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 
@@ -45,6 +46,8 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
         OpenRunError: W&B did not open the run, and the task is to fail.
         RunInUseError: Another action of this process has it.
     """
+    if planned.plan.role is Role.MONITOR:
+        return _start_monitor(planned)
     if not planned.plan.role.opens:
         return planned
     on_error, name = planned.request.settings.on_error, planned.request.action_name
@@ -76,6 +79,26 @@ def _wait_for_turn(planned: TrackedCall) -> None:
     planned.interruption.wait_to_start(delay)
 
 
+def _start_monitor(planned: TrackedCall) -> TrackedCall:
+    """Send the system metrics of this node to the run of its part. Where that cannot be, go on without: no task fails.
+
+    The run is none of `OPEN_RUNS`, so that neither the function nor W&B's globals see it.
+    """
+    request, mode = planned.request, effective_mode(planned.request.settings.mode)
+    if _in_one_process(planned) or mode == "disabled":
+        return planned
+    _wait_for_turn(planned)
+    try:
+        opening = build_monitor_opening(planned.plan, request, mode=mode)
+        run = open_run(opening)
+        hide_run(run)
+    except Exception as error:
+        log_once(f"{error}; the run {planned.plan.run_id!r} lacks the system metrics of {writer_label(request)}")
+        return planned
+    _log_differences(planned, opening)
+    return replace(planned, monitor=Lease(run=run, run_id=opening.run_id, opener=True))
+
+
 def _acquire_offline_run(planned: TrackedCall) -> TrackedCall:
     """Open the run again, offline. Where that fails, too (a full disk), the task goes on without a run."""
     request = replace(planned.request, settings=replace(planned.request.settings, mode="offline", on_error="ignore"))
@@ -93,9 +116,7 @@ def _go_on_without_run(planned: TrackedCall, error: OpenRunError) -> TrackedCall
 
 def _acquire_run(planned: TrackedCall) -> TrackedCall:
     request = planned.request
-    # Local mode and plain functions have no other process that could write to the run.
-    in_one_process = planned.action is None or planned.action.local
-    mode = None if in_one_process else effective_mode(request.settings.mode)
+    mode = None if _in_one_process(planned) else effective_mode(request.settings.mode)
     opening = build_opening(
         planned.plan, request, mode=mode, added=_collect_additions(planned, mode), rewind=_rewind_step(request)
     )
@@ -110,6 +131,11 @@ def _acquire_run(planned: TrackedCall) -> TrackedCall:
     )
     notify_observers(get_manager(), "run_started", request=request, plan=planned.plan, run=lease.run)
     return replace(planned, lease=lease)
+
+
+def _in_one_process(planned: TrackedCall) -> bool:
+    """Whether no other process could write to the run, as in local mode and for plain functions."""
+    return planned.action is None or planned.action.local
 
 
 def _rewind_step(request: Request) -> int | None:
@@ -151,12 +177,21 @@ def mark_run_preempted(tracked: TrackedCall) -> None:
 
 
 def _close_run(tracked: TrackedCall, error: BaseException | None) -> None:
+    if tracked.monitor:
+        _stop_monitor(tracked, tracked.monitor)
     ended = _finish_run(tracked, tracked.lease, error) if tracked.lease else RunEnd()
     if tracked.request.settings.report:
         # Here, for only a task with `report=True` pays for loading it.
         from ..results.report._tab import add_tab
 
         add_tab(tracked, error, ended)
+
+
+def _stop_monitor(tracked: TrackedCall, monitor: Lease) -> None:
+    """End the system metrics of this node. The outcome of its function is not the run's, whose owner tells that."""
+    close_run(monitor.run, 0)
+    if monitor.run.offline:
+        _keep_what_wandb_lacks(tracked, monitor, 0)
 
 
 def _finish_run(tracked: TrackedCall, lease: Lease, error: BaseException | None) -> RunEnd:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
-from flyte_wandb_hookspecs import Plan, Request, Step, Topology
+from flyte_wandb_hookspecs import Plan, Request, Role, Step, Topology
 
 from .._action import NAMELESS, Action
 from .._errors import SettingError
@@ -29,6 +29,12 @@ NAMES: Final = Action(run_name="RUN", name="ACTION", project="PROJECT", domain="
 
 MOST_RANKS: Final = 1_000_000
 """Ranks of a preview: more than any machine has, and minutes of work."""
+
+
+_SHARED_MODE_NOTE: Final = (
+    "system_metrics='nodes' opens these runs in W&B's shared mode: log(step=...) is ignored there, so log a step of "
+    "your own"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +95,12 @@ class Preview:
     def _without_own_run(self) -> str:
         roles = Counter(rank_plan.role.value for rank_plan in self.plans if not rank_plan.role.owns)
         above = f" {self.request.parent.run_id!r}" if self.request.parent else ""
-        texts = {"skip": "without a run", "secondary": "joining", "join": f"joining the parent's run{above}"}
+        texts = {
+            "skip": "without a run",
+            "secondary": "joining",
+            "monitor": "measuring a node",
+            "join": f"joining the parent's run{above}",
+        }
         ranks = [f"{_count_noun(count, 'rank')} {texts[role]}" for role, count in roles.items()]
         return f" ({', '.join(ranks)})" if ranks else ""
 
@@ -99,8 +110,9 @@ class Preview:
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What W&B's limits mean for the task: when its last run opens, and how late rows of many writers appear."""
-        return tuple(budget_notes(self.request, self.plans))
+        """What roles and W&B's limits mean for the runs: steps, when the last one opens, how late rows appear."""
+        monitors = any(rank_plan.role is Role.MONITOR for rank_plan in self.plans)
+        return (*([_SHARED_MODE_NOTE] if monitors else []), *budget_notes(self.request, self.plans))
 
     @property
     def unlinked(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from types import ModuleType
 from typing import Any, ClassVar, Final
 
@@ -44,14 +44,18 @@ class _Case:
     run_mode: str
     rank_scope: str
     nodes: tuple[int, ...]
+    system_metrics: str = "owner"
 
     def requests(self, names: Any = _SHORT) -> list[Request]:
-        settings = Settings(run_mode=self.run_mode, rank_scope=self.rank_scope, **_PLACE)
+        settings = Settings(
+            run_mode=self.run_mode, rank_scope=self.rank_scope, system_metrics=self.system_metrics, **_PLACE
+        )
         ranks = world_of(*self.nodes)
         return [Request(**names, task_name="env.train", settings=settings, topology=one) for one in ranks]
 
     def __str__(self) -> str:
-        return f"run_mode {self.run_mode!r}, rank_scope {self.rank_scope!r}, nodes of {self.nodes} ranks"
+        measured = "" if self.system_metrics == "owner" else f", system_metrics {self.system_metrics!r}"
+        return f"run_mode {self.run_mode!r}, rank_scope {self.rank_scope!r}{measured}, nodes of {self.nodes} ranks"
 
 
 class PluginConformance:
@@ -102,7 +106,7 @@ class PluginConformance:
 
     def test_every_run_has_one_owner(self) -> None:
         """No two ranks own one run, and every rank that joins has exactly one PRIMARY to join."""
-        for case, plans in self._plans():
+        for case, plans in chain(self._plans(), self._plans(system_metrics="nodes")):
             try:
                 check_owners(plans)
             except Exception as error:
@@ -143,9 +147,9 @@ class PluginConformance:
         for mode, scope, nodes in product(self.run_modes, self.rank_scopes, self.shapes):
             yield _Case(run_mode=mode, rank_scope=scope, nodes=tuple(nodes))
 
-    def _plans(self) -> Iterator[tuple[_Case, list[Plan]]]:
+    def _plans(self, **settings: Any) -> Iterator[tuple[_Case, list[Plan]]]:
         strategies = _strategies(self.plugin)
-        for case in self._cases():
+        for case in (replace(case, **settings) for case in self._cases()):
             if plans := _planned(case, strategies):
                 yield case, plans
 

@@ -147,7 +147,7 @@ def _build_settings(
         "stop_fn": LeftBehind(stop) if stop else None,
         **keep_unset({**BOUNDS, **opening.defaults}, users.keys(), client.model_fields_set),
     }
-    if hands_packages_over(client, users):
+    if hands_packages_over(client, opening):
         ours[SETTING] = False  # `open_run` hands the list over
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     # The host last: another server than the one in the plan would have neither the run nor its links.

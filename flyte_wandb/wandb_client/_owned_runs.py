@@ -47,6 +47,16 @@ def disown_run(run: wandb.Run) -> None:
         vars(run).pop(name, None)
 
 
+def hide_run(run: wandb.Run) -> None:
+    """Have W&B's client hand a run to nobody: what finishing it does to W&B's globals, and nothing to the run."""
+    import wandb
+
+    _HIDDEN.add(id(run))
+    own_client().remove_active_run(run)
+    if wandb.run is run:
+        wandb.run = None
+
+
 def show_run(run: wandb.Run) -> None:
     """Have W&B's client hand a run to who calls `wandb.init()`, also where somebody has finished it before."""
     if id(run) in _HIDDEN:
@@ -59,14 +69,9 @@ def _put_off_finish(run: wandb.Run, process: int, exit_code: int | None = None, 
 
     `wandb.log` and its like still write to `run`: W&B's own would fail whoever calls them.
     """
-    import wandb
-
     if process != os.getpid():  # the run is that of a forked child's parent
         return
-    _HIDDEN.add(id(run))
-    own_client().remove_active_run(run)
-    if wandb.run is run:
-        wandb.run = None
+    hide_run(run)
     _LOG.debug("%s finished the run %s, which ends with its task", _find_caller(), run.id)
     if exit_code:
         log_once(

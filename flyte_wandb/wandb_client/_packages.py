@@ -10,11 +10,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import wandb
+
+    from ._opening import Opening
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 
@@ -66,17 +67,18 @@ _PACKAGES: Final = PackageList()
 os.register_at_fork(after_in_child=_PACKAGES.renew_lock)
 
 
-def hands_packages_over(client: wandb.Settings, users: Collection[str]) -> bool:
+def hands_packages_over(client: wandb.Settings, opening: Opening) -> bool:
     """Whether W&B is to be given the list: nobody has said whether it is to be kept, and W&B can be given it.
 
     Args:
         client: The client's own settings.
-        users: Names of the settings that the user gives the run.
+        opening: The run that is opened.
     """
     from wandb.sdk.interface import interface
 
     known = SETTING in type(client).model_fields and hasattr(interface.InterfaceBase, "publish_python_packages")
-    return known and SETTING not in users and SETTING not in client.model_fields_set
+    decided = {*client.model_fields_set, *opening.arguments.get("settings", {}), *opening.settings}
+    return known and SETTING not in decided
 
 
 def hand_packages_over(run: wandb.Run) -> None:

@@ -77,7 +77,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         )
     note_tensorboard(run, patched_before=patched_before)
     tolerate_dead_service(run)
-    if hands_packages_over(client, opening.arguments.get("settings", {})):
+    if hands_packages_over(client, opening):
         hand_packages_over(run)
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", run.resumed is True):

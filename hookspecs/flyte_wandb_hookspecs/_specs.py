@@ -106,7 +106,9 @@ class HookSpecs:
     def choose_initializer(self, request: Request, part: Part) -> Role | None:
         """Return the role of this rank: whether it opens a run, and whether others may join it.
 
-        This makes a new run mode.
+        This makes a new run mode. Where `part.spans_nodes`, the settings ask for the system metrics of all nodes of the
+        part. Then answer `PRIMARY` for its leader, and `MONITOR` for the rank of each other node whose local rank is
+        `part.node_ranks[0]`, unless that node has a writer.
 
         Raises:
             PlanRefusedError: The run mode understands the request and cannot serve it.

@@ -154,6 +154,8 @@ class Part:
         label: What the part is called in ids, groups and links (``worker-1``); None for the whole world.
         index: This rank's place in the part, 0 to `size` - 1. Index 0 leads.
         size: How many ranks the part really has, at least 1. Parts need not be contiguous.
+        node_ranks: Local ranks of those of its ranks that are on this rank's node: the part's leader first, then in
+            order. The host fills it in for ranks under ``system_metrics="nodes"``; `locate_rank` leaves it empty.
 
     Raises:
         ValueError: `index` lies outside the part, or `label` is an empty text.
@@ -165,6 +167,7 @@ class Part:
     label: str | None = None
     index: int = 0
     size: int = 1
+    node_ranks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.size:
@@ -176,6 +179,15 @@ class Part:
     def leads(self) -> bool:
         """Whether this rank is the first of its part."""
         return self.index == 0
+
+    @property
+    def spans_nodes(self) -> bool:
+        """Whether the part has ranks on other nodes than this rank's; False where `node_ranks` is empty.
+
+        >>> Part(index=2, size=4, node_ranks=(0, 1)).spans_nodes
+        True
+        """
+        return 0 < len(self.node_ranks) < self.size
 
 
 class Role(enum.Enum):
@@ -195,11 +207,13 @@ class Role(enum.Enum):
     """Joins the PRIMARY of its part."""
     JOIN = "join"
     """Joins the run of the parent action."""
+    MONITOR = "monitor"
+    """Joins the PRIMARY of its part with the system metrics of its node, and with nothing else."""
 
     @property
     def opens(self) -> bool:
-        """Whether this rank writes to a run at all."""
-        return self is not Role.SKIP
+        """Whether the function of this rank has a run to write to; that of a MONITOR has none."""
+        return self not in (Role.SKIP, Role.MONITOR)
 
     @property
     def owns(self) -> bool:
@@ -274,6 +288,7 @@ class Settings:
         group: A group that the user asked for, ``parent`` for that of the parent's run, or None.
         mode: W&B's own mode (``online``, ``offline``, ``disabled``), or None for the environment's.
         joinable: Whether child tasks may write to this run; None leaves it to the run mode.
+        system_metrics: Whose system metrics a run has: those of its ``owner``'s node, or of all ``nodes`` of its part.
         download_logs: Whether the run's files are fetched after the task.
         report: Whether the task's report in Flyte has a tab with the plan, the outcome and plots.
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
@@ -304,6 +319,7 @@ class Settings:
     group: str | None = None
     mode: str | None = None
     joinable: bool | None = None
+    system_metrics: str = "owner"
     download_logs: bool = False
     report: bool = False
     flyte_identity: bool = True

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from flyte_wandb import ParentRun, Plan, Request, Topology, plan
+from flyte_wandb import ParentRun, Part, Plan, Request, Role, Topology, plan
 from flyte_wandb._place import Place
 from flyte_wandb.plans._plan import run_place
-from flyte_wandb.runs._opening import build_opening, rank_label, writer_label
+from flyte_wandb.runs._opening import build_monitor_opening, build_opening, rank_label, writer_label
 from flyte_wandb.runs._run_hooks import Contribution
 from flyte_wandb.settings._merge import merge_settings
 from flyte_wandb.settings._schema import check_settings
@@ -61,6 +62,51 @@ def test_online_all_but_solo_use_wandbs_shared_mode_with_a_label_per_writer(
     found = opened(one, "online")
     assert found.settings == settings
     assert found.shared is bool(settings)
+
+
+def measured(rank: int, run_mode: str = "auto", **settings: Any) -> Request:
+    return asked(launched(2, 2)[rank], run_mode=run_mode, system_metrics="nodes", **settings)
+
+
+def test_a_monitor_joins_with_its_label_and_nothing_of_the_users_but_where_the_run_is() -> None:
+    one = measured(2, **{**WHOLE, "settings": {"x_stats_sampling_interval": 5.0}, "sync_tensorboard": True})
+    found = build_monitor_opening(planned(one), one, mode="online")
+    assert (found.run_id, found.shared, found.alone) == ("r1-a0", True, False)
+    assert found.settings.items() >= {**SHARED_JOINER, "x_label": "worker-1-rank-0", "console": "off"}.items()
+    settings = {"x_stats_sampling_interval": 5.0}
+    assert found.arguments == {"project": "vision", "entity": "us", "settings": settings}
+
+
+def test_offline_a_monitor_keeps_a_log_of_its_own_in_the_group_of_the_run() -> None:
+    one = measured(2, config={"lr": 0.1}, tags=["a"])
+    found = build_monitor_opening(planned(one), one, mode="offline")
+    assert (found.run_id, found.shared, found.alone) == ("r1-a0-worker-1-rank-0", False, True)
+    assert found.arguments == {"group": "r1-a0", "name": "a0 r1 worker-1-rank-0", "resume": "allow"}
+
+
+HALVES = [Part(label="half-0", index=0, size=2, node_ranks=(1, 0)), Part(index=0, size=4, node_ranks=(0, 1, 2, 3))]
+
+
+@pytest.mark.parametrize(
+    ("one", "part", "defaults"),
+    [
+        (measured(0, "shared"), None, {}),
+        (measured(1, "shared"), None, {"x_disable_stats": True}),
+        (measured(2, "shared"), None, {}),
+        (measured(3, "shared"), None, {"x_disable_stats": True}),
+        (asked(RANK_1, run_mode="shared"), None, {}),
+        (asked(launched(4)[1], system_metrics="nodes"), HALVES[0], {"x_stats_gpu_device_ids": (0, 1)}),
+        (asked(launched(4)[0], system_metrics="nodes"), HALVES[1], {}),
+    ],
+)
+def test_no_device_of_a_node_is_counted_twice(one: Request, part: Part | None, defaults: dict[str, Any]) -> None:
+    plan = planned(one)
+    assert (
+        build_opening(
+            replace(plan, part=part, role=Role.SOLO, run_id="r1") if part else plan, one, mode="online"
+        ).defaults
+        == defaults
+    )
 
 
 @pytest.mark.parametrize(

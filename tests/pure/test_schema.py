@@ -123,6 +123,7 @@ def test_the_settings_that_this_package_gives_a_meaning() -> None:
         "group",
         "mode",
         "joinable",
+        "system_metrics",
         "download_logs",
         "report",
         "flyte_identity",

@@ -58,6 +58,7 @@ def test_without_context_and_decorator_the_defaults_hold() -> None:
         ("group", "a", "b"),
         ("mode", "offline", "online"),
         ("joinable", True, False),
+        ("system_metrics", "nodes", "owner"),
         ("download_logs", True, False),
         ("report", True, False),
         ("flyte_identity", False, True),

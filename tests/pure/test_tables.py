@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flyte_wandb import ParentRun, RefusedError, Topology, plan
+from flyte_wandb import ParentRun, Part, RefusedError, Request, SettingError, Topology, hookimpl, plan
+from flyte_wandb.plans._world import check_owners
 from tests.pure.worlds import launched, manager, plan_text, plans, request
 
 OPEN = ParentRun(run_id="r1-top", group="g")
@@ -248,6 +249,71 @@ def test_joinable_makes_a_ranks_own_run_one_that_children_may_join(
     mode: str, joinable: bool, expected: list[str]
 ) -> None:
     assert [plan_text(one) for one in plans(launched(2), run_mode=mode, joinable=joinable)] == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "mode", "scope", "expected"),
+    [
+        ((2, 2), "auto", "global", ["primary r1-a0", "skip", "monitor r1-a0", "skip"]),
+        ((1, 3, 1), "auto", "global", ["primary r1-a0", "monitor r1-a0", "skip", "skip", "monitor r1-a0"]),
+        ((3,), "auto", "global", ["solo r1-a0", "skip", "skip"]),
+        ((2, 1), "auto", "worker", ["solo r1-a0-worker-0", "skip", "solo r1-a0-worker-1"]),
+        ((2, 1), "shared", "global", ["primary r1-a0", "secondary r1-a0", "secondary r1-a0"]),
+        ((1, 1), "new", "global", ["solo r1-a0-rank-0 in r1-a0", "solo r1-a0-rank-1 in r1-a0"]),
+    ],
+)
+def test_metrics_of_all_nodes_need_a_rank_of_each_node_that_has_no_writer(
+    nodes: tuple[int, ...], mode: str, scope: str, expected: list[str]
+) -> None:
+    found = plans(launched(*nodes), run_mode=mode, rank_scope=scope, system_metrics="nodes")
+    assert [plan_text(one) for one in found] == expected
+
+
+class EveryOther:
+    """Two parts that both have ranks on every node; the last rank of each leads."""
+
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part:
+        here = request.topology
+        return Part(
+            label=f"odd-{here.rank % 2}", index=(here.world_size - 1 - here.rank) // 2, size=here.world_size // 2
+        )
+
+
+def test_parts_that_lie_across_nodes_are_measured_where_they_have_ranks() -> None:
+    found = plans(launched(4, 4), manager(other=EveryOther()), system_metrics="nodes")
+    assert [(one.role.value, one.run_id, one.part.node_ranks) for one in found] == [
+        ("monitor", "r1-a0-odd-0", (0, 2)),
+        ("monitor", "r1-a0-odd-1", (1, 3)),
+        ("skip", None, (0, 2)),
+        ("skip", None, (1, 3)),
+        ("skip", None, (2, 0)),
+        ("skip", None, (3, 1)),
+        ("primary", "r1-a0-odd-0", (2, 0)),
+        ("primary", "r1-a0-odd-1", (3, 1)),
+    ]
+    check_owners(found)
+
+
+def test_a_plain_task_has_the_same_plan_whosever_metrics_it_asks_for() -> None:
+    for joinable in (None, False):
+        plain, measured = (
+            plan(request(joinable=joinable, system_metrics=whose), manager()) for whose in ("owner", "nodes")
+        )
+        assert plain == measured
+
+
+@pytest.mark.parametrize("rank", range(4))
+def test_one_writer_and_metrics_of_all_nodes_are_refused_on_every_rank(rank: int) -> None:
+    asked = request(launched(2, 2)[rank], joinable=False, system_metrics="nodes")
+    with pytest.raises(RefusedError, match=r"system_metrics='nodes'.*joinable=False.*remove one of the two"):
+        plan(asked, manager())
+
+
+def test_ranks_that_are_dealt_out_over_nodes_are_refused_with_their_place() -> None:
+    dealt = Topology(rank=0, world_size=4, local_rank=1, local_world_size=2, num_workers=2, launcher="mine")
+    with pytest.raises(SettingError, match=r"rank 0 of 4 is said to be rank 1 of the 2 on its node"):
+        plan(request(dealt, system_metrics="nodes"), manager())
 
 
 @pytest.mark.parametrize("scope", ["global", "worker"])

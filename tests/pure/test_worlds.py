@@ -58,6 +58,25 @@ def test_every_secondary_joins_the_primary_of_its_own_part(nodes: list[int], sco
     assert [one.run_id for one in secondaries] == [primaries[one.part.label] for one in secondaries]
 
 
+@given(WORLDS, MODES, SCOPES)
+def test_every_run_that_a_part_has_is_measured_once_on_each_of_its_nodes(
+    nodes: list[int], mode: str, scope: str
+) -> None:
+    ranks = launched(*nodes)
+    found = plans(ranks, BUILTIN, run_mode=mode, rank_scope=scope, system_metrics="nodes")
+    check_owners(found)
+    runs = plans(ranks, BUILTIN, run_mode=mode, rank_scope=scope)
+    assert [one.run_id for one in found if one.role.opens] == [one.run_id for one in runs if one.role.opens]
+    monitors = [(one.run_id, rank.worker_index) for one, rank in zip(found, ranks, strict=True) if is_monitor(one)]
+    assert monitors == (
+        [("r1-a0", node) for node in range(1, len(nodes))] if (mode, scope) == ("auto", "global") else []
+    )
+
+
+def is_monitor(one: Plan) -> bool:
+    return one.role is Role.MONITOR
+
+
 @given(WORLDS, MODES, SCOPES, JOINABLE)
 def test_a_plan_is_the_same_whenever_it_is_made(nodes: list[int], mode: str, scope: str, joinable: bool | None) -> None:
     settings = {"run_mode": mode, "rank_scope": scope, "joinable": joinable}
@@ -134,6 +153,10 @@ def test_a_secondary_without_a_primary_is_an_error_that_names_rank_run_and_plugi
         ([Role.PRIMARY, Role.JOIN], True),
         ([Role.SOLO, Role.SECONDARY], False),
         ([Role.SECONDARY], False),
+        ([Role.MONITOR, Role.PRIMARY, Role.SECONDARY], True),
+        ([Role.SOLO, Role.MONITOR], False),
+        ([Role.MONITOR], False),
+        ([Role.MONITOR, Role.PRIMARY, Role.PRIMARY], False),
         ([Role.JOIN, Role.SECONDARY], False),
         ([Role.PRIMARY, Role.PRIMARY], False),
         ([Role.SOLO, Role.PRIMARY], False),

@@ -65,6 +65,22 @@ def fails(which: int, how: str) -> str | None:
 
 
 @wandb_init
+@clustered.task
+def held(steps: int) -> str | None:
+    """Work, tell what `wandb` shows, and wait for a line in this rank's pipe: ``kill`` ends the process."""
+    said = work(steps)
+    rank = get_distributed_info()["rank"]  # type: ignore[index]
+    if "wandb" in sys.modules:
+        import wandb
+
+        Path(f"globals-{rank}.json").write_text(json.dumps(wandb.run and wandb.run.id))
+    with open(f"pipe-{rank}") as pipe:
+        if pipe.readline().strip() == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+    return said
+
+
+@wandb_init
 @plain.task
 def parent(run_mode: str) -> str:
     """Call a task of two ranks as the control plane would."""
