@@ -140,6 +140,13 @@ class NoPrimary:
         return Role.SECONDARY
 
 
+class NamesMonitorsAnew:
+    @hookimpl(wrapper=True)
+    def compute_run_id(self, role: Role) -> Generator[None, str, str]:
+        run_id = yield
+        return f"{run_id}-metrics" if role is Role.MONITOR else run_id
+
+
 class Hashes:
     @hookimpl(wrapper=True)
     def compute_run_id(self) -> Generator[None, str, str]:
@@ -205,6 +212,7 @@ LIMITS = "test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_f
         (GivesOneIndexTwice(), AGREE, "the ranks of the part 'all' have the indexes [0, 0]"),
         (OneIdForAll(), OWNER, "two ranks own the run 'r1-a0'"),
         (NoPrimary(), OWNER, "which no rank opens as PRIMARY"),
+        (NamesMonitorsAnew(), OWNER, "monitor, is to join the run"),
         (Hashes(), LINKS, "compute_run_id of plugin 'builtin', wrapped by 'plugin under test', changes the names"),
         (Counts(), SAME, "when asked twice"),
         (TakesHashesOfThisProcess(), SAME, "when asked in another process"),

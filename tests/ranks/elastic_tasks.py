@@ -8,7 +8,7 @@ import flyte
 from flyteplugins.pytorch import Elastic
 
 from flyte_wandb import get_distributed_info, wandb_init
-from tests.ranks.tasks import work
+from tests.ranks.tasks import hold, work
 
 PROMPT: dict[str, Any] = {"nproc_per_node": 2, "monitor_interval": 0.1}
 """Two ranks on each node, whose agent sees at once that they have ended."""
@@ -31,6 +31,12 @@ def on_one_node(steps: int) -> str | None:
 @two.task
 def on_two_nodes(steps: int) -> str | None:
     return work(steps)
+
+
+@wandb_init
+@two.task
+def held(steps: int) -> str | None:
+    return hold(steps)
 
 
 @wandb_init(rank_scope="worker")

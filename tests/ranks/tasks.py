@@ -64,9 +64,7 @@ def fails(which: int, how: str) -> str | None:
     return said
 
 
-@wandb_init
-@clustered.task
-def held(steps: int) -> str | None:
+def hold(steps: int) -> str:
     """Work, tell what `wandb` shows, and wait for a line in this rank's pipe: ``kill`` ends the process."""
     said = work(steps)
     rank = get_distributed_info()["rank"]  # type: ignore[index]
@@ -78,6 +76,12 @@ def held(steps: int) -> str | None:
         if pipe.readline().strip() == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
     return said
+
+
+@wandb_init
+@clustered.task
+def held(steps: int) -> str | None:
+    return hold(steps)
 
 
 @wandb_init

@@ -29,8 +29,8 @@ def labels(record: RunRecord) -> set[str | None]:
 
 
 @contextmanager
-def held_ranks(server: WandbServer, folder: Path, **options: Any) -> Iterator[tuple[list[Container], list[int]]]:
-    """Start two nodes of two ranks that wait for a line in their pipes, which are not closed before their end."""
+def pipes_of_ranks(folder: Path) -> Iterator[list[int]]:
+    """Make the pipes in which ranks wait for a line. They stay open until the ranks have ended."""
     with ExitStack() as stack:
         pipes = []
         for rank in RANKS:
@@ -38,6 +38,13 @@ def held_ranks(server: WandbServer, folder: Path, **options: Any) -> Iterator[tu
             pipes.append(os.open(folder / f"pipe-{rank}", os.O_RDWR))
             stack.callback(os.close, pipes[-1])
             stack.callback(os.unlink, folder / f"pipe-{rank}")
+        yield pipes
+
+
+@contextmanager
+def held_ranks(server: WandbServer, folder: Path, **options: Any) -> Iterator[tuple[list[Container], list[int]]]:
+    """Start two nodes of two ranks that wait for a line in their pipes."""
+    with pipes_of_ranks(folder) as pipes:
         options = {"nodes": (2, 2), "environ": server.environ, "inputs": {"steps": 2}, **options}
         yield start_ranks(tasks.held, folder=folder, **options), pipes
 

@@ -14,12 +14,13 @@ import flyte
 import pytest
 
 from flyte_wandb import SettingError, wandb_config, wandb_init
-from flyte_wandb.testing import ContainerResult, WandbServer, start_container
+from flyte_wandb.testing import Container, ContainerResult, WandbServer, start_container
 from tests.conftest import LocalRun
 from tests.links.rendering import filled, pages, wire_links
 from tests.offline import by_id
 from tests.ranks import tasks
 from tests.ranks.tables import ROWS, Row, check
+from tests.ranks.test_every_node import BOTH, NODES, ends, labels, pipes_of_ranks
 from tests.versions import with_torch
 
 elastic_tasks, turns = with_torch("tests.ranks.elastic_tasks"), with_torch("tests.ranks.turns")
@@ -35,10 +36,15 @@ def under_elastic(
     task: Any, *, nodes: tuple[int, ...], folder: Path, environ: Mapping[str, str], **options: Any
 ) -> list[ContainerResult]:
     """Run one `a0` per node, whose agent starts the node's ranks."""
+    return [agent.wait() for agent in start_elastic(task, nodes=nodes, folder=folder, environ=environ, **options)]
+
+
+def start_elastic(
+    task: Any, *, nodes: tuple[int, ...], folder: Path, environ: Mapping[str, str], **options: Any
+) -> list[Container]:
     environ = {**environ, "PET_RDZV_ENDPOINT": f"127.0.0.1:{free_port()}"}
     options = {"inputs": {"steps": 2}, **options, "folder": folder, "environ": environ}
-    agents = [start_container(task, label=f"node-{node}", **options) for node in range(len(nodes))]
-    return [agent.wait() for agent in agents]
+    return [start_container(task, label=f"node-{node}", **options) for node in range(len(nodes))]
 
 
 def under_torchrun(
@@ -130,6 +136,15 @@ def test_every_row_of_the_tables(world: World, online: WandbServer, tmp_path: Pa
         if world.launch is under_elastic:  # whose task declares this very world
             (address,) = filled(wire_links(world.task, contexts[name])).values()
             assert address in pages(runs)
+
+
+def test_one_run_has_the_system_metrics_of_both_nodes(server: WandbServer, tmp_path: Path) -> None:
+    with pipes_of_ranks(tmp_path) as pipes:
+        nodes = start_elastic(elastic_tasks.held, nodes=(2, 2), folder=tmp_path, environ=server.environ, context=NODES)
+        server.wait_for(lambda server: labels(server.run("run1-a0")) == BOTH, timeout=120)
+        assert ends(nodes, pipes) == [0, 0]
+    (record,) = server.runs
+    assert (record.state, [row["rank"] for row in record.history]) == ("finished", [0, 0])
 
 
 def test_a_range_of_nodes_counts_those_that_came(server: WandbServer, tmp_path: Path) -> None:
