@@ -209,7 +209,7 @@ WHOLE: dict[str, Any] = {
         (
             asked(RANK_1, run_mode="shared", **WHOLE),
             "online",
-            {"project": "vision", "entity": "us", "config": {"lr": (0.1,)}, "save_code": False},
+            {"project": "vision", "entity": "us", "save_code": False},
         ),
         (
             asked(parent=ABOVE, **WHOLE),
@@ -221,6 +221,13 @@ WHOLE: dict[str, Any] = {
 )
 def test_the_arguments_of_wandb_init(one: Request, mode: Mode, arguments: dict[str, Any]) -> None:
     assert opened(one, mode).arguments == arguments
+
+
+def test_a_rank_that_joins_reads_the_configuration_that_the_owner_sends() -> None:
+    joining = opened(asked(RANK_1, run_mode="shared", **WHOLE), "online")
+    assert (joining.secondary, joining.config_of_owner) == (True, {"lr": (0.1,)})
+    owner = opened(asked(RANK_0, run_mode="shared", **WHOLE), "online")
+    assert (owner.secondary, owner.config_of_owner) == (False, {})
 
 
 @pytest.mark.parametrize(
