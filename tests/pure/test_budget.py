@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import wandb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +25,8 @@ from flyte_wandb.plans._world import world_requests
 from flyte_wandb.runs._opening import build_opening
 from flyte_wandb.testing import Limits
 from flyte_wandb.testing.rules._limits import Meters
-from flyte_wandb.wandb_client._init import keep_unset
+from flyte_wandb.wandb_client._init import _build_settings
+from flyte_wandb.wandb_client._opening import Opening
 from tests.pure.worlds import ALONE, launched, manager, plans, request
 
 BUILTIN = manager()
@@ -157,10 +159,12 @@ def test_the_writers_of_one_run_are_opened_with_the_interval_and_nobody_else_is(
     assert [opened(one).defaults for one in (*few, request(ALONE))] == [{}] * 30
 
 
-def test_what_the_user_sets_wins() -> None:
-    defaults = {INTERVAL_FIELD: 21}
-    assert keep_unset(defaults) == defaults
-    assert keep_unset(defaults, {INTERVAL_FIELD}) == keep_unset(defaults, (), {INTERVAL_FIELD}) == {}
+def test_what_the_user_sets_in_settings_or_by_a_variable_wins() -> None:
+    writer = Opening(run_id="r1", defaults={INTERVAL_FIELD: 21})
+    nothing, by_variable = wandb.Settings(), wandb.Settings(x_file_stream_transmit_interval=7)
+    assert _build_settings({}, writer, nothing, None)[INTERVAL_FIELD] == 21
+    assert _build_settings({INTERVAL_FIELD: 60}, writer, nothing, None)[INTERVAL_FIELD] == 60
+    assert INTERVAL_FIELD not in _build_settings({}, writer, by_variable, None)
 
 
 def notes(nodes: int, per_node: int, **settings: Any) -> list[str]:
