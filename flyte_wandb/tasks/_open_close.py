@@ -217,7 +217,7 @@ def _keep_what_wandb_lacks(tracked: TrackedCall, lease: Lease, code: int) -> str
     shortfall = _find_shortfall(lease)
     # Local mode and plain functions leave it where W&B's client does: on a disk that stays.
     on_own_disk = action is None or action.local
-    if run.disabled or not (shortfall or (run.offline and not on_own_disk)):
+    if not (shortfall or (not on_own_disk and run.offline)) or run.disabled:
         return None
     from ..results.offline._keep import keep_offline_run, mark_shortfall
 

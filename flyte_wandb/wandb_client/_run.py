@@ -71,7 +71,8 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         raise OpenRunError(f"{_not_opened_message(opening, client)}: {_describe_reason(error)}; {_REMEDY}") from error
     if is_stand_in(run):
         return run
-    if run.id != opening.run_id and not run.disabled:
+    opened = run_settings(run)  # each property of a run enters a context for W&B's log (wandb 0.31)
+    if opened.run_id != opening.run_id and not run.disabled:
         raise OpenRunError(
             f"{_not_opened_message(opening, client)}: it handed out the run {run.id!r} instead{_hint_at_sweep()}"
         )
@@ -80,7 +81,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if hands_packages_over(client, opening):
         hand_packages_over(run)
     pickle_config_by_value(run)
-    if opening.arguments.get("allow_val_change", run.resumed is True):
+    if opening.arguments.get("allow_val_change", opened.resumed is True):
         _allow_config_changes(run)
     if opening.secondary:
         send_config_once(run, opening.config_of_owner)
@@ -102,7 +103,7 @@ def is_stand_in(run: Any) -> bool:
 
 
 def _add_beside(run: wandb.Run, opening: Opening, client: wandb.Settings) -> None:
-    beside, present = opening.beside, run.tags or ()
+    beside, present = opening.beside, run_settings(run).run_tags or ()
     # Another attempt is opened without tags, so that those of the attempt before stay.
     users = opening.arguments.get("tags", client.run_tags or ()) if beside.again else ()
     tags = tuple(dict.fromkeys((*present, *users, *beside.tags)))
