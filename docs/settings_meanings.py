@@ -59,7 +59,7 @@ MEANINGS: Final = {
     "sigterm_grace": "Seconds that the function has to end after SIGTERM, 0 to 3600; W&B gets up to 13 more then. See "
     "[Reliability](reliability.md#signals).",
     "run_creations_per_second": "Runs that the ranks of a task open a second, 0 to 1,000,000: the others "
-    "[wait for their turn](distributed.md#many-ranks-at-once). Not set: 80, W&B's limit for a project. 0: nobody waits.",
+    "[wait for their turn](distributed.md#many-ranks-at-once). Not set: 80, W&B's limit of a project. 0: no limit.",
     "job_type": f"{_limit(JOB_TYPE).capitalize()}.",
     "allow_val_change": "Whether a key of the configuration may be set to another value. Not set: in another attempt, "
     "and in a run that tasks share; else W&B refuses it, to find slips.",

@@ -108,9 +108,11 @@ def read_settings(context: Mapping[str, str], namespace: SettingsNamespace = RUN
 
 def _read_packed(namespace: SettingsNamespace, text: str) -> dict[str, Any]:
     """Return the further settings that flyteplugins-wandb packs into one key, where it wrote the context."""
+    if not text:
+        return {}
     key = f"{namespace.prefix}{PACKED}"
     try:
-        packed = json.loads(text or "{}")
+        packed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SettingError(f"{key}={quoted(text)} in Flyte's context is no JSON: {error}") from error
     if not isinstance(packed, dict | None):

@@ -6,6 +6,7 @@ there are 90 of them (wandb 0.31), and more in an image for training. The answer
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -74,11 +75,16 @@ def hands_packages_over(client: wandb.Settings, opening: Opening) -> bool:
         client: The client's own settings.
         opening: The run that is opened.
     """
+    decided = (client.model_fields_set, opening.arguments.get("settings", {}), opening.settings)
+    return not any(SETTING in names for names in decided) and _takes_packages()
+
+
+@functools.cache
+def _takes_packages() -> bool:
+    import wandb
     from wandb.sdk.interface import interface
 
-    known = SETTING in type(client).model_fields and hasattr(interface.InterfaceBase, "publish_python_packages")
-    decided = {*client.model_fields_set, *opening.arguments.get("settings", {}), *opening.settings}
-    return known and SETTING not in decided
+    return SETTING in wandb.Settings.model_fields and hasattr(interface.InterfaceBase, "publish_python_packages")
 
 
 def hand_packages_over(run: wandb.Run) -> None:
