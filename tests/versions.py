@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any, Final
 
 import flyte
@@ -19,7 +20,23 @@ FLUSHES: Final = "x_transaction_log_flush_interval" in wandb.Settings.model_fiel
 """Whether W&B's log of a run can be had on the disk within a second."""
 
 
+class _Module:
+    """A module that is imported when something of it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pytest asks all that a test module has for its marks
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self._name), name)
+
+
 def with_torch(module: str) -> Any:
-    """Import a module that needs torch; skip where torch is not installed."""
-    pytest.importorskip("torch", reason="torch is not installed")
-    return importlib.import_module(module)
+    """Return a module that needs torch, and is imported when something of it is used; skip where torch is missing.
+
+    Lightning alone takes 5 s, which each worker would spend where it collects the tests.
+    """
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed", allow_module_level=True)
+    return _Module(module)

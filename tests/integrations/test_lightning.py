@@ -21,27 +21,8 @@ from tests.offline import by_id
 from tests.versions import with_torch
 
 torch, lightning = with_torch("torch"), with_torch("lightning")
+models = with_torch("tests.integrations.lightning_model")
 env = flyte.TaskEnvironment(name="with_lightning")
-
-
-class Model(lightning.LightningModule):  # type: ignore[name-defined,misc]
-    def __init__(self, width: int, fails: bool = False) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.layer = torch.nn.Linear(width, 1)
-
-    def training_step(self, batch: Any, _: int) -> Any:
-        if self.hparams["fails"]:
-            raise ValueError("the user's own")
-        loss = self.layer(batch).square().mean()
-        self.log("loss", loss)
-        return loss
-
-    def validation_step(self, batch: Any, _: int) -> None:
-        self.log("accuracy", self.layer(batch).mean())
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
 def trainer(**options: Any) -> Any:
@@ -57,7 +38,8 @@ def batches() -> Any:
 @pytest.fixture
 def train(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The task of the page."""
-    return task_of(ROOT / "docs" / "integrations.md", "train", env=env, Model=Model, Trainer=trainer, batches=batches)
+    names = {"Model": models.Model, "Trainer": trainer, "batches": batches}
+    return task_of(ROOT / "docs" / "integrations.md", "train", env=env, **names)
 
 
 def test_its_logger_writes_to_the_run_of_the_task(train: Any, online: WandbServer, run_local: LocalRun) -> None:
@@ -80,7 +62,7 @@ def test_offline_as_well(train: Any, offline: None, run_local: LocalRun, tmp_pat
 def fails() -> None:
     from lightning.pytorch.loggers import WandbLogger
 
-    trainer(max_epochs=1, logger=WandbLogger()).fit(Model(width=2, fails=True), batches())
+    trainer(max_epochs=1, logger=WandbLogger()).fit(models.Model(width=2, fails=True), batches())
 
 
 def test_a_training_that_fails_is_a_failed_run(online: WandbServer, run_local: LocalRun) -> None:
@@ -96,7 +78,7 @@ def finishes_and_evaluates(fails: bool) -> None:
     """End W&B after the training, as its documentation has it for Lightning, then evaluate with the same logger."""
     from lightning.pytorch.loggers import WandbLogger
 
-    model, one = Model(width=2), trainer(max_epochs=1, limit_val_batches=0, logger=WandbLogger())
+    model, one = models.Model(width=2), trainer(max_epochs=1, limit_val_batches=0, logger=WandbLogger())
     one.fit(model, batches(), batches())
     wandb.finish()
     another = trainer(logger=one.logger)

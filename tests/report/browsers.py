@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
-from playwright.sync_api import Dialog, Page, Route, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Dialog, Page, Route
 
 FLYTES_FONT: Final = "https://fonts.googleapis.com/"
 """What the page around all tabs loads, which is Flyte's own."""
@@ -59,6 +61,8 @@ def artifacts(folder: Path) -> Path:
 @contextmanager
 def opened(html: str, folder: Path, *, width: int = 1400, scheme: Scheme = "light") -> Iterator[Seen]:
     """Open a page in a fresh browser that reaches no network."""
+    from playwright.sync_api import sync_playwright  # takes most of a second, which tests elsewhere need not spend
+
     path = folder / "page.html"
     path.write_text(html)
     with (
