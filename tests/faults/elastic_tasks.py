@@ -11,8 +11,9 @@ from flyteplugins.pytorch import Elastic
 from flyte_wandb import get_distributed_info, wandb_init
 from tests.faults import sigterm_tasks
 from tests.faults.tasks import log_rows, wait_for_test
+from tests.ranks.elastic_tasks import PROMPT
 
-env = flyte.TaskEnvironment(name="faulty_elastic", plugin_config=Elastic(nproc_per_node=2, nnodes=1, max_restarts=0))
+env = flyte.TaskEnvironment(name="faulty_elastic", plugin_config=Elastic(nnodes=1, max_restarts=0, **PROMPT))
 
 
 @wandb_init

@@ -8,11 +8,12 @@ import flyte
 from flyteplugins.pytorch import Elastic
 
 from flyte_wandb import TrialOutcome, run_sweep, wandb_init
+from tests.ranks.elastic_tasks import PROMPT
 from tests.sweeps.tasks import work
 
 env = flyte.TaskEnvironment(name="starts_elastic_trials")
-one = flyte.TaskEnvironment(name="trials_on_one_node", plugin_config=Elastic(nproc_per_node=2, nnodes=1))
-two = flyte.TaskEnvironment(name="trials_on_two_nodes", plugin_config=Elastic(nproc_per_node=2, nnodes=2))
+one = flyte.TaskEnvironment(name="trials_on_one_node", plugin_config=Elastic(nnodes=1, **PROMPT))
+two = flyte.TaskEnvironment(name="trials_on_two_nodes", plugin_config=Elastic(nnodes=2, **PROMPT))
 
 
 @wandb_init
