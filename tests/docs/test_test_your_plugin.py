@@ -29,7 +29,7 @@ def run_tests(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("blocks", "passed"), [(slice(0, 1), 6), (slice(1, 2), 1), (slice(2, 3), 1), (slice(3, None), 3)]
+    ("blocks", "passed"), [(slice(0, 1), 7), (slice(1, 2), 1), (slice(2, 3), 1), (slice(3, None), 3)]
 )
 def test_the_tests_of_the_page_pass(blocks: slice, passed: int, tmp_path: Path) -> None:
     (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND)
@@ -40,7 +40,7 @@ def test_the_tests_of_the_page_pass(blocks: slice, passed: int, tmp_path: Path) 
 def test_the_suite_finds_an_island_that_says_it_is_whole_and_is_not(tmp_path: Path) -> None:
     (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND.replace("min(size, ranks - island * size)", "size"))
     result = run_tests(BLOCKS[0], tmp_path)
-    assert "1 failed, 5 passed" in result.stdout
+    assert "1 failed, 6 passed" in result.stdout
     assert "ranks and says that it has [4]" in result.stdout
 
 
