@@ -167,7 +167,8 @@ class Part:
     label: str | None = None
     index: int = 0
     size: int = 1
-    node_ranks: tuple[int, ...] = ()
+    # Not in the text: most parts have none, and what people print is what `locate_rank` has answered.
+    node_ranks: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.size:
