@@ -110,8 +110,9 @@ def test_the_way_to_test_a_task_works(tmp_path: Path) -> None:
 def test_the_way_to_try_ranks_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from examples.quickstart import train
 
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "distributed.md").read_text(), re.DOTALL)
-    exec(block, {"train": train, "tmp_path": tmp_path})
+    metrics, ranks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "distributed.md").read_text(), re.DOTALL)
+    exec(metrics, {})
+    exec(ranks, {"train": train, "tmp_path": tmp_path})
     assert sorted(re.findall(r"run1-a0[\w-]*", capsys.readouterr().out)) == [
         f"run1-a0-rank-{rank}" for rank in range(4)
     ]
