@@ -62,7 +62,7 @@ def build_link_to_run(
 def _find_crowd(first: Request, plans: list[Plan]) -> str | None:
     """Say that a run of the world has more writers than W&B has tested, or None."""
     writers = most_writers(plans)
-    return describe_writers(first, writers) if writers > TESTED_WRITERS and first.settings.mode != "offline" else None
+    return describe_writers(first, writers) if writers > TESTED_WRITERS else None
 
 
 def build_link_to_rank(request: Request, *, of_group: bool = False) -> BuiltLink:

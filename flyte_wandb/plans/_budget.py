@@ -28,6 +28,9 @@ _LONGEST_INTERVAL: Final = 29
 """A writer that has been silent for 30 s says that it is alive, which is a request, too. Nothing sets these seconds
 (wandb 0.31, `core/internal/filestream`), so a longer interval saves no request."""
 
+_WITHOUT_SERVER: Final = ("offline", "disabled")
+"""Modes of W&B's client in which nobody is asked, so that no limit of a server holds."""
+
 MOST_WRITERS: Final = REQUESTS_OF_RUN * _LONGEST_INTERVAL - 1
 """Writers of one run that together stay below what W&B takes."""
 
@@ -98,7 +101,7 @@ def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
         request: The request of a rank of the world.
         plans: The plans of all its ranks.
     """
-    if request.settings.mode in ("offline", "disabled"):
+    if request.settings.mode in _WITHOUT_SERVER:
         return
     openers, rate = sum(rank_plan.role.opens for rank_plan in plans), request.settings.run_creations_per_second
     if delay := turn_delay(openers - 1, rate):
@@ -113,7 +116,7 @@ def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
 def describe_writers(request: Request, writers: int) -> str | None:
     """Return what it means that this many ranks write to one run, or None where it means nothing."""
     interval = find_interval(writers)
-    if interval is None:
+    if interval is None or request.settings.mode in _WITHOUT_SERVER:
         return None
     if writers > MOST_WRITERS:
         return _describe_crowd(request, writers)

@@ -12,6 +12,7 @@ from flyte_wandb_hookspecs import Plan, Request, Role, Step, Topology
 
 from .._action import NAMELESS, Action
 from .._errors import SettingError
+from .._logging import count_noun
 from ..links._link import PlannedLink, Wandb, WandbSweep
 from ..links._per_part import build_task_links
 from ..links._placeholders import fill_placeholders
@@ -87,8 +88,8 @@ class Preview:
     @property
     def summary(self) -> str:
         """The whole in one line, such as ``16 runs in 2 groups, 2 links``."""
-        grouped = f" in {_count_noun(len(self.groups), 'group')}" if self.groups else ""
-        runs, links = _count_noun(len(self.runs), "run"), _count_noun(len(self.links), "link")
+        grouped = f" in {count_noun(len(self.groups), 'group')}" if self.groups else ""
+        runs, links = count_noun(len(self.runs), "run"), count_noun(len(self.links), "link")
         return f"{runs}{grouped}, {links}{self._without_own_run}"
 
     @property
@@ -101,7 +102,7 @@ class Preview:
             "monitor": "measuring a node",
             "join": f"joining the parent's run{above}",
         }
-        ranks = [f"{_count_noun(count, 'rank')} {texts[role]}" for role, count in roles.items()]
+        ranks = [f"{count_noun(count, 'rank')} {texts[role]}" for role, count in roles.items()]
         return f" ({', '.join(ranks)})" if ranks else ""
 
     def link_of(self, rank: int) -> LinkPreview | None:
@@ -232,7 +233,3 @@ def _preview_link(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
     note = built.fault or unknown or built.caveat
     url = fill_placeholders(built.url, names)
     return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=built.steps, note=note)
-
-
-def _count_noun(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

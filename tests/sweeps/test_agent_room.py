@@ -17,6 +17,7 @@ import wandb
 from wandb.sdk import wandb_setup
 
 from flyte_wandb import wandb_sweep
+from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._agent_room import _CLIENT_SWITCH, allow_agents, own_client, own_variable, use_own_client
 from tests.remote import run_action
 
@@ -110,30 +111,29 @@ def test_an_agent_does_not_end_its_client_while_somebody_opens_a_run() -> None:
         assert works(own)
 
 
-@pytest.mark.usefixtures("offline")
-def test_each_agent_looks_for_its_sweep_where_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_agent_looks_for_its_sweep_where_that_is(online: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the client of the agent before it would ask the server of that one."""
-    monkeypatch.setenv("WANDB_ENTITY", "me")
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
     seen: list[tuple[str, ...]] = []
 
-    def see(sweep_id: str) -> None:
-        names = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")
-        seen.append((sweep_id, *(os.environ.get(name, "") for name in names)))
+    def see() -> None:
+        seen.append(tuple(os.environ.get(name, "") for name in ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")))
 
-    monkeypatch.setattr(wandb, "agent", see)
-    with allow_agents("s1", {"WANDB_PROJECT": "vision", "WANDB_BASE_URL": "https://w.example"}):
-        agents = wandb_setup.singleton()
-        with allow_agents("s2", {"WANDB_PROJECT": "text", "WANDB_ENTITY": "team"}):
-            for sweep_id in ("s1", "team/text/s2", "s1", "of somebody else"):
-                wandb.agent(sweep_id)
-                assert own_variable("WANDB_PROJECT") is None
-        assert not works(agents)
-    assert seen == [
-        ("s1", "vision", "me", "https://w.example"),
-        ("team/text/s2", "text", "team", ""),
-        ("s1", "vision", "me", "https://w.example"),
-        ("of somebody else", "vision", "me", "https://w.example"),
-    ]
+    grid = {"method": "grid", "parameters": {"x": {"values": [1, 2]}}}
+    with WandbServer(teams=("team",)) as other:
+        ours, unknown = (online.put_sweep(grid, project="vision") for _ in range(2))
+        # The double counts its sweeps: the third has an id that the other server has not given.
+        *_, theirs = (other.put_sweep(grid, project="text", entity="team") for _ in range(3))
+        there = {"WANDB_PROJECT": "text", "WANDB_ENTITY": "team", "WANDB_BASE_URL": other.url}
+        with allow_agents(ours, {"WANDB_PROJECT": "vision", "WANDB_BASE_URL": online.url}):
+            agents = wandb_setup.singleton()
+            with allow_agents(theirs, there):
+                for sweep_id in (ours, f"team/text/{theirs}", ours, unknown):
+                    wandb.agent(sweep_id, see, count=1)
+                    assert own_variable("WANDB_PROJECT") is None
+            assert not works(agents)
+    here = ("vision", "", online.url)
+    assert seen == [here, ("text", "team", other.url), here, here]
     assert "WANDB_PROJECT" not in os.environ
 
 

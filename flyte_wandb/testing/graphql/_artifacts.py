@@ -248,7 +248,7 @@ def _collections(call: Call) -> dict[str, Any]:
 
 def _collection(collection: Collection) -> dict[str, Any]:
     return {
-        **_place(collection),
+        **_describe_collection(collection),
         "description": collection.description,
         "createdAt": EPOCH,
         "updatedAt": EPOCH,
@@ -302,7 +302,11 @@ def _change_tags(call: Call) -> dict[str, Any]:
 def _delete_collection(call: Call) -> dict[str, Any]:
     collection = _collection_of(call, "id")
     call.store.artifacts.delete_collection(collection)
-    return {"result": {"artifactCollection": {"__typename": _place(collection)["__typename"], "state": "DELETED"}}}
+    return {
+        "result": {
+            "artifactCollection": {"__typename": _describe_collection(collection)["__typename"], "state": "DELETED"}
+        }
+    }
 
 
 @answers("ArtifactCollectionAliases")
@@ -329,7 +333,7 @@ def _node(artifact: Artifact) -> dict[str, Any]:
         "commitHash": artifact.digest,
         "__typename": "Artifact",
         "id": artifact.id,
-        "artifactSequence": _place(artifact.source),
+        "artifactSequence": _describe_collection(artifact.source),
         "artifactType": {"name": artifact.source.type},
         "description": artifact.description,
         "metadata": artifact.metadata,
@@ -340,7 +344,7 @@ def _node(artifact: Artifact) -> dict[str, Any]:
         "digestAlgorithm": _FULL,
         "createdAt": instant(artifact.created),
         "updatedAt": None,
-        "aliases": [{**_alias(one, alias), "artifactCollection": _place(one)} for one, alias in aliases],
+        "aliases": [{**_alias(one, alias), "artifactCollection": _describe_collection(one)} for one, alias in aliases],
     }
 
 
@@ -351,12 +355,12 @@ def _membership(collection: Collection, artifact: Artifact) -> dict[str, Any]:
         "versionIndex": collection.number(artifact),
         "createdAt": instant(artifact.created),
         "aliases": [_alias(collection, alias) for alias in collection.aliases_of(artifact)],
-        "artifactCollection": _place(collection),
+        "artifactCollection": _describe_collection(collection),
         "artifact": _node(artifact),
     }
 
 
-def _place(collection: Collection) -> dict[str, Any]:
+def _describe_collection(collection: Collection) -> dict[str, Any]:
     kind = "ArtifactPortfolio" if collection.portfolio else "ArtifactSequence"
     return {"__typename": kind, "id": collection.id, "name": collection.key.name, "project": _project(collection.key)}
 
