@@ -11,7 +11,7 @@ from .._place import api_url
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import abandon_service, renew_service, service_behind, service_died
-from ._packages import SETTING, hands_packages_over
+from ._packages import PACKAGES, SETTING, hands_packages_over
 from ._pickling import LeftBehind
 from ._waiting import Waiting
 from ._watchdog import WATCHDOG
@@ -85,7 +85,10 @@ def call_init(
     asks_who = _without_viewer(client) if opening.secondary else nullcontext()
     with use_own_client(), HOSTS.logged_in(opening.host), asks_who:
         init = partial(_init_with_living_service, init, limit)
-        waiting = _build_waiting(opening, client, settings, arguments.get("mode"))
+        mode = effective_mode(arguments.get("mode") or _effective("mode", settings, client))
+        if mode != "disabled" and hands_packages_over(client, opening):
+            PACKAGES.read_ahead()
+        waiting = _build_waiting(opening, client, settings) if mode == "online" else None
         return waiting.open_run(init) if waiting else init()
 
 
@@ -119,22 +122,18 @@ def _init_with_living_service(init: Callable[[], wandb.Run], limit: float) -> wa
             return init()
 
 
-def _build_waiting(
-    opening: Opening, client: wandb.Settings, settings: Mapping[str, Any], mode: str | None
-) -> Waiting | None:
-    """Return what waits for the server with the opening, or None where the opening asks none."""
+def _effective(name: str, settings: Mapping[str, Any], client: wandb.Settings) -> Any:
+    return settings[name] if name in settings else getattr(client, name)
 
-    def effective(name: str) -> Any:
-        return settings[name] if name in settings else getattr(client, name)
 
-    if effective_mode(mode or effective("mode")) != "online":
-        return None
-    server = effective("base_url")
+def _build_waiting(opening: Opening, client: wandb.Settings, settings: Mapping[str, Any]) -> Waiting:
+    """Return what waits for the server with the opening of an online run."""
+    server = _effective("base_url", settings, client)
     return Waiting(
         run_id=opening.run_id,
         server=server,
-        proxy=effective("https_proxy" if server.startswith("https:") else "http_proxy"),
-        at_most=effective("init_timeout"),
+        proxy=_effective("https_proxy" if server.startswith("https:") else "http_proxy", settings, client),
+        at_most=_effective("init_timeout", settings, client),
         gives_up="init_timeout" not in settings.keys() | client.model_fields_set,
     )
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -39,14 +40,38 @@ class PackageList:
 
     def packages(self) -> list[Any]:
         """Return what W&B's own `working_set` says now."""
-        from wandb.util import working_set
-
         with self._lock:
             # Before the reading: what is installed while it goes on is read with the next run.
             folders = _look_at_folders()
             if self._read is None or self._read[0] != folders:
-                self._read = folders, list(working_set())
+                self._read = folders, _read_packages()
             return self._read[1]
+
+    def read_ahead(self) -> None:
+        """Begin to read in a thread where nothing is read yet: the first opening waits for a server meanwhile."""
+        if self._read is None:
+            threading.Thread(target=self._try_to_read, name="flyte-wandb-packages", daemon=True).start()
+
+    def _try_to_read(self) -> None:
+        with suppress(Exception):  # it is raised again where the list is handed over, and logged there
+            self.packages()
+
+
+def _read_packages() -> list[Any]:
+    """Return the packages by W&B's own reading, begun again where Python's finders change under it.
+
+    W&B puts a finder before the others when its first run is opened; a reading under way asks one of them twice then.
+    """
+    from wandb.util import working_set
+
+    while True:
+        finders, packages = list(sys.meta_path), []
+        for package in working_set():
+            if sys.meta_path != finders:
+                break
+            packages.append(package)
+        else:
+            return packages
 
 
 def _look_at_folders() -> _Folders:
@@ -64,8 +89,8 @@ def _changed_at(path: str) -> int | None:
         return None
 
 
-_PACKAGES: Final = PackageList()
-os.register_at_fork(after_in_child=_PACKAGES.renew_lock)
+PACKAGES: Final = PackageList()
+os.register_at_fork(after_in_child=PACKAGES.renew_lock)
 
 
 def hands_packages_over(client: wandb.Settings, opening: Opening) -> bool:
@@ -93,6 +118,6 @@ def hand_packages_over(run: wandb.Run) -> None:
     if interface is None:  # a disabled run
         return
     try:
-        interface.publish_python_packages(_PACKAGES.packages())
+        interface.publish_python_packages(PACKAGES.packages())
     except Exception:
         _LOG.exception("the run %s has no list of the installed packages", run.id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 import wandb
 
 from flyte_wandb import wandb_init
+from flyte_wandb.testing import WandbServer
+from flyte_wandb.wandb_client._packages import PACKAGES, PackageList
 from tests.conftest import LocalRun
 from tests.current import this_run
 
@@ -41,6 +45,12 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next run be the first of this process."""
+    monkeypatch.setattr(PACKAGES, "_read", None)
+
+
+@pytest.fixture
 def reader(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     reader = Reader()
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, reader])
@@ -65,6 +75,11 @@ def tracked() -> Path:
 @wandb_init(project="p", settings={"x_save_requirements": False})
 def without_list() -> Path:
     return read_list(this_run())
+
+
+@wandb_init(project="p")
+def writes_nothing() -> None:
+    this_run().log({"loss": 1})
 
 
 @wandb_init(project="p")
@@ -112,6 +127,40 @@ def test_runs_that_are_opened_at_once_wait_for_one_reading(run_local: LocalRun, 
     lists = {Path(path).read_bytes() for path in run_local(crowd)}
     assert reader.readings == 1
     assert lists == {bare()}
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_first_list_is_read_while_the_server_opens_the_run(online: WandbServer, reader: Reader) -> None:
+    with ThreadPoolExecutor() as threads:
+        with online.paused():
+            opened = threads.submit(tracked)
+            online.wait_for(lambda _: reader.readings)
+            assert not opened.done()
+        opened.result()
+    assert reader.readings == 1
+
+
+@pytest.mark.usefixtures("clean_client", "first_run")
+def test_a_disabled_run_reads_no_list(monkeypatch: pytest.MonkeyPatch, reader: Reader) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert writes_nothing() is None
+    assert reader.readings == 0
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_finder_that_arrives_while_the_list_is_read_has_nothing_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Arriving(Reader):
+        def find_distributions(self, *_: Any) -> Iterable[Any]:
+            if not self.readings:
+                sys.meta_path.insert(0, Reader())
+            self.readings += 1
+            yield Distribution.at(tmp_path / "arriving-1.0.dist-info")
+
+    install(tmp_path, "arriving")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Arriving()])
+    assert [package.key for package in PackageList().packages()].count("arriving") == 1
 
 
 @pytest.mark.usefixtures("offline")
