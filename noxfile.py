@@ -1,11 +1,13 @@
 """The versions that this package is tested with, without torch: `make matrix` runs all rows and writes their table.
 
-Every two of a Python, a flyte and a wandb meet in some row. One more row has the lower bounds of pyproject.toml.
+Every two of a Python, a flyte and a wandb meet in some row. One more row has the lower bounds of pyproject.toml. A row
+whose interpreter is not on this machine does not run, and the table says so.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from xml.etree import ElementTree
 import nox
 from packaging.requirements import Requirement
 
-PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 FLYTES: Final = ("==2.6.0", "~=2.8.0", "~=2.10.0", "")
 WANDBS: Final = ("~=0.29.0", "~=0.30.0", "")
 ROWS: Final = [
@@ -56,6 +58,7 @@ INSTALLED: Final = (
 nox.options.sessions = ["rows", "lowest", "table"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
 
 
 @nox.session
@@ -88,8 +91,8 @@ def _test(session: nox.Session, *pinned: str) -> None:
     results.unlink(missing_ok=True)
     results.with_suffix(".json").write_text("{}")
     session.install("--quiet", "--editable", ".", *TOOLS, *pinned)
-    told = session.run("python", "-c", INSTALLED, silent=True)
-    results.with_suffix(".json").write_text(str(told))
+    versions = session.run("python", "-c", INSTALLED, silent=True)
+    results.with_suffix(".json").write_text(str(versions))
     options = ("-q", "-n", "2", "--dist", "worksteal", f"--junitxml={results.resolve()}")
     session.run("python", "-m", "pytest", *options, *(session.posargs or TESTS))
 
@@ -100,18 +103,20 @@ def _lines() -> Iterator[str]:
     yield "| row | Python | flyte | wandb | pluggy | passed | failed | skipped | seconds |"
     yield "|---|---|---|---|---|---|---|---|---|"
     reasons: set[str] = set()
-    for row in (*(str(param.id) for param in ROWS), "lowest"):
-        yield f"| {row} | {' | '.join(_cells(row, reasons))} |"
+    pythons = {str(param.id): str(param.args[0]) for param in ROWS} | {"lowest": PYTHONS[0]}
+    for row, python in pythons.items():
+        yield f"| {row} | {' | '.join(_cells(row, python, reasons))} |"
     yield "\nSkipped, each where its reason holds:\n"
     yield from (f"- {reason}" for reason in sorted(reasons))
 
 
-def _cells(row: str, reasons: set[str]) -> list[str]:
+def _cells(row: str, python: str, reasons: set[str]) -> list[str]:
     results = RESULTS / f"{row}.xml"
-    told = results.with_suffix(".json")
-    if not results.exists():  # without the Python the row has not even begun
-        return ["broke off" if told.exists() else "not run", *["-"] * 7]
-    versions: dict[str, str] = json.loads(told.read_text())
+    installed = results.with_suffix(".json")
+    if not results.exists():  # without the interpreter the row has not even begun
+        missing = f"no Python {python}" if shutil.which(f"python{python}") is None else f"{python}, not run"
+        return [f"{python}, broke off" if installed.exists() else missing, *["-"] * 7]
+    versions: dict[str, str] = json.loads(installed.read_text())
     (suite,) = ElementTree.parse(results).getroot()
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
     skipped = int(suite.get("skipped", 0))
