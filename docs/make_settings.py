@@ -30,19 +30,20 @@ _VARIABLES: Final = {
     "run_notes": "notes",
     "run_tags": "tags",
 }
-"""What W&B calls a field in its variables, where that is another name (`Settings.update_from_env_vars`)."""
+"""Names of fields in W&B's variables, if they differ from the field's (`Settings.update_from_env_vars`)."""
 _DECIDED: Final = ("run_id", "resume", "resume_from", "fork_from")
-"""Fields that every run of a task is given, so that a variable of W&B never holds."""
+"""Fields that this package sets for every run of a task, so that a variable of W&B never applies."""
 _TEXT: Final = """\
+<!-- written by `python -m docs.make_settings` from the package's own tables -->
 # Settings
 
-`python -m docs.make_settings` writes this page from the package's own tables.
+## Where to set it
 
-## Where a setting stands
+Set a run's settings as arguments of `wandb_init` (for the decorated task) or of `wandb_config` (for all tasks below).
+`None` means not set. [Concepts](concepts.md#settings) explains more. An unknown name, a value of the wrong type, or a
+name that W&B would reject is a `SettingError` at the line that passes it.
 
-Every setting of a run is an argument of `wandb_init`, for the task that it decorates, and of `wandb_config`, for all
-tasks below. `None` counts as not set. [Concepts](concepts.md#settings) has more. An unknown name, a value of another
-type, and a name that W&B would refuse are a `SettingError` where they are written. Per setting the first match wins:
+For each setting the first match wins:
 
 1. the argument of `wandb_init`
 2. the field of its `settings=`
@@ -50,42 +51,42 @@ type, and a name that W&B would refuse are a `SettingError` where they are writt
 4. the field of its `settings=`
 5. the environment variable
 6. W&B's settings files
-7. what a plugin contributes: job type and notes, and each key of `config`; its tags stand beside yours
+7. what a plugin contributes: job type and notes, and each key of `config`; a plugin's tags are added to yours
 8. the default
 
-`settings=` is a `wandb.Settings` or a dict of its fields. A field that says what a setting says counts as that setting,
-so `settings={{"mode": "offline"}}` is `mode="offline"` in containers, ranks, links and sweeps too:
+`settings=` takes a `wandb.Settings` or a dict of its fields. Some of these fields are the same as a setting, and count
+as that setting: `settings={{"mode": "offline"}}` is `mode="offline"`, in containers, ranks, links and sweeps too:
 
 | setting | field of `settings=` | environment variable |
 |---|---|---|
 {fields}
 
-These fields, and arguments of these names, are refused, for they follow from other settings:
+These fields, and arguments with these names, are an error, because other settings decide them:
 
 | field | what to do |
 |---|---|
 {refused}
 
-Every other field goes to W&B as it is, and is merged with the outer ones field by field. One that W&B does not have is
-refused.
+Every other field is passed to W&B unchanged, and is merged with the outer settings field by field. A field that W&B
+does not know is an error.
 
-What stands in the context travels as text, so it has to be text, numbers, booleans, `None`, or lists, tuples and
-dicts of these; each comes back as what it was. Where a setting can be more than that, its row says so.
+Flyte's context carries values as text. So in `wandb_config` use strings, numbers, booleans, `None`, and lists, tuples
+and dicts of these. Each value arrives with its type. A setting that accepts other types elsewhere says so in its row.
 
-## Of this package
+## Settings of this package
 
 {own}
 
-## Of `wandb.init`
+## Settings of `wandb.init`
 
-These are handed to `wandb.init` as they are; its documentation says what they mean.
+These are passed to `wandb.init` unchanged. W&B's documentation explains them; the notes list what this package adds.
 
 {init}
 
-## Of a sweep
+## Settings of a sweep
 
-Arguments of `wandb_sweep`, for the task that it decorates, and of `wandb_sweep_config`, for all tasks below. The
-first ones are this package's; from `name` on they are W&B's configuration of a sweep. See
+Set them as arguments of `wandb_sweep` (for the decorated task) or of `wandb_sweep_config` (for all tasks below). The
+rows from `name` on are W&B's sweep configuration; the rows before it are this package's. See
 [Sweeps](sweeps.md#the-sweep).
 
 {sweep}
@@ -97,7 +98,7 @@ first ones are this package's; from `name` on they are W&B's configuration of a 
 {variables}
 
 W&B's own variables, such as `WANDB_API_KEY`, `WANDB_MODE`, `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_BASE_URL` and
-`WANDB_DIR`, hold where no setting says otherwise, as its documentation has it."""
+`WANDB_DIR`, apply to every setting that is not set elsewhere. W&B's documentation describes them."""
 
 
 def page() -> str:
@@ -106,7 +107,7 @@ def page() -> str:
     types = SettingArguments.__annotations__
     return _TEXT.format(
         own="\n".join([_HEAD, *_rows(OWN_FIELDS, types, MEANINGS)]),
-        init="\n".join(["| setting | type | |", "|---|---|---|", *_plain_rows(init, types)]),
+        init="\n".join(["| setting | type | notes |", "|---|---|---|", *_plain_rows(init, types)]),
         fields="\n".join(
             [
                 *(f"| `{name}` | `{field}` | {_variable(field)} |" for field, name in SETTING_OF.items()),
@@ -128,7 +129,7 @@ def _plain_rows(names: Iterable[str], types: Mapping[str, Any]) -> list[str]:
 
 
 def _variable(field: str) -> str:
-    """Return the variable that holds where no setting says otherwise, if there is one."""
+    """Return the variable that applies if the setting is not set, or an empty text."""
     if field in _DECIDED:
         return ""
     return f"`WANDB_{_VARIABLES.get(field, field).upper()}`"
@@ -136,7 +137,7 @@ def _variable(field: str) -> str:
 
 def _meaning(name: str, meanings: Mapping[str, str]) -> str:
     if name not in meanings:
-        raise SystemExit(f"say in docs/settings_meanings.py what the setting {name!r} means")
+        raise SystemExit(f"add the meaning of the setting {name!r} to docs/settings_meanings.py")
     return meanings[name]
 
 

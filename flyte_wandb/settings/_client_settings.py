@@ -28,12 +28,12 @@ SETTING_OF: Final[Mapping[str, str]] = {
 }
 """Fields of `wandb.Settings`, each with the setting that it counts as."""
 
-_OF_A_WRITER: Final = "which writer of a run is the primary one, and what it is called, follows from run mode and rank"
+_OF_A_WRITER: Final = "run mode and rank decide which writer of a run is primary, and its label"
 REFUSED_FIELDS: Final[Mapping[str, str]] = {
-    "reinit": "every task opens a run of its own, beside those that are open; remove reinit",
+    "reinit": "every task opens its own run, beside those that are open; remove reinit",
     "anonymous": "W&B has removed anonymous runs; remove it",
-    "sweep_id": "a task works for a sweep below wandb_sweep, or as a trial of run_sweep; remove sweep_id",
-    "sweep_param_path": "a trial is given its parameters by wandb_sweep or run_sweep; remove sweep_param_path",
+    "sweep_id": "wandb_sweep and run_sweep set the sweep of a task; remove sweep_id",
+    "sweep_param_path": "wandb_sweep and run_sweep pass a trial its parameters; remove sweep_param_path",
     "x_label": f"{_OF_A_WRITER}; remove x_label",
     "x_primary": f"{_OF_A_WRITER}; use run_mode='shared' and remove x_primary",
     "x_update_finish_state": f"{_OF_A_WRITER}; use run_mode='shared' and remove x_update_finish_state",

@@ -19,7 +19,7 @@ BAD: list[tuple[str, object, str]] = [
     ("tag", ["a"], f"{NO_SUCH}; did you mean tags?"),
     ("run_modes", "new", f"{NO_SUCH}; did you mean run_mode?"),
     ("zzz", 1, NO_SUCH),
-    ("reinit", True, "every task opens a run of its own, beside those that are open; remove reinit"),
+    ("reinit", True, "every task opens its own run, beside those that are open; remove reinit"),
     ("anonymous", "allow", "W&B has removed anonymous runs; remove it"),
     ("mode", "shared", "W&B's shared mode is a run mode here; use run_mode='shared'"),
     ("mode", "dryrun", "expected one of online, offline, disabled"),
