@@ -99,6 +99,18 @@ def count_noun(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def suggest_name(name: str, known: Collection[str]) -> str:
+    """Return a question behind which stands the known name that is most like a misspelt one; empty where none is.
+
+    >>> suggest_name("projct", ["entity", "project"]), suggest_name("xyz", ["entity", "project"])
+    ('; did you mean project?', '')
+    """
+    import difflib  # only where somebody has misspelt a name: `import flyte_wandb` does without
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def listed(items: Collection[str], most: int = 3) -> str:
     """Return the first of some texts, and how many more there are.
 

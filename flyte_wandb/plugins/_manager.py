@@ -15,7 +15,7 @@ import pluggy
 from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Step, Strategy, strategy_name
 
 from .._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
-from .._logging import log_once
+from .._logging import log_once, suggest_name
 
 Check = Callable[[Any], str | None]
 """Says what is wrong with a hook's answer, or None."""
@@ -26,6 +26,9 @@ SLOW_SECONDS: Final = 1.0
 
 _LONGEST_ANSWER: Final = 500
 """Characters of an answer that an error shows."""
+
+_KINDS: Final = ("run_mode", "rank_scope")
+"""The settings that name a strategy."""
 
 _LOST: Final = "the answer got lost in a wrapper, which has to return what it wants to be the answer"
 
@@ -148,7 +151,11 @@ class StrategyManager:
         """
         if step := self.ask(hook, check, **arguments):
             return step
-        raise UnansweredError(f"no plugin answered {hook} for {self._describe_question(arguments)}; {self.known()}")
+        settings = getattr(arguments.get("request"), "settings", None)
+        asked = {kind: getattr(settings, kind) for kind in _KINDS} if settings else {}
+        question = ", ".join(f"{kind} {setting!r}" for kind, setting in asked.items()) or repr(arguments)
+        close = "".join(self.suggest(kind, setting) for kind, setting in asked.items())
+        raise UnansweredError(f"no plugin answered {hook} for {question}; {self.known()}{close}")
 
     def strategies(self, kind: str) -> list[Strategy]:
         """Return the declared run modes (``"run_mode"``) or rank scopes (``"rank_scope"``), by name."""
@@ -165,7 +172,7 @@ class StrategyManager:
 
     def known(self) -> str:
         """List every run mode and rank scope with the plugin that brings it, for messages."""
-        return "; ".join(self._known_of_kind(kind) for kind in ("run_mode", "rank_scope"))
+        return "; ".join(self._known_of_kind(kind) for kind in _KINDS)
 
     def _known_of_kind(self, kind: str) -> str:
         names = [f"{name} ({plugin})" for (of, name), (plugin, _) in sorted(self._strategies.items()) if of == kind]
@@ -175,9 +182,10 @@ class StrategyManager:
         """Whether some plugin declares the run mode or rank scope that `setting` names, whatever its argument."""
         return (kind, strategy_name(setting)) in self._strategies
 
-    def _describe_question(self, arguments: dict[str, Any]) -> str:
-        settings = getattr(arguments.get("request"), "settings", None)
-        return f"run_mode {settings.run_mode!r}, rank_scope {settings.rank_scope!r}" if settings else repr(arguments)
+    def suggest(self, kind: str, setting: str) -> str:
+        """Return the question whether another run mode or rank scope is meant; empty where none is like this one."""
+        names = [name for of, name in sorted(self._strategies) if of == kind]
+        return "" if self.knows(kind, setting) else suggest_name(strategy_name(setting), names)
 
     def _wrappers_of(self, hook: str) -> tuple[str, ...]:
         if hook not in self._wrappers:

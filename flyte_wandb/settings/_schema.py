@@ -9,7 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 
 from .._errors import SettingError
-from .._logging import mask_userinfo, quoted
+from .._logging import mask_userinfo, quoted, suggest_name
 from .._place import host_fault
 from .._start import moment_fault, start_fault
 from ..wandb_client._opening import Mode
@@ -223,10 +223,7 @@ def default_of(name: str) -> Any:
 def _unknown_fault(name: str, known: Collection[str]) -> str:
     if name in REFUSED_FIELDS:
         return REFUSED_FIELDS[name]
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
+    return f"there is no such setting{suggest_name(name, known)}"
 
 
 def check_type(kind: str, *types: type) -> Check:

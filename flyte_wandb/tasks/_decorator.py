@@ -90,5 +90,8 @@ def _refuse_unknown_strategy(kind: str, setting: str) -> None:
     # Here, for a task that names no strategy loads no plugin at decoration, which every rank does.
     from ..plugins._loading import get_manager
 
-    if not get_manager().knows(kind, setting):
-        raise SettingError(f"wandb_init({kind}={setting!r}): no plugin brings it; {get_manager().known()}")
+    manager = get_manager()
+    if not manager.knows(kind, setting):
+        raise SettingError(
+            f"wandb_init({kind}={setting!r}): no plugin brings it; {manager.known()}{manager.suggest(kind, setting)}"
+        )

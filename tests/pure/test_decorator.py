@@ -240,16 +240,24 @@ def test_a_task_that_does_more_than_running_its_function_is_tracked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "setting"),
-    [("run_mode", "solo"), ("rank_scope", "galaxy"), ("rank_scope", "auto"), ("run_mode", ""), ("rank_scope", ":4")],
+    ("kind", "setting", "close"),
+    [
+        ("run_mode", "solo", ""),
+        ("run_mode", "shraed", "; did you mean shared?"),
+        ("rank_scope", "galaxy", ""),
+        ("rank_scope", "workers:2", "; did you mean worker?"),
+        ("rank_scope", "auto", ""),
+        ("run_mode", "", ""),
+        ("rank_scope", ":4", ""),
+    ],
 )
-def test_an_unknown_strategy_is_named_with_those_that_exist(kind: str, setting: str) -> None:
+def test_an_unknown_strategy_is_named_with_those_that_exist(kind: str, setting: str, close: str) -> None:
     arguments: Any = {kind: setting}
     with pytest.raises(SettingError) as caught:
         wandb_init(**arguments)
     assert str(caught.value) == (
         f"wandb_init({kind}={setting!r}): no plugin brings it; known run_modes: auto (builtin), new (builtin), "
-        "shared (builtin); known rank_scopes: global (builtin), worker (builtin)"
+        f"shared (builtin); known rank_scopes: global (builtin), worker (builtin){close}"
     )
 
 

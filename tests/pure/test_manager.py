@@ -263,16 +263,23 @@ def test_a_join_without_a_parent_names_the_plugin_that_asked_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "scope", "hook"),
-    [("auto", "galaxy", "locate_rank"), ("solo", "global", "choose_initializer")],
+    ("mode", "scope", "hook", "close"),
+    [
+        ("auto", "galaxy", "locate_rank", ""),
+        ("solo", "global", "choose_initializer", ""),
+        ("sharde", "global", "choose_initializer", "; did you mean shared?"),
+        ("auto", "iland:4", "locate_rank", "; did you mean island?"),
+    ],
 )
-def test_a_question_that_nobody_answers_lists_what_exists_and_who_brings_it(mode: str, scope: str, hook: str) -> None:
+def test_a_question_that_nobody_answers_lists_what_exists_and_who_brings_it(
+    mode: str, scope: str, hook: str, close: str
+) -> None:
     with pytest.raises(UnansweredError) as caught:
         plan(request(run_mode=mode, rank_scope=scope), manager(island=Island()))
     assert str(caught.value) == (
         f"no plugin answered {hook} for run_mode {mode!r}, rank_scope {scope!r}; "
         "known run_modes: auto (builtin), new (builtin), shared (builtin); "
-        "known rank_scopes: global (builtin), island (island), worker (builtin)"
+        f"known rank_scopes: global (builtin), island (island), worker (builtin){close}"
     )
 
 
