@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from flyte_wandb import Plan, Preview, SettingError, preview, wandb_config
+from flyte_wandb._logging import listed
 from flyte_wandb.cli._load_task import load_task
 from flyte_wandb.cli._screen import cell_text, get_console, new_table
 from flyte_wandb.links._per_part import build_task_links
@@ -31,6 +32,14 @@ _MOST_PARTS: Final = 16
 
 _WORLD: Final = "all"
 """What the part without a label is called."""
+
+_MEANINGS: Final = {
+    NAMES.run_name: "the run's name",
+    str(NAMES.name): "the action's name",
+    NAMES.project: "the project's name",
+    NAMES.domain: "the domain's name",
+}
+"""What stands behind each placeholder, in Flyte's terms."""
 
 _COLOURS: Final = {
     "solo": "green",
@@ -93,10 +102,11 @@ def _print_plan(console: Console, planned: Preview, *, listed: bool) -> None:
     else:
         _print_parts(console, planned)
     _print_links(console, planned)
-    console.print(_build_author_table(planned), "")
+    _print_authors(console, planned)
     # Not wrapped at 80 columns: people copy ids and addresses, and search for them in what a job has printed.
     console.print(f"[bold]{cell_text(planned.summary)}[/]", soft_wrap=True)
-    console.print(f"[dim]{NAMES.run_name} and {NAMES.name} stand for the names that Flyte gives at the launch.[/]")
+    if replaced := _placeholders_of(planned):
+        console.print(f"[dim]At launch Flyte replaces {replaced}.[/]")
 
 
 def _build_rank_table(planned: Preview) -> Any:
@@ -141,17 +151,37 @@ def _unlinked_note(planned: Preview) -> Iterator[str]:
     if planned.links and planned.unlinked:
         parts = f"{planned.unlinked[0]}{' and others' if len(planned.unlinked) > 1 else ''}"
         yield (
-            f"no link leads to the run of {parts}: Flyte fixes the number of links when a task is decorated, so name "
+            f"no link leads to the run of {parts}: Flyte fixes the number of links when a task is decorated, so set "
             "rank_scope in its wandb_init"
+        )
+    if planned.unlinked_ranks:
+        ranks = listed([str(rank) for rank in planned.unlinked_ranks])
+        yield (
+            f"no link leads to the runs of these ranks: {ranks}. A part has one link, and it leads to the run of "
+            "another rank; put the runs of a part into a group, and have build_link lead to the group"
         )
 
 
-def _build_author_table(planned: Preview) -> Any:
+def _print_authors(console: Console, planned: Preview) -> None:
+    """Print who took which decision how often; one line where one plugin took all of them."""
+    authors = planned.authors()
+    names = {author for counts in authors.values() for author in counts}
+    if len(names) == 1 and not any(wrappers for _, wrappers in names):
+        ((plugin, _),) = names
+        console.print(f"all decisions: {cell_text(plugin)}", "", sep="\n")
+        return
     table = new_table("decision", "plugin", "wrapped by", "times", numbers=("times",))
-    for hook, counts in planned.authors().items():
+    for hook, counts in authors.items():
         for (plugin, wrappers), times in counts.most_common():
             table.add_row(hook, cell_text(plugin), cell_text(", ".join(wrappers)), f"{times:,}")
-    return table
+    console.print(table, "")
+
+
+def _placeholders_of(planned: Preview) -> str:
+    """List the placeholders that the plan shows, and what each of them stands for."""
+    names = (name for plan in planned.plans for name in (plan.run_id, plan.group) if name)
+    shown = "\n".join([*names, *(link.url for link in planned.links)])
+    return " and ".join(f"{name} by {meaning}" for name, meaning in _MEANINGS.items() if name in shown)
 
 
 def _as_json(planned: Preview) -> dict[str, Any]:

@@ -109,14 +109,26 @@ def _opens_no_run(request: Request, action: Action, rank: int | None) -> bool:
 
 def _ask_for_link(request: Request, manager: StrategyManager, target: Target) -> BuiltLink:
     """Ask for the link of a rank. A rank that skips has the link of its part's writer."""
-    writer, planned = _find_writer(request, manager)
+    return _ask_for_plans_link(*_find_writer(request, manager), manager, target)
+
+
+def build_link_of_plan(request: Request, planned: Plan) -> BuiltLink:
+    """Return the link to the page that `build_link` names for a rank whose plan, one with a run, is known already.
+
+    Raises:
+        FlyteWandbError: A plugin's address is none.
+    """
+    return _ask_for_plans_link(request, planned, get_manager(), "run")
+
+
+def _ask_for_plans_link(writer: Request, planned: Plan, manager: StrategyManager, target: Target) -> BuiltLink:
     pages = find_pages(run_place(writer, planned))
     if pages.project is None:
         return BuiltLink(url=pages.best, pages=pages, steps=planned.steps)
     target_plan = planned
     if target != "run":
         # Without a `run_id` the plan stands for several runs: those of its group, or else of the project.
-        group = _find_common_group(request, manager) if target == "common" else planned.group
+        group = _find_common_group(writer, manager) if target == "common" else planned.group
         target_plan = replace(planned, run_id=None, group=group)
     step = manager.decide("build_link", _url_fault, request=writer, plan=target_plan, project_url=pages.project)
     return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step), caveat=writer.topology.caveat)

@@ -18,6 +18,7 @@ class Pages:
         server: Where people open the server.
         entity: The page of the user or team, or None where nobody knows it.
         project: The project's page, or None where nobody knows entity or project.
+        missing: Which of the settings ``entity`` and ``project`` nobody has set here.
 
     >>> Pages(server="https://w.example", entity="https://w.example/team", project=None).best
     'https://w.example/team'
@@ -26,6 +27,7 @@ class Pages:
     server: str
     entity: str | None
     project: str | None
+    missing: tuple[str, ...] = ()
 
     @property
     def best(self) -> str:
@@ -42,4 +44,5 @@ def find_pages(place: Place) -> Pages:
     entity_page = f"{server}/{quote_segment(entity)}" if entity else None
     # Only a server knows the entity that a key stands for, so without a named one there is no page below the server's.
     project_page = f"{entity_page}/{quote_segment(project)}" if entity_page and project else None
-    return Pages(server=server, entity=entity_page, project=project_page)
+    missing = tuple(name for name, value in (("entity", entity), ("project", project)) if not value)
+    return Pages(server=server, entity=entity_page, project=project_page, missing=missing)

@@ -13,6 +13,7 @@ from flyte_wandb_hookspecs import Plan, Request, Role, Step, Topology
 from .._action import NAMELESS, Action
 from .._errors import SettingError
 from .._logging import count_noun
+from ..links._build import MOST_CHECKED, build_link_of_plan
 from ..links._link import PlannedLink, Wandb, WandbSweep
 from ..links._per_part import build_task_links
 from ..links._placeholders import fill_placeholders
@@ -20,7 +21,7 @@ from ..plans._budget import budget_notes
 from ..plans._plan import plan
 from ..plans._request import build_link_request
 from ..plans._spec import Spec
-from ..plans._world import TYPICAL_LAUNCHER, check_owners, world_requests
+from ..plans._world import TYPICAL_LAUNCHER, check_owners, topology_of_rank, world_requests
 from . import _flyte_task as _templates
 from ._wrapper import is_tracked
 
@@ -35,6 +36,10 @@ MOST_RANKS: Final = 1_000_000
 _SHARED_MODE_NOTE: Final = (
     "system_metrics='nodes' opens these runs in W&B's shared mode: log(step=...) is ignored there, so log a step of "
     "your own"
+)
+
+_ORDER_NOTE: Final = (
+    "@wandb_init stands below the task decorator, so Flyte shows no link; put @wandb_init on top, above @env.task"
 )
 
 
@@ -67,11 +72,13 @@ class Preview:
         request: The request of rank 0.
         plans: The plan of each rank, in their order.
         links: The links that Flyte will show.
+        outermost: Whether `wandb_init` stands above the task decorator, as it has to for links.
     """
 
     request: Request
     plans: tuple[Plan, ...]
     links: tuple[LinkPreview, ...]
+    outermost: bool = True
 
     @cached_property
     def runs(self) -> tuple[str, ...]:
@@ -106,29 +113,65 @@ class Preview:
         return f" ({', '.join(ranks)})" if ranks else ""
 
     def link_of(self, rank: int) -> LinkPreview | None:
-        """Return the link that leads to what this rank's part logs, or None where there is none."""
-        return self._links_by_part.get(self.plans[rank].part.label, self._common_link)
+        """Return the link that leads to this rank's run or its group, or None where there is none.
+
+        A rank without a run has the first link of its part.
+        """
+        links = self._links_by_part.get(self.plans[rank].part.label, {})
+        if not self.plans[rank].role.opens and links:
+            return next(iter(links.values()))
+        return next((link for writer, link in links.items() if self._share_page(writer, rank)), self._common_link)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What roles and W&B's limits mean for the runs: steps, when the last one opens, how late rows appear."""
-        monitors = any(rank_plan.role is Role.MONITOR for rank_plan in self.plans)
-        return (*([_SHARED_MODE_NOTE] if monitors else []), *budget_notes(self.request, self.plans))
+        """What the order of decorators, roles and W&B's limits mean: links, steps, when the last run opens, delays."""
+        order = [_ORDER_NOTE] if not self.outermost and not self.links else []
+        shared = [_SHARED_MODE_NOTE] if any(rank_plan.role is Role.MONITOR for rank_plan in self.plans) else []
+        return (*order, *shared, *budget_notes(self.request, self.plans))
 
     @property
     def unlinked(self) -> tuple[str, ...]:
-        """Labels of the parts whose runs no link leads to, in the order of ranks."""
-        ranks = enumerate(self.plans)
-        labels = (
-            rank_plan.part.label or "" for rank, rank_plan in ranks if rank_plan.role.opens and not self.link_of(rank)
+        """Labels of the parts without a link, in the order of ranks."""
+        linked = self._common_link is not None
+        parts = (rank_plan.part.label for rank_plan in self.plans if rank_plan.role.opens)
+        return tuple(label or "" for label in dict.fromkeys(parts) if not linked and label not in self._links_by_part)
+
+    @property
+    def unlinked_ranks(self) -> tuple[int, ...]:
+        """The ranks whose part has links that all lead to the runs of others; of the first 256 ranks of the world."""
+        return tuple(
+            rank
+            for rank, rank_plan in enumerate(self.plans[:MOST_CHECKED])
+            if rank_plan.role.opens and rank_plan.part.label in self._links_by_part and self.link_of(rank) is None
         )
-        return tuple(dict.fromkeys(labels))
 
     @cached_property
-    def _links_by_part(self) -> dict[str | None, LinkPreview]:
-        ranks = [(link, link.rank) for link in self.links if link.rank is not None and link.rank < len(self.plans)]
-        # Reversed, so that of several links of a part the first one stays.
-        return {self.plans[rank].part.label: link for link, rank in reversed(ranks)}
+    def _links_by_part(self) -> dict[str | None, dict[int, LinkPreview]]:
+        """The links of each part by the rank that writes what they lead to."""
+        found: dict[str | None, dict[int, LinkPreview]] = {}
+        for link in self.links:
+            if link.rank is not None and link.rank < len(self.plans):
+                links = found.setdefault(self.plans[link.rank].part.label, {})
+                links.setdefault(self._writer_for(link.rank), link)
+        return found
+
+    def _writer_for(self, rank: int) -> int:
+        """Return the rank itself; where it has no run, the first of its part that has one, as the link takes it."""
+        own = self.plans[rank]
+        if own.role.opens:
+            return rank
+        others = enumerate(self.plans[:MOST_CHECKED])
+        return next((n for n, other in others if other.part.label == own.part.label and other.role.opens), rank)
+
+    def _share_page(self, writer: int, rank: int) -> bool:
+        """Whether one page shows what two ranks write: that of their run, or of a group of both."""
+        if self.plans[writer].run_id == self.plans[rank].run_id:
+            return True
+        return self._page_of(writer) == self._page_of(rank)
+
+    def _page_of(self, rank: int) -> str:
+        topology = topology_of_rank(self.request.topology, rank)
+        return build_link_of_plan(replace(self.request, topology=topology), self.plans[rank]).url
 
     @cached_property
     def _common_link(self) -> LinkPreview | None:
@@ -187,7 +230,8 @@ def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, s
         )
     plans = tuple(plan(request) for request in world_requests(first))
     check_owners(plans)
-    return Preview(request=first, plans=plans, links=tuple(_preview_link(link, context) for link in links))
+    previews = tuple(_preview_link(link, context) for link in links)
+    return Preview(request=first, plans=plans, links=previews, outermost=spec.outermost)
 
 
 def _find_spec(task: Any) -> Spec:
@@ -229,7 +273,18 @@ def _preview_link(link: PlannedLink, context: Mapping[str, str]) -> LinkPreview:
     names = {getattr(NAMELESS, field): getattr(NAMES, field) for field in fields}
     rank = link.rank if isinstance(link, Wandb) else None
     sweep = isinstance(link, WandbSweep)
-    unknown = None if built.pages.project else "entity or project is not known here, so it cannot lead to the run"
-    note = built.fault or unknown or built.caveat
+    note = built.fault or _missing_note(built.pages.missing) or built.caveat
     url = fill_placeholders(built.url, names)
     return LinkPreview(name=link.name, url=url, rank=rank, sweep=sweep, steps=built.steps, note=note)
+
+
+def _missing_note(missing: tuple[str, ...]) -> str | None:
+    """Say which settings a link lacks to lead to a run, and where to set them; None where it lacks none."""
+    if not missing:
+        return None
+    names, arguments = " and ".join(missing), " and ".join(f"{name}=" for name in missing)
+    variables = " and ".join(f"WANDB_{name.upper()}" for name in missing)
+    return (
+        f"links stop above the run: {names} {'are' if len(missing) > 1 else 'is'} not set here; set {arguments} in "
+        f"wandb_init or wandb_config, or {variables}"
+    )

@@ -94,11 +94,8 @@ def test_a_world_is_listed_rank_by_rank_and_summed_up(folder: Path) -> None:
         page = f"https://wandb.example.com/team/vision/groups/RUN-ACTION-worker-{number - 1}/workspace"
         assert lines[heading + 1] == f"  {page}"
     assert "16 runs in 2 groups, 2 links" in lines
-    authors = [line.split() for line in lines if "builtin" in line]
-    assert authors == [
-        *[[hook, "builtin", "16"] for hook in HOOKS],
-        ["build_link", "builtin", "2"],
-    ]
+    assert [line for line in lines if "builtin" in line] == ["all decisions: builtin"]
+    assert lines[-1] == "At launch Flyte replaces RUN by the run's name and ACTION by the action's name."
 
 
 def test_it_fits_80_columns_is_plain_without_a_terminal_and_coloured_with_one(folder: Path) -> None:
@@ -213,11 +210,17 @@ def test_what_the_metrics_of_every_node_cost_is_a_note_and_stands_in_the_json(fo
 def test_a_task_of_one_process_and_a_child(options: tuple[str, ...], summary: str, folder: Path) -> None:
     result = run("plan", "jobs.py:alone", *options, folder=folder, environ=PLACE)
     assert summary in result.stdout.splitlines()
+    assert ("At launch" in result.stdout) == ("RUN" in result.stdout)
 
 
-def test_a_task_that_is_decorated_below_flytes_decorator_has_runs_and_no_link(folder: Path) -> None:
+def test_a_task_that_is_decorated_below_flytes_decorator_is_told_so(folder: Path) -> None:
     result = run("plan", "jobs:below", folder=folder, environ=PLACE)
     assert "2 runs, 0 links (2 ranks without a run)" in result.stdout
+    note = (
+        "Note: @wandb_init stands below the task decorator, so Flyte shows no link; put @wandb_init on top, above "
+        "@env.task"
+    )
+    assert note in " ".join(result.stdout.split())
 
 
 def test_a_scope_that_only_the_context_names_says_which_parts_have_no_link(folder: Path) -> None:
@@ -228,10 +231,28 @@ def test_a_scope_that_only_the_context_names_says_which_parts_have_no_link(folde
     assert note in " ".join(result.stdout.split())
 
 
-def test_an_unknown_entity_is_said_and_the_link_leads_to_the_server(folder: Path) -> None:
-    result = run("plan", "jobs:alone", "--host", "https://wandb.example.com", folder=folder)
-    assert "  https://wandb.example.com\n" in result.stdout
-    assert "Note: entity or project is not known here" in result.stdout
+@pytest.mark.parametrize(
+    ("options", "page", "note"),
+    [
+        (
+            (),
+            "",
+            "entity and project are not set here; set entity= and project= in wandb_init or wandb_config, or "
+            "WANDB_ENTITY and WANDB_PROJECT",
+        ),
+        (
+            ("--entity", "team"),
+            "/team",
+            "project is not set here; set project= in wandb_init or wandb_config, or WANDB_PROJECT",
+        ),
+    ],
+)
+def test_a_link_that_cannot_be_right_says_which_setting_is_missing(
+    options: tuple[str, ...], page: str, note: str, folder: Path
+) -> None:
+    result = run("plan", "jobs:alone", "--host", "https://wandb.example.com", *options, folder=folder)
+    assert f"  https://wandb.example.com{page}\n" in result.stdout
+    assert f"Note: links stop above the run: {note}" in " ".join(result.stdout.split())
 
 
 def test_it_is_the_same_as_flytes_own_command(folder: Path) -> None:
@@ -318,6 +339,23 @@ def locate_rank(request):
         return Part(label=f"island-{island}", index=index, size=size)
 """
 
+SOLOS = """
+from flyte_wandb import Role, Strategy, hookimpl
+
+@hookimpl
+def list_strategies():
+    return [Strategy(kind="run_mode", name="ends", summary="the first and the last rank of a part have runs")]
+
+@hookimpl
+def choose_initializer(request, part):
+    if request.run_mode == "ends":
+        return Role.SOLO if part.index in (0, part.size - 1) else Role.SKIP
+
+@hookimpl(wrapper=True)
+def compute_run_id(request):
+    return f"{(yield)}-{request.topology.rank}"
+"""
+
 CARELESS = """
 from flyte_wandb import hookimpl
 
@@ -347,6 +385,7 @@ def test_a_scope_that_somebody_else_brings_is_planned_like_ours(folder: Path) ->
     ]
     assert "2 runs, 2 links (6 ranks without a run)" in result.stdout
     assert "locate_rank        gpu-island" in result.stdout
+    assert "all decisions" not in result.stdout
 
 
 @pytest.mark.parametrize("arguments", [WORLD, ("plan", "jobs:ranked")])
@@ -369,3 +408,16 @@ def test_a_naming_rule_that_hashes_costs_the_link_and_is_named(folder: Path) -> 
     assert "  https://wandb.example.com/team/vision\n" in result.stdout
     note = "Note: compute_run_id of plugin 'builtin', wrapped by 'acme-names', changes the names that Flyte fills into"
     assert note in " ".join(result.stdout.split())
+
+
+def test_a_rank_whose_own_run_no_link_leads_to_has_no_number_in_the_column(folder: Path) -> None:
+    install(folder, "ends-mode", SOLOS)
+    result = run("plan", "--nodes", "1", "--per-node", "4", "--run-mode", "ends", folder=folder, environ=PLACE)
+    assert [row[1:] for row in table_cells(result.stdout)] == [
+        ["0", "solo", "RUN-ACTION-0", "1"],
+        ["1", "skip", "1"],
+        ["2", "skip", "1"],
+        ["3", "solo", "RUN-ACTION-3"],
+    ]
+    assert "  https://wandb.example.com/team/vision/runs/RUN-ACTION-0\n" in result.stdout
+    assert "Note: no link leads to the runs of these ranks: 3. A part has one link" in result.stdout
