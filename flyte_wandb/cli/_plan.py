@@ -34,10 +34,10 @@ _WORLD: Final = "all"
 """What the part without a label is called."""
 
 _MEANINGS: Final = {
-    NAMES.run_name: "the run's name",
+    str(NAMES.run_name): "the run's name",
     str(NAMES.name): "the action's name",
-    NAMES.project: "the project's name",
-    NAMES.domain: "the domain's name",
+    str(NAMES.project): "the project's name",
+    str(NAMES.domain): "the domain's name",
 }
 """What stands behind each placeholder, in Flyte's terms."""
 
