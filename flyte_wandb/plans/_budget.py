@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from flyte_wandb_hookspecs import Plan, Request, Role, Settings
+from flyte_wandb_hookspecs import Part, Plan, Request, Role, Settings
 
 from .._logging import count_noun
 from ..plugins._manager import StrategyManager
-from ._plan import locate_part, plan
+from ._plan import find_role, plan
 from ._world import is_even, world_requests
 
 INTERVAL_FIELD: Final = "x_file_stream_transmit_interval"
@@ -39,7 +40,7 @@ def turn_delay(turn: int, rate: float) -> float:
     """Return how many seconds a rank waits before it opens its run: none where those before it fit into one second.
 
     Args:
-        turn: How many ranks open a run before this one.
+        turn: How many ranks open or join a run before this one.
         rate: Runs to open a second; 0 for no limit.
 
     >>> turn_delay(79, 80), turn_delay(80, 80), turn_delay(1023, 80), turn_delay(1023, 0)
@@ -60,23 +61,36 @@ def find_turn_delay(request: Request, strategies: StrategyManager | None = None)
     if not is_even(topology):
         return turn_delay(topology.rank, rate)
     before = islice(world_requests(request), topology.rank)
-    return turn_delay(sum(plan(other, strategies).role.opens for other in before), rate)
+    return turn_delay(sum(find_role(other, strategies) is not Role.SKIP for other in before), rate)
 
 
 def count_writers(request: Request, planned: Plan, strategies: StrategyManager | None = None) -> int:
-    """Return how many ranks write to the run of this one, as far as its part says: 1, or all of them."""
+    """Return how many ranks write to the run of this one, as far as parts say: 1, or all of them."""
+    if planned.role is not Role.PRIMARY:
+        return most_writers([planned])
+    if find_interval(planned.part.size) is None:
+        return 1
+    if not is_even(request.topology):  # who joins is unknown here; under `auto` it may be nobody
+        return _count_nodes(planned.part) if planned.part.node_ranks else planned.part.size
+    others = (plan(other, strategies) for other in world_requests(request))
+    return most_writers(other for other in others if other.run_id == planned.run_id)
+
+
+def most_writers(plans: Iterable[Plan]) -> int:
+    """Return how many ranks write to the run with most writers, as far as the parts of those that join say, or 1."""
+    return max(map(_count_fellow_writers, plans), default=1)
+
+
+def _count_fellow_writers(planned: Plan) -> int:
+    """Return how many ranks write to the run of a rank that joins one: its whole part, or one rank of each node."""
     if planned.role is Role.SECONDARY:
         return planned.part.size
-    crowded = planned.role is Role.PRIMARY and find_interval(planned.part.size) is not None
-    return planned.part.size if crowded and _is_joined(request, planned, strategies) else 1
+    return _count_nodes(planned.part) if planned.role is Role.MONITOR else 1
 
 
-def _is_joined(request: Request, planned: Plan, strategies: StrategyManager | None) -> bool:
-    """Whether another rank joins the run of a primary, as none does under `auto`. Where nodes differ: it may."""
-    if not is_even(request.topology):
-        return True
-    others = (plan(other, strategies) for other in world_requests(request))
-    return any(other.role is Role.SECONDARY and other.run_id == planned.run_id for other in others)
+def _count_nodes(part: Part) -> int:
+    """Return on how many nodes a part is that knows its ranks here, and has as many on all of its nodes."""
+    return math.ceil(part.size / len(part.node_ranks))
 
 
 def find_interval(writers: int) -> int | None:
@@ -89,11 +103,6 @@ def find_interval(writers: int) -> int | None:
     return None if fitting <= _USUAL_INTERVAL else min(fitting, _LONGEST_INTERVAL)
 
 
-def most_writers(plans: Iterable[Plan]) -> int:
-    """Return how many ranks write to the run with most writers, as far as parts say, or 1."""
-    return max((rank_plan.part.size for rank_plan in plans if rank_plan.role is Role.SECONDARY), default=1)
-
-
 def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
     """Yield what W&B's limits mean for a world, for people: when its last run opens, and how late rows appear.
 
@@ -103,11 +112,12 @@ def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
     """
     if request.settings.mode in _WITHOUT_SERVER:
         return
-    openers, rate = sum(rank_plan.role.opens for rank_plan in plans), request.settings.run_creations_per_second
+    openers = sum(rank_plan.role is not Role.SKIP for rank_plan in plans)
+    rate = request.settings.run_creations_per_second
     if delay := turn_delay(openers - 1, rate):
         yield (
-            f"the last of {openers:,} ranks with a run opens it after {delay:.0f} s, in turns of {rate:g} a second "
-            "(run_creations_per_second)"
+            f"the last of {openers:,} ranks that open or join a run does so after {delay:.0f} s, in turns of {rate:g} "
+            "a second (run_creations_per_second)"
         )
     if note := describe_writers(request, most_writers(plans)):
         yield note
@@ -141,9 +151,9 @@ def _describe_crowd(request: Request, writers: int) -> str:
 def _suggest_scope(request: Request) -> str:
     """Name the rank scope with few enough writers for each run, or else the run mode."""
     by_node = replace(request, settings=replace(request.settings, rank_scope="worker"))
-    size = locate_part(by_node).size
-    if size <= MOST_WRITERS:
-        return f"rank_scope='worker' has {count_noun(size, 'writer')} for each run"
+    writers = most_writers(map(plan, islice(world_requests(by_node), request.topology.local_world_size)))
+    if writers <= MOST_WRITERS:
+        return f"rank_scope='worker' has {count_noun(writers, 'writer')} for each run"
     return f"name a rank scope with at most {MOST_WRITERS} ranks in each part, or run_mode='auto' for one writer"
 
 

@@ -34,15 +34,29 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     'r1-a0'
     """
     manager = strategies or get_manager()
-    part_step = manager.decide("locate_rank", _PART_CHECK, request=request)
-    part = _with_node_ranks(part_step.value, request, manager)
-    role_step = manager.decide("choose_initializer", _ROLE_CHECK, request=request, part=part)
-    role, steps = role_step.value, (part_step, role_step)
+    part, role, steps = _decide_role(request, manager)
     if role is Role.SKIP:
         return Plan(part=part, role=role, run_id=None, group=None, steps=steps)
     if role is Role.JOIN:
         return _plan_joined_run(request, part, steps)
     return _plan_own_run(manager, request, part, role, steps)
+
+
+def find_role(request: Request, strategies: StrategyManager | None = None) -> Role:
+    """Ask only what the rank of `request` does, which is half of the work where others' names do not matter.
+
+    Raises:
+        UnansweredError: Nobody knows the run mode or rank scope.
+        HookError: A plugin failed, refused, or gave an answer that is no part or role.
+    """
+    return _decide_role(request, strategies or get_manager())[1]
+
+
+def _decide_role(request: Request, manager: StrategyManager) -> tuple[Part, Role, tuple[Step, ...]]:
+    part_step = manager.decide("locate_rank", _PART_CHECK, request=request)
+    part = _with_node_ranks(part_step.value, request, manager)
+    role_step = manager.decide("choose_initializer", _ROLE_CHECK, request=request, part=part)
+    return part, role_step.value, (part_step, role_step)
 
 
 def locate_part(request: Request, strategies: StrategyManager | None = None) -> Part:

@@ -22,7 +22,7 @@ from flyte_wandb.plans._budget import (
     turn_delay,
 )
 from flyte_wandb.plans._world import world_requests
-from flyte_wandb.runs._opening import build_opening
+from flyte_wandb.runs._opening import build_monitor_opening, build_opening
 from flyte_wandb.testing import Limits
 from flyte_wandb.testing.rules._limits import Meters
 from flyte_wandb.wandb_client._init import _build_settings
@@ -102,6 +102,12 @@ def test_ranks_that_open_no_run_take_no_turn() -> None:
     assert found == [turn_delay(turn, 2) for turn in range(12)]
 
 
+def test_ranks_that_measure_their_node_take_turns_too() -> None:
+    settings = {"system_metrics": "nodes", "run_creations_per_second": 2}
+    ranks = list(world_requests(even(5, 3, **settings)))
+    assert [find_turn_delay(one, BUILTIN) for one in ranks[::3]] == [turn_delay(turn, 2) for turn in range(5)]
+
+
 def test_nobody_is_asked_where_all_ranks_fit_into_a_second_or_there_is_no_limit() -> None:
     plugin = OddRanks()
     for one in (request(), *world_requests(even(10, 8)), replace(even(9, 99, run_creations_per_second=0))):
@@ -133,18 +139,27 @@ def test_all_writers_of_a_run_stay_below_its_limit_where_an_interval_can_do_that
         ((40, 40), {"run_mode": "shared", "rank_scope": "worker"}, 40),
         ((31, 9), {"run_mode": "shared"}, 40),
         ((8, 8), {"run_mode": "shared", "rank_scope": "worker"}, 8),
+        ((2,) * 40, {"system_metrics": "nodes"}, 40),
+        ((40, 40), {"system_metrics": "nodes", "rank_scope": "worker"}, 1),
     ],
 )
-def test_primary_and_secondaries_of_a_part_count_themselves(
+def test_who_writes_to_the_run_of_a_part_counts_all_of_them(
     nodes: tuple[int, ...], settings: dict[str, Any], writers: int
 ) -> None:
     for topology in launched(*nodes):
         one = request(topology, **settings)
         planned = plan(one, BUILTIN)
-        if planned.role.opens and writers > 29:
+        if planned.role is not Role.SKIP and writers > 29:
             assert count_writers(one, planned, BUILTIN) == writers
         elif planned.role.owns:
             assert count_writers(one, planned, BUILTIN) == 1
+
+
+def test_where_nodes_differ_who_measures_counts_the_nodes_as_if_all_were_of_its_own_size() -> None:
+    ranks = [request(topology, system_metrics="nodes") for topology in launched(*(2,) * 39, 1)]
+    first, middle, last = ranks[0], ranks[2], ranks[-1]
+    found = [count_writers(one, plan(one, BUILTIN), BUILTIN) for one in (first, middle, last)]
+    assert found == [40, 40, 79]  # too many: this one sends more seldom than it would have to
 
 
 def opened(one: Request, mode: Any = "online") -> Any:
@@ -155,6 +170,11 @@ def test_the_writers_of_one_run_are_opened_with_the_interval_and_nobody_else_is(
     shared = [request(topology, run_mode="shared") for topology in launched(40)]
     assert [opened(one).defaults for one in shared] == [{INTERVAL_FIELD: 21}] * 40
     assert opened(shared[0], "offline").defaults == opened(shared[1], None).defaults == {}
+    measuring = [request(topology, system_metrics="nodes") for topology in launched(*(2,) * 40)][::2]
+    assert [opened(one).defaults[INTERVAL_FIELD] for one in measuring] == [21] * 40
+    assert (
+        build_monitor_opening(plan(measuring[1], BUILTIN), measuring[1], mode="online").defaults[INTERVAL_FIELD] == 21
+    )
     few = [request(topology, run_mode="shared") for topology in launched(29)]
     assert [opened(one).defaults for one in (*few, request(ALONE))] == [{}] * 30
 
@@ -185,8 +205,19 @@ def notes(nodes: int, per_node: int, **settings: Any) -> list[str]:
             8,
             {"run_mode": "new"},
             [
-                "the last of 1,024 ranks with a run opens it after 13 s, in turns of 80 a second "
+                "the last of 1,024 ranks that open or join a run does so after 13 s, in turns of 80 a second "
                 "(run_creations_per_second)"
+            ],
+        ),
+        (
+            100,
+            8,
+            {"system_metrics": "nodes", "joinable": True},
+            [
+                "the last of 100 ranks that open or join a run does so after 1 s, in turns of 80 a second "
+                "(run_creations_per_second)",
+                "100 ranks write to one run and send at least 3.4 requests a second, of which W&B takes 2: it makes "
+                "them wait, and rows appear late; rank_scope='worker' has 1 writer for each run",
             ],
         ),
         (4, 7, {"run_mode": "shared"}, []),
