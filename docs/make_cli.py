@@ -20,6 +20,7 @@ MORE: Final = {
     "plugins": "[Write a rank scope](write-a-rank-scope.md#the-package) shows what it prints.",
     "download": "[Bring results home](bring-results-home.md#from-a-shell) shows what it prints.",
     "sync": "[Offline runs come home](offline.md#from-a-shell) shows what it prints.",
+    "report": "[A tab in Flyte's report](report.md#open-a-local-report) shows how it is used.",
     "server": "[What the double is sure of](double.md#in-a-process-of-its-own) shows how it is used.",
     "doctor": "[Links and plans](links-and-plans.md#before-the-first-run-doctor) shows what it prints.",
 }

@@ -119,6 +119,20 @@ def sync(context: click.RichContext, /, places: tuple[str, ...], **options: Any)
 
 
 @main.command(cls=OneLineErrors)
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--open/--no-open", "opens", default=True, help="Open it in the browser, or only print its path.")
+def report(run: str | None, *, opens: bool) -> None:
+    """Open the report of a task that ran in Flyte's local mode, and print its path.
+
+    RUN is the name of a local Flyte run, or the path that Flyte printed at its end. Without it you get your newest
+    report. If a run has several reports, you get the newest of them.
+    """
+    from ._report import show_report
+
+    show_report(run, opens=opens)
+
+
+@main.command(cls=OneLineErrors)
 @click.option("--project", help="The project that runs would go to.")
 @click.option("--entity", help="The user or team that owns it.")
 @click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")

@@ -239,6 +239,11 @@ RUNS: Final = [
     ),
     Run(page="docs/report.md", kind="python", by="tests/docs/test_report_page.py::test_the_code_has_the_tab"),
     Run(
+        page="docs/report.md",
+        kind="console",
+        by="tests/cli/test_report.py::test_it_prints_the_path_of_a_runs_report",
+    ),
+    Run(
         page="docs/write-a-rank-scope.md",
         kind="console",
         words="flyte wandb",
