@@ -27,7 +27,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q --doctest-modules flyte_wandb hookspecs builtin_strategies
+	$(BIN)/python -m pytest -q --doctest-modules flyte_wandb hookspecs builtin_strategies tests/docs/test_plain_english.py
 
 # Both, the wheel made from the sdist as pip would make it; `python -m twine upload dist/*` is the next step of a release.
 dist: $(VENV)/.dev

@@ -21,7 +21,7 @@ MORE: Final = {
     "download": "[Bring results home](bring-results-home.md#from-a-shell) shows what it prints.",
     "sync": "[Offline runs come home](offline.md#from-a-shell) shows what it prints.",
     "report": "[A tab in Flyte's report](report.md#open-a-local-report) shows how it is used.",
-    "server": "[What the double is sure of](double.md#in-a-process-of-its-own) shows how it is used.",
+    "server": "[What the double is sure of](double.md#in-a-separate-process) shows how it is used.",
     "doctor": "[Links and plans](links-and-plans.md#before-the-first-run-doctor) shows what it prints.",
 }
 """Where each command is used, on another page."""

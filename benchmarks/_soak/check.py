@@ -80,8 +80,8 @@ class Check:
             "runs with rows of others, or overwritten": sorted(self._wrong_rows()),
             "runs that lost rows while W&B's service lived": sorted(self._lost_rows()),
             "runs with another exit code than their task": sorted(self._wrong_ends()),
-            "tasks whose outcome in Flyte is not their own": sorted(self._wrong_outcomes()),
-            "runs whose start or end an observer was not told": sorted(self._wrong_observers()),
+            "tasks with another outcome in Flyte than their own": sorted(self._wrong_outcomes()),
+            "runs with a start or end that the observer missed": sorted(self._wrong_observers()),
         }
 
     @cached_property

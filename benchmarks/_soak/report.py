@@ -44,7 +44,7 @@ def _count_rows(check: Check) -> list[Row]:
         "runs": (len(check.kept), _listed(kept.mode for kept in check.kept.values())),
         "openings, those of joiners among them": (len(ledger.started), f"{openings} by owners"),
         "faults of the server (429, 503, dropped)": (faults, f"{sum(bool(one.slow) for one in weather)} slow trees"),
-        "trees whose runs W&B refuses": (sum(one.refused for one in weather), "-"),
+        "trees with runs that W&B refuses": (sum(one.refused for one in weather), "-"),
         "W&B's service killed": (len(ledger.kills), f"{len(check.bereaved)} runs open then"),
         "rows logged": (sum(map(len, check.logged.values())), "-"),
     }
