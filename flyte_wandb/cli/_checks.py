@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from types import MappingProxyType
@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from .._errors import FlyteWandbError
-from .._logging import one_line
+from .._logging import listed, one_line
 from .._place import api_url
 from ..plans._plan import detect_topology
 from ..plugins._loading import DISABLE_VARIABLE, InstalledPlugin, disabled_names, survey_plugins
 from ..plugins._manager import StrategyManager
 from ..wandb_client._configuration import effective_mode, find_api_key, read_configured
-from ..wandb_client._server_info import ServerInfo, ask_server
+from ..wandb_client._server_info import Access, ServerInfo, ask_server, has_entity, project_access
 
 State = Literal["ok", "note", "problem"]
 
@@ -59,6 +59,31 @@ class DoctorOptions:
     timeout: float = 5.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoggedInServer:
+    """A server that knows the key.
+
+    Attributes:
+        base_url: Where its API listens.
+        key: The key.
+        info: What it says of itself and of the key's owner.
+        timeout: Seconds to wait for each answer.
+    """
+
+    base_url: str
+    key: str
+    info: ServerInfo
+    timeout: float
+
+    def has_entity(self, entity: str) -> bool:
+        """Whether the server has this user or team."""
+        return has_entity(self.base_url, self.key, entity, timeout=self.timeout)
+
+    def project_access(self, entity: str, project: str) -> Access:
+        """What the key may do in a project."""
+        return project_access(self.base_url, self.key, entity, project, timeout=self.timeout)
+
+
 def run_checks(options: DoctorOptions) -> Iterator[Finding]:
     """Check everything that a run needs, and yield the findings one by one.
 
@@ -75,7 +100,9 @@ def run_checks(options: DoctorOptions) -> Iterator[Finding]:
         mode, source = read_configured("mode")
     except Exception as error:  # such as pydantic's, of a variable, and configparser's, of the settings file
         yield _problem_finding(
-            "configuration", f"W&B's own cannot be read: {one_line(error)}", "correct the variable or settings file"
+            "configuration",
+            f"W&B's own configuration cannot be read: {one_line(error)}",
+            "correct the variable or settings file",
         )
         return
     yield _check_mode(mode, source)
@@ -116,20 +143,20 @@ def _check_launcher(manager: StrategyManager) -> Finding:
         return _ok_finding("launcher", f"{topology.launcher}: {place}")
     # A pod may have RANK and WORLD_SIZE of its own, which look like a rank's to a reader.
     if stray := [name for name in _RANK_VARIABLES if os.environ.get(name)]:
-        message = f"this process is no rank: it has {', '.join(stray)} only, and no launcher's marker"
+        message = f"single process: it has {', '.join(stray)} only, and no marker of a launcher"
         remedy = (
             f"start ranks with torchrun, Elastic or a clustered environment, or set all of {', '.join(_RANK_VARIABLES)}"
         )
         return _note_finding("launcher", message, remedy)
-    return _ok_finding("launcher", "this process is no rank")
+    return _ok_finding("launcher", "single process (no distributed launcher)")
 
 
 def _check_service() -> Iterator[Finding]:
     # Through one service, W&B's client lets one process write to a run ("run ID is in use", from 0.26.1 on).
     if os.environ.get("WANDB_SERVICE"):
-        message = "WANDB_SERVICE is inherited: runs go through another process's W&B service"
+        message = "WANDB_SERVICE is set: runs go through another process's W&B service"
         yield _note_finding(
-            "service", message, "unset it if that process can end first; ranks that share a run leave it anyway"
+            "service", message, "unset it if that process can end first; ranks that share a run ignore it anyway"
         )
 
 
@@ -138,7 +165,10 @@ def _check_mode(mode: str, source: str) -> Finding:
     message = f"{effective} ({source})"
     if effective == "online":
         return _ok_finding("mode", message)
-    remedy = {"offline": "wandb sync uploads the runs later", "disabled": "no run is kept; unset WANDB_MODE for one"}
+    remedy = {
+        "offline": "upload the runs later with flyte-wandb sync, or unset WANDB_MODE",
+        "disabled": "W&B keeps no run; unset WANDB_MODE to have one",
+    }
     return _note_finding("mode", message, remedy[effective])
 
 
@@ -147,14 +177,16 @@ def _check_connection(options: DoctorOptions, *, online: bool) -> Iterator[Findi
     if options.host:
         base_url, source = api_url(options.host), "--host"
     yield _ok_finding("server", f"{base_url} ({source})")
-    server: ServerInfo | None = None
+    ask: LoggedInServer | None = None
     # Offline, a server that does not answer is what people expect.
     if online:
         key, finding = _check_api_key(base_url)
         yield finding
         server, findings = _check_server(base_url, key, options.timeout)
         yield from findings
-    yield from _check_place(options, server)
+        if key and server and server.user:
+            ask = LoggedInServer(base_url=base_url, key=key, info=server, timeout=options.timeout)
+    yield from _check_place(options, ask)
 
 
 def _check_api_key(base_url: str) -> tuple[str | None, Finding]:
@@ -206,23 +238,67 @@ def _check_shared_mode(server: ServerInfo) -> Finding:
     return _problem_finding("shared mode", f"{message}; shared mode needs {_SHARED_FROM} or newer", remedy)
 
 
-def _check_place(options: DoctorOptions, server: ServerInfo | None) -> Iterator[Finding]:
-    # The server says which entity the key's owner has; which project W&B would take, only the client knows.
-    defaults = {"entity": server.entity if server else None, "project": None}
-    unknown: Mapping[str, str] = {
-        "entity": "W&B takes the default of the key's owner",
-        "project": "W&B names one after the code's git repository, or takes 'uncategorized'",
-    }
-    for name in ("entity", "project"):
-        value, source = read_configured(name)
-        if option := getattr(options, name):
-            yield _ok_finding(name, f"{option} (--{name})")
-        elif value:
-            yield _ok_finding(name, f"{value} ({source})")
-        else:
-            default = f"; that is {defaults[name]}" if defaults[name] else ""
-            remedy = f"{name}=... in wandb_init or wandb_config, or WANDB_{name.upper()}, so that links lead to the run"
-            yield _note_finding(name, f"not set: {unknown[name]}{default}", remedy)
+def _check_place(options: DoctorOptions, server: LoggedInServer | None) -> Iterator[Finding]:
+    entity, of_entity = _configured("entity", options.entity)
+    project, of_project = _configured("project", options.project)
+    yield _check_entity(entity, of_entity, server)
+    yield _check_project(project, of_project, entity or (server.info.entity if server else None), server)
+
+
+def _configured(name: str, option: str | None) -> tuple[str | None, str]:
+    """Return an option, or else what W&B's configuration says, and where it stands."""
+    return (option, f"--{name}") if option else read_configured(name)
+
+
+def _check_entity(entity: str | None, source: str, server: LoggedInServer | None) -> Finding:
+    if not entity:
+        # Only the server says which entity the key's owner has.
+        default = f", {server.info.entity}" if server and server.info.entity else ""
+        return _note_finding("entity", f"not set; W&B uses the default of the key's owner{default}", _to_set("entity"))
+    about = f"{entity} ({source})"
+    if server is None:
+        return _ok_finding("entity", about)
+
+    def check() -> Finding:
+        if server.has_entity(entity):
+            return _ok_finding("entity", f"{about}, found on the server")
+        own = f"; the key's owner belongs to {listed(server.info.teams)}" if server.info.teams else ""
+        message = f"{about}: the server has no user or team of this name that the key can see{own}"
+        return _problem_finding("entity", message, _to_set("entity"))
+
+    return _unless_silent("entity", about, check)
+
+
+def _check_project(project: str | None, source: str, entity: str | None, server: LoggedInServer | None) -> Finding:
+    if not project:
+        # Which one the client would take, only the client knows.
+        message = "not set; W&B names one after the code's git repository, or takes 'uncategorized'"
+        return _note_finding("project", message, _to_set("project"))
+    about = f"{project} ({source})"
+    if server is None or entity is None:
+        return _ok_finding("project", about)
+
+    def check() -> Finding:
+        access = server.project_access(entity, project)
+        if access == "read":
+            remedy = f"ask {entity} for write access, or set another project= or entity="
+            return _problem_finding("project", f"{about}: the key may read {entity}/{project} and not write", remedy)
+        here = "the key may write to it" if access == "write" else f"not in {entity} yet: the first run creates it"
+        return _ok_finding("project", f"{about}, {here}")
+
+    return _unless_silent("project", about, check)
+
+
+def _to_set(name: str) -> str:
+    return f"set {name}= in wandb_init or wandb_config, or WANDB_{name.upper()}, so that links lead to the run"
+
+
+def _unless_silent(about: str, value: str, check: Callable[[], Finding]) -> Finding:
+    """Return what a check finds. A server need not answer it: a run may start all the same."""
+    try:
+        return check()
+    except (OSError, ValueError) as error:
+        return _note_finding(about, f"{value}; the server does not say whether a run can go there: {error}", None)
 
 
 def _catch_errors(about: str, check: Callable[[], Finding]) -> Finding:

@@ -49,24 +49,55 @@ def test_against_a_server_that_knows_the_key_all_is_well(server: WandbServer, tm
     assert said["connection"] == [("ok", f"{server.url} answers, logged in as local")]
     assert said["shared mode"][0][0] == "ok"
     assert said["mode"] == [("ok", "online (W&B's default)")]
-    assert said["project"] == [("ok", "vision (WANDB_PROJECT)")]
-    ((state, words),) = said["entity"]
-    assert state == "note"
-    assert words.startswith(
-        "not set: W&B takes the default of the key's owner; that is local -> entity=... in wandb_init"
-    )
+    assert said["project"] == [("ok", "vision (WANDB_PROJECT), not in local yet: the first run creates it")]
+    remedy = "set entity= in wandb_init or wandb_config, or WANDB_ENTITY, so that links lead to the run"
+    assert said["entity"] == [("note", f"not set; W&B uses the default of the key's owner, local -> {remedy}")]
     assert said["plugins"] == [("ok", f"builtin (flyte-wandb {flyte_wandb.__version__})")]
-    assert said["launcher"] == [("ok", "this process is no rank")]
+    assert said["launcher"] == [("ok", "single process (no distributed launcher)")]
     assert f"flyte-wandb {flyte_wandb.__version__}, flyte" in said["versions"][0][1]
     assert "service" not in said
 
 
 def test_options_take_the_place_of_what_is_configured(server: WandbServer, tmp_path: Path) -> None:
     environ = {name: value for name, value in server.environ.items() if name != "WANDB_BASE_URL"}
+    server.put_run("r1", project="p", entity="e")
     options = ("--host", server.url, "--project", "p", "--entity", "e")
     said = examined(tmp_path, *options, environ=environ, exit_code=0)
     assert said["server"] == [("ok", f"{server.url} (--host)")]
-    assert (said["project"], said["entity"]) == ([("ok", "p (--project)")], [("ok", "e (--entity)")])
+    assert said["project"] == [("ok", "p (--project), the key may write to it")]
+    assert said["entity"] == [("ok", "e (--entity), found on the server")]
+
+
+def test_an_entity_that_is_not_there_and_a_project_that_may_only_be_read_are_problems(tmp_path: Path) -> None:
+    with WandbServer(teams=["vision-team"], others=["theirs"]) as server:
+        server.put_run("r1", project="p", entity="theirs")
+        unknown = server.environ | {"WANDB_ENTITY": "teem", "WANDB_PROJECT": "p"}
+        ((state, words),) = examined(tmp_path, environ=unknown, exit_code=1)["entity"]
+        foreign = server.environ | {"WANDB_ENTITY": "theirs", "WANDB_PROJECT": "p"}
+        read_only = examined(tmp_path, environ=foreign, exit_code=1)["project"]
+    assert state == "problem"
+    assert words.startswith(
+        "teem (WANDB_ENTITY): the server has no user or team of this name that the key can see; the key's owner "
+        "belongs to local, theirs, vision-team -> set entity= in wandb_init or wandb_config, or WANDB_ENTITY"
+    )
+    remedy = "ask theirs for write access, or set another project= or entity="
+    assert read_only == [
+        ("problem", f"p (WANDB_PROJECT): the key may read theirs/p and not write -> {remedy}"),
+    ]
+
+
+def test_a_server_that_does_not_say_who_may_write_is_a_note(server: WandbServer, tmp_path: Path) -> None:
+    server.fault("GetTeamEntity", status=400)
+    server.fault("IsProjectReadOnly", status=200, body='{"errors": [{"message": "permission denied"}]}')
+    environ = server.environ | {"WANDB_ENTITY": "local", "WANDB_PROJECT": "p"}
+    said = examined(tmp_path, environ=environ, exit_code=0)
+    for about, value, error in (
+        ("entity", "local (WANDB_ENTITY)", "HTTP Error 400"),
+        ("project", "p (WANDB_PROJECT)", "it answers with an error: [{'message': 'permission denied'}]"),
+    ):
+        ((state, words),) = said[about]
+        assert state == "note"
+        assert words.startswith(f"{value}; the server does not say whether a run can go there: {error}")
 
 
 def test_what_stands_in_wandbs_settings_files_is_found_there(server: WandbServer, tmp_path: Path) -> None:
@@ -80,7 +111,8 @@ def test_what_stands_in_wandbs_settings_files_is_found_there(server: WandbServer
     netrc.chmod(0o600)
     said = examined(tmp_path, environ={"WANDB_SILENT": "true"}, exit_code=0)
     assert said["server"] == [("ok", f"{server.url} (W&B's settings files)")]
-    assert said["project"] == [("ok", "of the file (W&B's settings files)")]
+    where = "of the file (W&B's settings files)"
+    assert said["project"] == [("ok", f"{where}, not in local yet: the first run creates it")]
     assert said["key"] == [("ok", f"found for {server.url} (the netrc file)")]
 
 
@@ -191,8 +223,8 @@ def test_the_servers_version_decides_on_shared_mode(version: str, state: str, wo
 @pytest.mark.parametrize(
     ("mode", "remedy"),
     [
-        ("offline", "wandb sync uploads the runs later"),
-        ("disabled", "no run is kept; unset WANDB_MODE for one"),
+        ("offline", "upload the runs later with flyte-wandb sync, or unset WANDB_MODE"),
+        ("disabled", "W&B keeps no run; unset WANDB_MODE to have one"),
     ],
 )
 def test_offline_and_disabled_need_no_key_and_no_server(mode: str, remedy: str, tmp_path: Path) -> None:
@@ -206,7 +238,9 @@ def test_a_configuration_that_wandb_refuses_is_one_problem(tmp_path: Path) -> No
     said = examined(tmp_path, environ={"WANDB_MODE": "onlin"}, exit_code=1)
     ((state, words),) = said["configuration"]
     assert state == "problem"
-    assert words.startswith("W&B's own cannot be read: W&B's client does not take the environment of this process: ")
+    assert words.startswith(
+        "W&B's own configuration cannot be read: W&B's client does not take the environment of this process: "
+    )
     assert "WANDB_MODE='onlin': Input should be 'online', 'offline'" in words
 
 
@@ -236,7 +270,7 @@ MARKER = {"FLYTE_CLUSTERED_WORKER": "1"}
         (
             {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": ""},
             "note",
-            "this process is no rank: it has RANK, WORLD_SIZE only, and no launcher's marker -> start ranks with",
+            "single process: it has RANK, WORLD_SIZE only, and no marker of a launcher -> start ranks with",
         ),
         (
             RANK | MARKER | {"RANK": "4"},
@@ -263,7 +297,7 @@ def test_an_inherited_service_is_told(tmp_path: Path) -> None:
     environ = {"WANDB_SERVICE": "3-1-unix-/tmp/none", "WANDB_MODE": "offline"}
     ((state, words),) = examined(tmp_path, environ=environ, exit_code=0)["service"]
     assert state == "note"
-    assert words.startswith("WANDB_SERVICE is inherited: runs go through another process's W&B service -> unset it if")
+    assert words.startswith("WANDB_SERVICE is set: runs go through another process's W&B service -> unset it if")
 
 
 def test_it_is_coloured_in_a_terminal(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def _project(call: Call) -> dict[str, Any]:
     told = call.variables
     place = call.store.place(told.get("entity"), told.get("project") or told.get("name"))
     known = place in call.store.projects
-    return {"project": {"readOnly": False, **_project_node(call, place)} if known else None}
+    return {
+        "project": {"readOnly": place[0] in call.store.about.others, **_project_node(call, place)} if known else None
+    }
 
 
 @answers("GetProjects")
