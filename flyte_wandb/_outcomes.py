@@ -116,16 +116,27 @@ class TrialOutcome(Generic[R_co]):
         return values | {"error": _portable_error(self.error)}
 
 
-def _metric_value(summary: Mapping[str, Any], name: str, goal: str) -> float | None:
+def metric_value(summary: Mapping[str, Any], name: str, goal: str) -> float | None:
     """Return the number of a metric, or None. `run.define_metric` may have its minimum or maximum in the summary."""
     value: Any = summary.get(name)
     if value is None and "." in name:
         first, rest = name.split(".", 1)
         inner = summary.get(first)
-        return _metric_value(inner, rest, goal) if isinstance(inner, Mapping) else None
+        return metric_value(inner, rest, goal) if isinstance(inner, Mapping) else None
     if isinstance(value, Mapping):
         value = next((value[key] for key in (goal[:3], "best", "last", "mean") if key in value), None)
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
+
+
+def rank_trials(
+    trials: Iterable[TrialOutcome[R_co]], metric: str, goal: Goal
+) -> list[tuple[float, TrialOutcome[R_co]]]:
+    """Return the finished trials that have a number for a metric, with it, the best one first."""
+    finished = (trial for trial in trials if trial.state == "finished")
+    valued = ((metric_value(trial.summary, metric, goal), trial) for trial in finished)
+    ranked = [(value, trial) for value, trial in valued if value is not None]
+    # By the negative rather than in reverse, which would turn around those of one value.
+    return sorted(ranked, key=lambda entry: entry[0] if goal == "minimize" else -entry[0])
 
 
 def _row(trial: TrialOutcome) -> dict[str, Any]:
@@ -181,17 +192,15 @@ class TrialOutcomes(tuple[TrialOutcome[R_co], ...], Generic[R_co]):
             raise ValueError(f"best(goal={goal!r}): expected 'minimize' or 'maximize'")
         if name is None:
             raise LookupError("the sweep names no metric; name one: best('loss')")
-        finished = [trial for trial in self if trial.state == "finished"]
-        valued = ((_metric_value(trial.summary, name, goal), trial) for trial in finished)
-        ranked = [(value, trial) for value, trial in valued if value is not None]
+        ranked = rank_trials(self, name, goal)
         if not ranked:
+            finished = [trial for trial in self if trial.state == "finished"]
             names = sorted({entry for trial in finished for entry in trial.summary})
             raise LookupError(
                 f"none of {len(finished)} finished trials has a number for {name!r} in its summary; their summaries "
                 f"have {', '.join(names) or 'nothing'}"
             )
-        choose = min if goal == "minimize" else max
-        return choose(ranked, key=lambda entry: entry[0])[1]
+        return ranked[0][1]
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a row for each trial, with a column for each parameter and each entry of the summary.

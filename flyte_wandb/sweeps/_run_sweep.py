@@ -17,7 +17,7 @@ from flyte_wandb_hookspecs import Trial, frozen_copy
 from .._action import current_action, current_attempt
 from .._errors import RunStoppedError, SettingError, SweepError
 from .._logging import one_line, quoted
-from .._outcomes import TrialOutcome, TrialOutcomes, TrialState
+from .._outcomes import Goal, TrialOutcome, TrialOutcomes, TrialState
 from ..plans._inherited import write_sweep, write_trial
 from ..plans._spec import Spec
 from ..tasks import _flyte_task as _templates
@@ -150,7 +150,9 @@ async def run_sweep(
         check_end(controller.sweep.sweep_id, search)
     earlier = await _run_off_loop(_read_earlier_trials, controller)
     ref = controller.sweep
-    with flyte.custom_context(**write_sweep(ref)), Progress(ref.sweep_id, count) as progress:
+    metric, goal = _read_metric(search)
+    shown = Progress(ref.sweep_id, count, metric=metric, goal=goal, earlier=earlier)
+    with flyte.custom_context(**write_sweep(ref)), shown as progress:
         work = _TrialRunner(
             task=task,
             inputs=trial_inputs,
@@ -225,6 +227,12 @@ def _open_controller(inputs: TrialInputs, sweep: str | None) -> tuple[Controller
     return controller, config
 
 
+def _read_metric(search: Mapping[str, Any]) -> tuple[str | None, Goal]:
+    """Return the metric that a sweep is after, or None, and which of its values is the best."""
+    metric = search.get("metric") or {}
+    return metric.get("name"), metric.get("goal") or "minimize"
+
+
 def _read_earlier_trials(controller: Controller) -> list[TrialOutcome]:
     """Return the trials that earlier attempts of the calling task have brought to an end. Blocks."""
     action = current_action()
@@ -283,9 +291,8 @@ class _TrialRunner:
         return self._ordered_outcomes()
 
     def _ordered_outcomes(self) -> TrialOutcomes:
-        metric = self.search.get("metric") or {}
         ordered = sorted(self.outcomes, key=lambda outcome: outcome.number)
-        return TrialOutcomes([*self.earlier, *ordered], metric.get("name"), metric.get("goal") or "minimize")
+        return TrialOutcomes([*self.earlier, *ordered], *_read_metric(self.search))
 
     async def _run_agent(self, number: int) -> None:
         """Be one agent: do one trial after the other."""

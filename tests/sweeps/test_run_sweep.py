@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,8 @@ def test_twenty_trials_four_at_a_time_one_failing_one_retried_one_stopped_early(
         seen.clear()
     SERVER[:] = [online]
     parameters = {"x": {"values": list(range(1, 31))}}
-    context = {**wandb_config(project="vision"), **wandb_sweep_config(method="grid", parameters=parameters)}
-    own = online.run(run_local(twenty, context=context))
+    search = wandb_sweep_config(method="grid", parameters=parameters, metric={"name": "loss", "goal": "maximize"})
+    own = online.run(run_local(twenty, context={**wandb_config(project="vision"), **search}))
     (sweep,) = online.sweeps
     runs = {run.id: run for run in runs_of(online)}
     assert [one.number for one in OUTCOMES] == list(range(20)) == sorted(TOLD)
@@ -139,8 +140,22 @@ def test_twenty_trials_four_at_a_time_one_failing_one_retried_one_stopped_early(
         check_trial(one, runs[one.run_id], sweep.id)
     assert (own.logged("own"), own.logged("loss"), own.sweep, own.state) == (["before", "after"], [], None, "finished")
     assert len(online.runs) == 21
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("trial ")]
-    assert sorted(lines) == sorted(line_of(one) for one in OUTCOMES)
+    check_screen(capsys.readouterr().err, sweep.id)
+
+
+def check_screen(text: str, sweep_id: str) -> None:
+    """Check the line of each trial, and the table of the best ones behind them."""
+    assert max(map(len, text.splitlines())) <= 80
+    lines = " ".join(text[text.index("trial ") :].partition("best trials")[0].split())
+    assert sorted(re.split(r" (?=trial \d+/20, |sweep )", lines)) == sorted(
+        [*map(line_of, OUTCOMES), f"sweep {sweep_id}: 20 trials, 18 finished, 1 failed, 1 stopped"]
+    )
+    heading, *rows = [line.split() for line in text.partition("(maximize loss)")[2].splitlines() if line.split()]
+    assert heading == ["trial", "loss", "parameters", "run"]
+    best = sorted((one for one in OUTCOMES if one.state == "finished"), key=lambda one: -one.parameters["x"])[:5]
+    assert rows[1:] == [
+        [str(one.number + 1), f"{one.summary['loss']:g}", f"x={one.parameters['x']}", one.run_id] for one in best
+    ]
 
 
 ENDS: dict[int, tuple[str, str, int]] = {
@@ -164,8 +179,9 @@ def check_trial(one: TrialOutcome, run: RunRecord, sweep: str) -> None:
 
 
 def line_of(one: TrialOutcome) -> str:
-    line = f"trial {one.number + 1} of 20, {one.run_id}: {one.state}, with {dict(one.parameters)}"
-    return line + (f", error {type(one.error).__name__}: {one.error}" if one.error else "")
+    x = one.parameters["x"]
+    line = f"trial {one.number + 1}/20, run {one.run_id}: {one.state}, loss {x / 2:g}, with x={x}"
+    return line + (f", error {type(one.error).__name__}: {one.error}".removesuffix(": ") if one.error else "")
 
 
 @wandb_init
