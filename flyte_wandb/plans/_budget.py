@@ -12,7 +12,7 @@ from flyte_wandb_hookspecs import Part, Plan, Request, Role, Settings
 
 from .._logging import count_noun
 from ..plugins._manager import StrategyManager
-from ._plan import find_role, plan
+from ._plan import find_part_and_role, plan
 from ._world import is_even, world_requests
 
 INTERVAL_FIELD: Final = "x_file_stream_transmit_interval"
@@ -52,16 +52,27 @@ def turn_delay(turn: int, rate: float) -> float:
 def find_turn_delay(request: Request, strategies: StrategyManager | None = None) -> float:
     """Return how many seconds the rank of `request` waits before it opens its run.
 
+    The leaders of all parts come first, then the second ranks of all parts, and so on: a run is there when others join
+    it, and those do so, and send their rows, one after the other rather than all at once.
+
     Each rank finds its turn alone, out of the plans of the ranks before it. Where nodes differ it cannot know these,
     and its turn is its rank.
     """
     topology, rate = request.topology, request.settings.run_creations_per_second
-    if not turn_delay(topology.rank, rate):  # most worlds: nobody waits, whoever opens a run
+    if not turn_delay(topology.world_size - 1, rate):  # most worlds: nobody waits, whoever opens a run
         return 0.0
     if not is_even(topology):
         return turn_delay(topology.rank, rate)
-    before = islice(world_requests(request), topology.rank)
-    return turn_delay(sum(find_role(other, strategies) is not Role.SKIP for other in before), rate)
+    part, _ = find_part_and_role(request, strategies)
+    # Before a leader there are only leaders of a lower rank, so that the first rank of a large world asks nobody.
+    others = islice(world_requests(request), topology.rank if part.leads else None)
+    return turn_delay(sum(_opens_before(other, request, part.index, strategies) for other in others), rate)
+
+
+def _opens_before(other: Request, request: Request, index: int, strategies: StrategyManager | None) -> bool:
+    """Whether another rank opens or joins a run before the one of `request`, whose place in its part is `index`."""
+    part, role = find_part_and_role(other, strategies)
+    return role is not Role.SKIP and (part.index, other.topology.rank) < (index, request.topology.rank)
 
 
 def count_writers(request: Request, planned: Plan, strategies: StrategyManager | None = None) -> int:
@@ -104,7 +115,7 @@ def find_interval(writers: int) -> int | None:
 
 
 def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
-    """Yield what W&B's limits mean for a world, for people: when its last run opens, and how late rows appear.
+    """Yield what W&B's limits mean for a world, for people: how late rows appear, and when its last run opens.
 
     Args:
         request: The request of a rank of the world.
@@ -114,13 +125,13 @@ def budget_notes(request: Request, plans: Sequence[Plan]) -> Iterator[str]:
         return
     openers = sum(rank_plan.role is not Role.SKIP for rank_plan in plans)
     rate = request.settings.run_creations_per_second
+    if note := describe_writers(request, most_writers(plans)):
+        yield note
     if delay := turn_delay(openers - 1, rate):
         yield (
             f"the last of {openers:,} ranks that open or join a run does so after {delay:.0f} s, in turns of {rate:g} "
             "a second (run_creations_per_second)"
         )
-    if note := describe_writers(request, most_writers(plans)):
-        yield note
 
 
 def describe_writers(request: Request, writers: int) -> str | None:

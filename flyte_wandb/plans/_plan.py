@@ -42,14 +42,14 @@ def plan(request: Request, strategies: StrategyManager | None = None) -> Plan:
     return _plan_own_run(manager, request, part, role, steps)
 
 
-def find_role(request: Request, strategies: StrategyManager | None = None) -> Role:
-    """Ask only what the rank of `request` does, which is half of the work where others' names do not matter.
+def find_part_and_role(request: Request, strategies: StrategyManager | None = None) -> tuple[Part, Role]:
+    """Ask only what the rank of `request` does, and where: half of the work where names do not matter.
 
     Raises:
         UnansweredError: Nobody knows the run mode or rank scope.
         HookError: A plugin failed, refused, or gave an answer that is no part or role.
     """
-    return _decide_role(request, strategies or get_manager())[1]
+    return _decide_role(request, strategies or get_manager())[:2]
 
 
 def _decide_role(request: Request, manager: StrategyManager) -> tuple[Part, Role, tuple[Step, ...]]:

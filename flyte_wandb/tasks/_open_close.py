@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import replace
@@ -68,7 +69,7 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
 
 def _wait_for_turn(planned: TrackedCall) -> None:
     """Wait until the ranks before this one have opened their runs, where W&B takes so many only one after the other."""
-    request = planned.request
+    request, began = planned.request, time.monotonic()
     delay = find_turn_delay(request)
     if not delay or effective_mode(request.settings.mode) != "online":
         return
@@ -76,7 +77,8 @@ def _wait_for_turn(planned: TrackedCall) -> None:
         f"rank {request.topology.rank:,} opens its run in {delay:.0f} s: the ranks take turns, "
         f"{request.settings.run_creations_per_second:g} a second (run_creations_per_second)"
     )
-    planned.interruption.wait_to_start(delay)
+    # To ask what the ranks before it do takes a while of its own, more for later ranks.
+    planned.interruption.wait_to_start(max(0.0, began + delay - time.monotonic()))
 
 
 def _start_monitor(planned: TrackedCall) -> TrackedCall:
