@@ -134,7 +134,7 @@ def start_container(
     action_name: str = "a0",
     label: str = "",
     launcher: Sequence[str] = (),
-    warm: bool = True,
+    warm: bool | Sequence[str] = True,
 ) -> Container:
     """Start one task through Flyte's container entry point.
 
@@ -153,21 +153,30 @@ def start_container(
             is a process of its own all the same; what it can see is that those modules are loaded. Where more would
             differ, it is a cold one: with a launcher, outside Linux, where a variable of `environ` is read while
             something is imported or an interpreter starts, and where the environment of this process sets
-            ``FLYTE_WANDB_COLD_CONTAINERS``.
+            ``FLYTE_WANDB_COLD_CONTAINERS``. Or the names of all modules that are to be imported already, such as torch:
+            then also what the process starts with Python is warm, and a launcher that is started with Python.
     """
     base = folder / "flyte" / run_name / action_name / label
     outputs = base / "1"
     outputs.mkdir(parents=True, exist_ok=True)
     _run_in_thread(_write_inputs(task, base / "inputs.pb", dict(context or {}), dict(inputs or {})))
     words = [*_build_a0_arguments(base, run_name, action_name), *_task_address(task)]
+    command = [*launcher, sys.executable, *words]
     variables = _container_environ(folder, environ or {})
-    process = _start_warm(words, folder, variables) if warm and not launcher else None
-    return Container(process or _start_cold([*launcher, sys.executable, *words], folder, variables), task, outputs)
+    process = _start_warm(command, folder, variables, warm) if warm and (warm is not True or not launcher) else None
+    return Container(process or _start_cold(command, folder, variables), task, outputs)
 
 
-def _start_warm(words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> WarmProcess | None:
+def _start_warm(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str], warm: bool | Sequence[str]
+) -> WarmProcess | None:
+    if command[0] != sys.executable:
+        return None
+    modules = IMPORTS if isinstance(warm, bool) else warm
     reader, writer = os.pipe()
-    process = start_warm(words, modules=IMPORTS, folder=folder, environ=environ, streams=(0, writer, writer))
+    streams, warm_children = (0, writer, writer), not isinstance(warm, bool)
+    options: dict[str, Any] = {"folder": folder, "environ": environ, "streams": streams, "warm_children": warm_children}
+    process = start_warm(command[1:], modules=modules, **options)
     os.close(writer)
     if process is None:
         os.close(reader)

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -32,8 +34,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 _FILES: Final = 4
-_READERS: Final = ("sysconfig", "fsspec.config")
-"""They look at HOME, and what is imported does not depend on it; and at all variables, for those with FSSPEC."""
+_DOOR: Final = 500
+"""The number of the door at least, among numbers that no process hands on to one that it starts."""
+_READERS: Final = ("sysconfig", "fsspec.config", "tqdm.utils")
+"""They look at HOME, and what is imported does not depend on it; and at all variables, for those of their own name."""
 
 
 class _ReadVariables(os._Environ):  # type: ignore[type-arg]  # pyright: ignore
@@ -193,6 +197,14 @@ def _renew(server: _Server, request: Mapping[str, Any]) -> None:
         sys.modules["numpy.random"].seed()
 
 
+def _load(path: str) -> Any:
+    """Import a file that lies beside this one, and nothing of the package around it."""
+    spec: Any = importlib.util.spec_from_file_location("flyte_wandb_fork_children", path)
+    sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _run(words: Sequence[str]) -> None:
     """Run what Python would run for these arguments: ``-c``, ``-m`` or a file."""
     kind = words[0]
@@ -219,8 +231,9 @@ def _serve() -> Sequence[str]:
     """Import and serve; only a process that was forked returns, with the arguments of what it is to run."""
     interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the processes, and for the client
     asked = json.loads(sys.argv[1])
-    for file in (asked["control"], asked["door"]):
-        os.set_inheritable(file, False)
+    with os.fdopen(asked["door"]) as door:
+        asked["door"] = fcntl.fcntl(door, fcntl.F_DUPFD_CLOEXEC, _DOOR)
+    os.set_inheritable(asked["control"], False)
     client = os.pidfd_open(os.getppid())
     if os.getppid() != asked["client"]:
         os._exit(0)  # it had ended before
@@ -235,9 +248,12 @@ def _serve() -> Sequence[str]:
         "variables": sorted(_ReadVariables.names),
         "added": {name: value for name, value in os.environ.items() if name not in asked["environ"]},
     }
+    children = _load(asked["children"])
     server.control.sendall(json.dumps(imports).encode() + b"\n")
     request = server.next_process()
     signal.signal(signal.SIGINT, interrupted)
+    if request["warm_children"]:
+        request = children.start_helper(request, imports)
     _renew(server, request)
     sys.modules[asked["name"]] = sys.modules["__main__"]  # _run makes another
     vars(sys.modules["__main__"]).update(asked=asked, imports=imports)

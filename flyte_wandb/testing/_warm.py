@@ -37,7 +37,7 @@ Streams = tuple[int, int, int]
 # Read by an interpreter, by coverage from a .pth file or by C libraries, where nobody sees it.
 _READ_AT_START: Final = (
     *("PYTHON", "COVERAGE_", "COV_CORE_", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "TZ"),
-    *("FSSPEC_", "OMP_", "MKL_", "OPENBLAS_", "GOTO_", "GRPC_"),
+    *("FSSPEC_", "TQDM_", "OMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "GRPC_", "TORCH_CPP_"),
 )
 _HANDLED: Final = frozenset({"HOME", "PYTHONPATH"})
 """Set anew in each process."""
@@ -46,6 +46,7 @@ _NAME: Final = "flyte_wandb_fork_server"
 """Under which a forked process finds the server that has forked it, among the modules."""
 
 _PROGRAM: Final = Path(__file__).with_name("_fork_server.py")
+_CHILDREN: Final = Path(__file__).with_name("_fork_children.py")
 
 
 class WarmProcess:
@@ -178,11 +179,13 @@ class _Start:
         words: Arguments of the interpreter: ``-c``, ``-m`` or a file, and what follows.
         folder: The working directory.
         environ: All of its environment.
+        warm_children: Whether what it starts with the same interpreter is forked as well.
     """
 
     words: Sequence[str]
     folder: Path
     environ: Mapping[str, str]
+    warm_children: bool
 
     @property
     def import_path(self) -> list[str]:
@@ -219,6 +222,8 @@ class _ForkServer:
             "cwd": str(start.folder),
             "environ": {**self.imports.added, **start.environ},
             "path": ["" if start.words[0] == "-c" else first, *path],
+            "warm_children": start.warm_children,
+            "cold_variables": _READ_AT_START,
         }
         ours, theirs = socket.socketpair()
         try:
@@ -252,7 +257,13 @@ os.register_at_fork(after_in_child=_servers.clear)  # the servers are those of t
 
 
 def start_warm(
-    words: Sequence[str], *, modules: Sequence[str], folder: Path, environ: Mapping[str, str], streams: Streams
+    words: Sequence[str],
+    *,
+    modules: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    streams: Streams,
+    warm_children: bool = False,
 ) -> WarmProcess | None:
     """Start a process that need not import some modules, or return None where it has to be a cold one.
 
@@ -262,10 +273,11 @@ def start_warm(
         folder: An existing folder, in which the process starts.
         environ: All of its environment.
         streams: Its standard input, output and errors. An output for a terminal makes a cold process.
+        warm_children: Whether what it starts with the same interpreter is forked as well.
     """
     if not hasattr(os, "pidfd_open") or COLD_VARIABLE in os.environ or any(map(os.isatty, streams[1:])):
         return None
-    start = _Start(words=words, folder=folder, environ=environ)
+    start = _Start(words=words, folder=folder, environ=environ, warm_children=warm_children)
     connection = _server(tuple(modules), start).fork(start, streams)
     return None if connection is None else WarmProcess(connection, [sys.executable, *words])
 
@@ -291,7 +303,7 @@ def _start_server(modules: tuple[str, ...], start: _Start) -> _ForkServer:
     environ = {"PATH": start.environ.get("PATH", os.defpath)}
     ours, theirs = socket.socketpair()
     asked = {"control": theirs.fileno(), "door": ours.fileno(), "client": os.getpid(), "name": _NAME}
-    asked |= {"modules": modules, "environ": environ}
+    asked |= {"modules": modules, "environ": environ, "children": str(_CHILDREN)}
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM.read_text(), json.dumps(asked)],

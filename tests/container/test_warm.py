@@ -20,6 +20,7 @@ from flyte_wandb.testing._warm import COLD_VARIABLE, WarmProcess, start_warm
 from tests.checkout import import_path
 from tests.container import reporting
 from tests.distributions import install
+from tests.services import ends
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this machine has no warm containers")
 
@@ -29,15 +30,18 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
 
 
 def run(
-    *words: str, folder: Path, modules: tuple[str, ...] = IMPORTS, environ: dict[str, str] | None = None
+    *words: str,
+    folder: Path,
+    modules: tuple[str, ...] = IMPORTS,
+    environ: dict[str, str] | None = None,
+    warm_children: bool = False,
 ) -> tuple[int, str] | None:
     """Run a program in a warm process, and return its exit code and all that it prints, or None where it is cold."""
     output = folder / "output"
     with output.open("wb") as file:
         streams = (0, file.fileno(), file.fileno())
-        process = start_warm(
-            words, modules=modules, folder=folder, environ=environ or variables(folder), streams=streams
-        )
+        options: dict[str, Any] = {"modules": modules, "streams": streams, "warm_children": warm_children}
+        process = start_warm(words, folder=folder, environ=environ or variables(folder), **options)
     if process is None:
         return None
     try:
@@ -110,6 +114,73 @@ def test_files_and_modules_run_as_from_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text("import sys; print(sys.argv, sys.path[0], __file__, __name__)")
     for words in ((str(file), "x"), ("-m", "module", "x")):
         assert run(*words, folder=tmp_path) == run_cold(*words, folder=tmp_path)
+
+
+SAYS = """
+import json, os, signal, sys, __main__
+handlers = [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)]
+said = [sys.argv, sys.path, os.getcwd(), sys.flags.hash_randomization, handlers, __main__.__name__]
+said += [os.getppid() == int(os.environ.pop("PARENT")), os.getsid(0) == os.getpid(), sorted(os.environ.items())]
+print(*said, "loaded" if "tabnanny" in sys.modules else "", sep="\\n", flush=True)
+"""
+STARTS_CHILDREN = """
+import multiprocessing, os, subprocess, sys
+from pathlib import Path
+
+SAYS = Path("says.py").read_text()
+os.environ["PARENT"] = str(os.getpid())
+reader, writer = os.pipe()
+os.write(writer, b"through a pipe")
+
+def start(*words, **options):
+    options = {"input": "standard input", "stdout": subprocess.PIPE, "text": True, **options}
+    ended = subprocess.run([sys.executable, *words], **options)
+    print(ended.returncode, ended.stdout, flush=True)
+
+start("-c", f"{SAYS}print(input(), os.read({reader}, 99)); sys.exit(3)", "an argument", pass_fds=[reader])
+start("-c", SAYS, cwd="below", start_new_session=True, env={**os.environ, "OWN": "1", "OMP_NUM_THREADS": "1"})
+start("below/says.py", "--option", stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+start("-m", "says", "x", stdin=subprocess.DEVNULL, input=None)
+start("-c", SAYS, env={**os.environ, "PYTHONHASHSEED": "0"})
+start("-E", "-c", SAYS)
+start("-c", "import os; os.kill(os.getpid(), 9)")
+spawned = multiprocessing.get_context("spawn")
+answers = spawned.SimpleQueue()
+for target, arguments in ((exec, (SAYS,)), (answers.put, ("an answer",)), (sys.exit, (4,))):
+    process = spawned.Process(target=target, args=arguments)
+    process.start()
+    process.join()
+    print(process.exitcode, flush=True)
+print(answers.get())
+with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdout=-1, stdin=-1) as child:
+    child.stdout.readline()
+    child.terminate()
+    print(child.wait())
+print(Path(f"/proc/self/task/{os.getpid()}/children").read_text().count(" "))
+"""
+
+
+def test_what_a_warm_process_starts_with_python_is_what_a_cold_one_starts_and_warm_where_it_can_be(
+    tmp_path: Path,
+) -> None:
+    for folder in (tmp_path, tmp_path / "below"):
+        folder.mkdir(exist_ok=True)
+        (folder / "says.py").write_text(SAYS)
+    words = ("-c", STARTS_CHILDREN)
+    code, warm = run(*words, folder=tmp_path, modules=("tabnanny",), warm_children=True) or (None, "")
+    cold_code, cold = run_cold(*words, folder=tmp_path)
+    assert (code, cold_code) == (0, 0), f"{warm}\n{cold}"
+    *of_warm, helper = warm.replace("\nloaded\n", "\n\n").splitlines()
+    assert [*of_warm, str(int(helper) - 1)] == cold.splitlines()
+    assert warm.splitlines().count("loaded") == 5
+
+
+def test_a_helper_ends_with_its_process_which_somebody_kills(tmp_path: Path) -> None:
+    children = "open(f'/proc/self/task/{os.getpid()}/children').read()"
+    program = f"import os; print({children}, flush=True); os.kill(os.getpid(), 9)"
+    code, output = run("-c", program, folder=tmp_path, warm_children=True) or (None, "")
+    assert code == -signal.SIGKILL
+    assert ends(int(output))
 
 
 def test_a_plugin_that_is_installed_later_is_found(tmp_path: Path) -> None:
