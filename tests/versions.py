@@ -11,6 +11,8 @@ import pytest
 import wandb
 from packaging.version import Version
 
+from flyte_wandb.testing._container import IMPORTS
+
 LEAVES: Final = Version(flyte.__version__) >= Version("2.8")
 """Whether a sync task can leave its process."""
 
@@ -18,6 +20,11 @@ HANGS: Final = pytest.mark.skipif(not LEAVES, reason="flyte before 2.8 hangs whe
 WANDB_BEFORE_0_30: Final = Version(wandb.__version__) < Version("0.30")
 FLUSHES: Final = "x_transaction_log_flush_interval" in wandb.Settings.model_fields
 """Whether W&B's log of a run can be had on the disk within a second."""
+
+
+ONLY_TORCH: Final = ("flyteplugins.pytorch", "torch.distributed.run")
+TORCH: Final = (*IMPORTS, *ONLY_TORCH)
+"""What a warm container of torch has imported, and the ranks that it starts: torch alone takes each of them 3 s."""
 
 
 class _Module:

@@ -21,7 +21,7 @@ from tests.offline import by_id
 from tests.ranks import tasks
 from tests.ranks.tables import ROWS, Row, check
 from tests.ranks.test_every_node import BOTH, NODES, ends, labels, pipes_of_ranks
-from tests.versions import with_torch
+from tests.versions import ONLY_TORCH, TORCH, with_torch
 
 elastic_tasks, turns = with_torch("tests.ranks.elastic_tasks"), with_torch("tests.ranks.turns")
 
@@ -43,7 +43,7 @@ def start_elastic(
     task: Any, *, nodes: tuple[int, ...], folder: Path, environ: Mapping[str, str], **options: Any
 ) -> list[Container]:
     environ = {**environ, "PET_RDZV_ENDPOINT": f"127.0.0.1:{free_port()}"}
-    options = {"inputs": {"steps": 2}, **options, "folder": folder, "environ": environ}
+    options = {"inputs": {"steps": 2}, "warm": TORCH, **options, "folder": folder, "environ": environ}
     return [start_container(task, label=f"node-{node}", **options) for node in range(len(nodes))]
 
 
@@ -59,7 +59,7 @@ def under_torchrun(
             environ={**environ, "FLYTE_CLUSTERED_WORKER": "1", "NODE_RANK": str(node), "NNODES": str(len(nodes))},
             label=f"node-{node}",
             launcher=_torchrun(nodes, node, port),
-            **{"inputs": {"steps": 2}, **options},
+            **{"inputs": {"steps": 2}, "warm": TORCH, **options},
         )
         for node in range(len(nodes))
     ]
@@ -111,7 +111,7 @@ def test_a_decorated_task_takes_the_row_of_its_context_and_a_rank_that_skips_imp
 ) -> None:
     row = world.row
     options: dict[str, Any] = {"nodes": row.nodes, "context": row.context, "environ": server.environ}
-    results = world.launch(world.task, folder=tmp_path, **options)
+    results = world.launch(world.task, folder=tmp_path, warm=ONLY_TORCH, **options)
     assert errors(results) == []
     assert [result.value for result in results].count("rank 0") == 1
     check(row, server.runs, steps=2)
