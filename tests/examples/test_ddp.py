@@ -11,6 +11,7 @@ from flyte_wandb import wandb_config
 from flyte_wandb.testing import WandbServer, run_container
 from tests.conftest import LocalRun
 from tests.offline import logs
+from tests.versions import TORCH
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,8 @@ def test_two_ranks_train_one_model_and_the_loss_is_in_the_history(
     run_mode: str, run_ids: list[str], server: WandbServer, tmp_path: Path
 ) -> None:
     context = wandb_config(run_mode=run_mode)
-    result = run_container(ddp.train, folder=tmp_path, inputs={"epochs": 4}, context=context, environ=server.environ)
+    options = {"inputs": {"epochs": 4}, "context": context, "environ": server.environ, "warm": TORCH}
+    result = run_container(ddp.train, folder=tmp_path, **options)
     assert result.error is None, result.log
     assert sorted(record.id for record in server.runs) == run_ids
     for record in server.runs:

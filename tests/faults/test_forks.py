@@ -15,7 +15,7 @@ from tests.faults import forking_tasks
 from tests.faults.acting import run_outcome, start, wait_until_ready
 from tests.faults.sigterm_tasks import READY
 from tests.services import ends
-from tests.versions import with_torch
+from tests.versions import TORCH, with_torch
 
 TERMINATED = ("worker", "spawned_worker", "forkserver_worker", "subprocess")
 ENDS = "; ".join(f"terminated_{one} -15" for one in TERMINATED) + "; pool [1, 2]; executor [1, 2]; terminated_child -15"
@@ -48,7 +48,7 @@ def test_workers_of_a_data_loader_end_as_in_a_bare_task_and_with_it(server: Wand
         folder = tmp_path / name
         folder.mkdir()
         os.mkfifo(folder / READY)
-        container = start(task, server, folder, action_name=name)
+        container = start(task, server, folder, action_name=name, warm=TORCH)
         wait_until_ready(container, folder)
         run_id = f"run1-{name}"
         server.wait_for(lambda server: server.run(run_id).logged("exit codes"), timeout=90)

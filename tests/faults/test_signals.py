@@ -12,7 +12,7 @@ import pytest
 from flyte_wandb.testing import WandbServer
 from tests.faults import tasks
 from tests.faults.acting import ROWS, on_disk, proceed, run_outcome, start, wait_for_rows
-from tests.versions import with_torch
+from tests.versions import TORCH, with_torch
 
 
 def test_sigterm_lets_a_body_that_blocks_the_loop_end_with_its_result(server: WandbServer, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_sigint_stays_a_keyboard_interrupt(task: Any, server: WandbServer, tmp_p
 
 def test_sigterm_reaches_the_ranks_of_elastic(server: WandbServer, tmp_path: Path) -> None:
     elastic_tasks = with_torch("tests.faults.elastic_tasks")
-    container = start(elastic_tasks.waits, server, tmp_path, inputs={"rows": ROWS})
+    container = start(elastic_tasks.waits, server, tmp_path, inputs={"rows": ROWS}, warm=TORCH)
     wait_for_rows(server, ROWS)
     container.process.send_signal(signal.SIGTERM)
     result = container.wait()

@@ -20,7 +20,7 @@ from tests.faults import sigterm_tasks, tasks
 from tests.faults.acting import run_outcome, start, wait_until_ready
 from tests.faults.sigterm_tasks import READY
 from tests.offline import read
-from tests.versions import with_torch
+from tests.versions import TORCH, with_torch
 
 ROWS: Final = 23
 OWN_INTERVAL: Final = MappingProxyType({"WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "15"})
@@ -143,7 +143,7 @@ def test_sigterm_while_the_run_is_being_opened_keeps_the_function_from_starting(
 def test_sigterm_ends_elastic_ranks_in_native_code(server: WandbServer, tmp_path: Path) -> None:
     elastic_tasks = with_torch("tests.faults.elastic_tasks")
     os.mkfifo(tmp_path / READY)
-    container = start(elastic_tasks.in_native_code, server, tmp_path, inputs={"rows": ROWS})
+    container = start(elastic_tasks.in_native_code, server, tmp_path, inputs={"rows": ROWS}, warm=TORCH)
     wait_until_ready(container, tmp_path)
     container.process.send_signal(signal.SIGTERM)
     container.wait()

@@ -10,6 +10,7 @@ from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.testing import WandbServer, run_container, run_ranks
 from tests.report import elastic_tasks, ranked_tasks, tasks
 from tests.report.conftest import Reports
+from tests.versions import TORCH
 
 
 def test_the_report_lies_beside_the_outputs(server: WandbServer, tmp_path: Path, reports: Reports) -> None:
@@ -42,7 +43,8 @@ def test_offline_the_tab_says_where_the_run_is_kept(tmp_path: Path, reports: Rep
 
 def test_of_the_ranks_of_elastic_rank_0_has_the_report(server: WandbServer, tmp_path: Path, reports: Reports) -> None:
     context = wandb_config(entity="local", project="vision")
-    result = run_container(elastic_tasks.on_ranks, folder=tmp_path, context=context, environ=server.environ)
+    options = {"context": context, "environ": server.environ, "warm": TORCH}
+    result = run_container(elastic_tasks.on_ranks, folder=tmp_path, **options)
     assert result.error is None, result.log
     assert len(server.runs) == 2
     (text,) = reports().values()
