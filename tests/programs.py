@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from flyte_wandb.testing._container import IMPORTS
-from flyte_wandb.testing._warm import start_warm
+from flyte_wandb.testing._warm import WarmProcess, start_warm
+from tests.checkout import NO_VARIABLES, process_environ
+
+Process = subprocess.Popen[str] | WarmProcess
+
+
+def client_environ() -> dict[str, str]:
+    """Return the variables of a process with a W&B client of its own, which writes where this process's does."""
+    of_wandb = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
+    of_wandb.pop("WANDB_SERVICE", None)
+    return process_environ(Path.cwd(), of_wandb)
 
 
 def run_python(
-    *words: str, folder: Path, environ: Mapping[str, str], timeout: float = 120.0
+    *words: str, folder: Path, environ: Mapping[str, str], timeout: float = 120.0, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run what Python runs for some arguments, and return how it ended and what it printed.
 
@@ -25,12 +35,16 @@ def run_python(
         folder: The folder in which it starts.
         environ: All of its environment.
         timeout: Seconds to wait at most.
+        text: What it reads from its input.
     """
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        streams = (0, output.fileno(), errors.fileno())
+    temporary = tempfile.TemporaryFile
+    with temporary("w+") as its_input, temporary("w+") as output, temporary("w+") as errors:
+        its_input.write(text)
+        its_input.seek(0)
+        streams = (its_input.fileno(), output.fileno(), errors.fileno())
         process = start_warm(words, modules=IMPORTS, folder=folder, environ=environ, streams=streams)
         if process is None:
-            options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": timeout}
+            options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": timeout, "input": text}
             return subprocess.run([sys.executable, *words], cwd=folder, env=environ, **options)
         try:
             code = process.wait(timeout)
@@ -41,6 +55,41 @@ def run_python(
         output.seek(0)
         errors.seek(0)
         return subprocess.CompletedProcess(process.args, code, output.read(), errors.read())
+
+
+def run_pytest(
+    file: str, *, folder: Path, environ: Mapping[str, str] = NO_VARIABLES
+) -> subprocess.CompletedProcess[str]:
+    """Run a user's tests in a folder, which is the home of the process, as `run_python` does."""
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", file)
+    return run_python(*words, folder=folder, environ=process_environ(folder, environ))
+
+
+@contextmanager
+def running_python(*words: str, folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[Process, TextIO]]:
+    """Start what Python runs for some arguments, give the process and its output, and at the end wait for it.
+
+    A block that is left by an error kills it.
+
+    Args:
+        words: ``-c`` and a program, ``-m`` and a module, or a file; and what follows.
+        folder: The folder in which it starts.
+        environ: All of its environment.
+    """
+    from_it, its_output = os.pipe()
+    with os.fdopen(from_it) as output:
+        options: dict[str, Any] = {"folder": folder, "environ": environ, "streams": (0, its_output, 2)}
+        process = start_warm(words, modules=IMPORTS, **options) or subprocess.Popen(
+            [sys.executable, *words], cwd=folder, env=environ, stdout=its_output, text=True
+        )
+        os.close(its_output)
+        try:
+            yield process, output
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.wait()
 
 
 @contextmanager

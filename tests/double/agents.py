@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, TextIO
 
 import wandb
 from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
+
+from tests.programs import Process, client_environ, running_python
 
 PROJECT: Final = "p"
 _SCRIPT: Final = """
 import sys, wandb
 from wandb.agents.pyagent import Agent
-Agent.HEARTBEAT_SLEEP_SECONDS = 0.1
+Agent.HEARTBEAT_SLEEP_SECONDS = 0.02
 def objective():
     with wandb.init() as run:
         run.log({"loss": run.config["lr"] * run.config["net"]["width"]})
@@ -24,11 +25,10 @@ wandb.agent(sys.argv[1], objective, project=sys.argv[2], count=int(sys.argv[3]))
 Command = dict[str, Any]
 
 
-def start_agent(sweep_id: str, count: int) -> subprocess.Popen[str]:
-    """Start a process that runs `count` trials with `wandb.agent`."""
-    environ = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
-    command = [sys.executable, "-c", _SCRIPT, sweep_id, PROJECT, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ)
+def running_agent(sweep_id: str, count: int) -> AbstractContextManager[tuple[Process, TextIO]]:
+    """Start a process that runs `count` trials with `wandb.agent`, and at the end of the block wait for its end."""
+    words = ("-c", _SCRIPT, sweep_id, PROJECT, str(count))
+    return running_python(*words, folder=Path.cwd(), environ=client_environ())
 
 
 class OwnAgent:

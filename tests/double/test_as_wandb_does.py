@@ -11,7 +11,7 @@ from flyte_wandb.testing import WandbServer
 from tests.double.agents import OwnAgent
 from tests.double.writers import shared, writer
 
-SETTINGS: dict[str, Any] = {"x_file_stream_transmit_interval": 0.1}
+SETTINGS: dict[str, Any] = {"x_file_stream_transmit_interval": 1}  # of less than a second W&B's client makes 15
 
 
 def open_run(run_id: str = "run1", **options: Any) -> wandb.Run:

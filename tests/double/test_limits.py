@@ -90,13 +90,14 @@ def test_what_is_too_much_is_refused_and_counted(
 
 def test_a_row_that_was_refused_arrives_later(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = {f"x_file_stream_retry_wait_{end}_seconds": 1 for end in ("min", "max")}
-    settings: Any = quick | {"x_file_stream_transmit_interval": 0.05}
-    with limited(monkeypatch, file_streams_of_run=2) as server:
+    settings: Any = quick | {"x_file_stream_transmit_interval": 1}
+    with limited(monkeypatch, file_streams_of_run=0.8) as server:
         with wandb.init(id="run1", project="p", settings=wandb.Settings(**settings)) as run:
             for number in range(200):
                 run.log({"n": number})
                 if number == 100:
                     server.wait_for(lambda server: server.run("run1").history)
+        assert server.refused["file_streams_of_run"]
         assert server.run("run1").logged("n") == list(range(200))
 
 

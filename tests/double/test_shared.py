@@ -42,7 +42,7 @@ def test_three_processes_write_one_run(server: WandbServer) -> None:
 
 def test_system_metrics_tell_the_label(server: WandbServer) -> None:
     settings = {**shared("rank 0", primary=True), "x_disable_stats": False, "x_stats_sampling_interval": 0.1}
-    settings["x_file_stream_transmit_interval"] = 0.1
+    settings["x_file_stream_transmit_interval"] = 1
     with writer("run1", settings=settings) as primary:
         server.wait_for(lambda server: server.run("run1").writers[0].label == "rank 0")
         primary.do("run.finish()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 from urllib.request import urlopen
 
@@ -20,7 +21,7 @@ from wandb.apis.public.sweeps import _get_sweep_state, _set_sweep_state
 from wandb.sdk.sweeps import SweepNotFoundError
 
 from flyte_wandb.testing import WandbServer
-from tests.double.agents import PROJECT, OwnAgent, start_agent
+from tests.double.agents import PROJECT, OwnAgent, running_agent
 from tests.double.raw import ask
 
 GRID: dict[str, Any] = {
@@ -48,12 +49,13 @@ def read_sweep(path: str) -> Any:
 
 def test_two_agents_share_a_grid_and_no_trial_runs_twice(server: WandbServer) -> None:
     sweep_id = wandb.sweep(GRID, project=PROJECT)
-    with server.paused():
-        agents = [start_agent(sweep_id, count=3) for _ in range(2)]
-        server.wait_for(lambda server: server.held == 2)
-        assert [run.state for run in server.runs] == ["pending", "pending"]
-    logs = [agent.communicate()[0] for agent in agents]
-    assert [agent.returncode for agent in agents] == [0, 0], logs
+    with ExitStack() as running:
+        with server.paused():
+            agents = [running.enter_context(running_agent(sweep_id, count=3)) for _ in range(2)]
+            server.wait_for(lambda server: server.held == 2)
+            assert [run.state for run in server.runs] == ["pending", "pending"]
+        logs = [output.read() for _, output in agents]
+    assert [agent.returncode for agent, _ in agents] == [0, 0], logs
 
     sweep, runs = server.sweep(sweep_id), server.runs
     assert [run.config for run in runs] == TRIALS

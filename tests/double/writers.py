@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, TextIO
 
-from tests.checkout import process_environ
-from tests.programs import python_to_talk_to
+from tests.programs import client_environ, python_to_talk_to
 
 _SCRIPT: Final = """
 import json, sys, wandb
@@ -57,8 +54,7 @@ def writer(run_id: str, *, settings: dict[str, Any], **options: Any) -> Iterator
         settings: Fields of `wandb.Settings`.
         options: Other arguments of `wandb.init`.
     """
-    said = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name != "WANDB_SERVICE"}
-    environ = process_environ(Path.cwd(), said)
+    environ = client_environ()
     options = {"id": run_id, "settings": settings, **options}
     with python_to_talk_to("-c", _SCRIPT, json.dumps(options), environ=environ) as (statements, answers):
         yield WriterProcess(statements, answers)
