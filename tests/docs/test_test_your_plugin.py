@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from flyte_wandb.testing import SHAPES, PluginConformance, WandbServer
-from tests.checkout import ROOT, process_environ
+from tests.checkout import ROOT
+from tests.programs import run_pytest
 
 PAGE = (ROOT / "docs" / "test-your-plugin.md").read_text()
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -23,9 +23,7 @@ ISLAND: str = next(
 
 def run_tests(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "test_page.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
-    environ = process_environ(folder)
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+    return run_pytest("test_page.py", folder=folder)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,10 +13,10 @@ import pytest
 from flyte_wandb import DownloadError, download_wandb_run_dir, download_wandb_run_logs
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.testing.state._files import File
-from tests.checkout import import_path
 from tests.cli.running import run
 from tests.downloads.artifacts import artifact_files, delete_artifact, digest, logged, put_artifact, use_artifact
 from tests.downloads.runs import document, files_here, small_run
+from tests.programs import client_environ, running_python
 
 pytestmark = pytest.mark.usefixtures("online")
 _DOWNLOAD = "import flyte_wandb; flyte_wandb.download_wandb_run_dir('r1', 'run', project='p')"
@@ -44,9 +41,7 @@ def test_all_is_here_after_a_kill_under_faults_and_no_content_came_twice(server:
     server.fault(of_large, drop=True, times=None)
     server.fault("artifact_download", status=503, times=5)
     server.fault("artifact_download", drop=True, times=2)
-    with subprocess.Popen(
-        [sys.executable, "-c", _DOWNLOAD], env={**os.environ, "PYTHONPATH": import_path()}
-    ) as process:
+    with running_python("-c", _DOWNLOAD, folder=tmp_path, environ=client_environ()) as (process, _):
         server.wait_for(lambda server: server.requests["artifact_download"] > 300 and server.requests[of_large] > 1)
         process.send_signal(signal.SIGKILL)
     half, asked = artifact_files(folder), counts(server)

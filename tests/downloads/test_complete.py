@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +11,8 @@ import wandb
 from flyte_wandb import DownloadError, download_wandb_run_dir
 from flyte_wandb.results._file_names import assign_local_paths
 from flyte_wandb.testing import WandbServer
-from tests.checkout import import_path
 from tests.downloads.runs import BIG, document, files_here, large_run, read_rows, small_run, whole
+from tests.programs import client_environ, running_python
 
 pytestmark = pytest.mark.usefixtures("online")
 _DOWNLOAD = "import flyte_wandb; flyte_wandb.download_wandb_run_dir('large', 'run', project='p')"
@@ -31,8 +28,7 @@ def test_a_large_run_is_whole_after_a_kill_under_faults(server: WandbServer, tmp
     server.fault(of_big, drop=True, times=None)
     server.fault("download", status=429, retry_after=1, times=2)
     server.fault("download", drop=True, times=2)
-    environ = {**os.environ, "PYTHONPATH": import_path()}
-    with subprocess.Popen([sys.executable, "-c", _DOWNLOAD], env=environ) as process:
+    with running_python("-c", _DOWNLOAD, folder=tmp_path, environ=client_environ()) as (process, _):
         server.wait_for(lambda server: server.requests["download"] > 60 and server.requests[of_big] > 1)
         process.send_signal(signal.SIGKILL)
     asked, staging = counts(server), folder / ".flyte-wandb-download" / "staging"

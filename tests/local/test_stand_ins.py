@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.checkout import process_environ
+from tests.programs import run_pytest
 
 # A user's own suite. It runs in a process of its own, since nothing here stands in for anything.
 SUITE = """
@@ -108,8 +106,7 @@ def test_globals_are_left_to_who_stands_in_for_them():
 
 def test_a_suite_that_stands_in_for_wandb_init_passes(tmp_path: Path) -> None:
     (tmp_path / "test_users.py").write_text(SUITE)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_users.py"]
-    environ = process_environ(tmp_path, {"WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"})
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    environ = {"WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}
+    done = run_pytest("test_users.py", folder=tmp_path, environ=environ)
     assert done.returncode == 0, done.stdout
     assert "14 passed" in done.stdout

@@ -12,6 +12,7 @@ import pytest
 from flyte_wandb import Request, StrategyManager, plan
 from flyte_wandb.testing import SHAPES, assert_plan, explain, world_of
 from tests.checkout import process_environ
+from tests.programs import run_pytest
 
 SUITE = """
 import flyte
@@ -75,9 +76,8 @@ class TestIsland(PluginConformance):
 
 def test_a_suite_of_somebody_else_finds_fixtures_and_conformance(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text(SUITE)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own.py"]
-    environ = process_environ(tmp_path, {"WANDB_CONSOLE": "off", "WANDB_MODE": "offline", "WANDB_RUN_ID": "outer"})
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300)
+    environ = {"WANDB_CONSOLE": "off", "WANDB_MODE": "offline", "WANDB_RUN_ID": "outer"}
+    result = run_pytest("test_own.py", folder=tmp_path, environ=environ)
     assert re.search(r"^13 passed", result.stdout, re.MULTILINE), result.stdout + result.stderr
 
 
