@@ -1,13 +1,12 @@
-"""Submits and runs one task in the environment whose interpreter runs this: a question and its answer are JSON.
+"""Submits and runs one task in a process that imports from an environment: a question and its answer are JSON.
 
-`run_ranks` starts processes with the interpreter of its own process, so it has to be called in that environment.
+`run_ranks` starts processes that import what its own process can, so it has to be called in such a one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,8 @@ from typing import Any
 
 from flyte_wandb.testing import ContainerResult
 from tests.checkout import NO_VARIABLES, import_path, process_environ
+from tests.plugins.environments import packages_of
+from tests.programs import run_python
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +50,10 @@ def drive(
     context: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Driven:
-    """Submit a task with the interpreter `python`, and run it there.
+    """Submit a task where the packages of an environment can be imported, and run it there.
 
     Args:
-        python: The interpreter.
+        python: The interpreter of the environment.
         task: ``module:task``, or None to make the context only.
         folder: An existing folder for all files.
         environ: Environment variables of whoever submits the task, and of the task.
@@ -62,9 +63,8 @@ def drive(
     """
     asked = {"task": task, "settings": settings or {}, "context": context, "folder": str(folder)}
     asked["options"] = {**options, "environ": dict(environ)}
-    variables = process_environ(folder, {**environ, "PYTHONPATH": import_path()})
-    command = [str(python), "-m", "tests.plugins.driver"]
-    result = subprocess.run(command, input=json.dumps(asked), cwd=folder, env=variables, capture_output=True, text=True)
+    variables = process_environ(folder, {**environ, "PYTHONPATH": import_path(packages_of(python))})
+    result = run_python("-m", "tests.plugins.driver", folder=folder, environ=variables, text=json.dumps(asked))
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     return Driven(**{**told, "ended": [ContainerResult(**one) for one in told["ended"]]})

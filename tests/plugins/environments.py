@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from filelock import FileLock
 
 from tests.checkout import ROOT
 
@@ -23,38 +25,56 @@ Environments = Callable[..., Path]
 
 
 def environments(folder: Path) -> Environments:
-    """Return a function that makes an environment and its wheels when it is first asked for them."""
+    """Return a function that makes an environment and its wheels when it is first asked for them.
+
+    Args:
+        folder: An existing folder for them. Several processes may share it: what one has made is there for the others.
+    """
 
     @functools.cache
     def wheel(project: Path) -> Path:
-        return _built(project, _new_in(folder))
+        place = _made_once(folder, "wheel", (project,), functools.partial(_build, project))
+        (built,) = place.glob("*.whl")
+        return built
 
     @functools.cache
     def environment(*projects: Path) -> Path:
-        python = _fresh(_new_in(folder))
-        if projects:
-            _install(python, *(wheel(project) for project in projects))
-        return python
+        def make(place: Path) -> None:
+            python = _fresh(place)
+            if projects:
+                _install(python, *map(wheel, projects))
+
+        return _made_once(folder, "environment", projects, make) / "bin" / "python"
 
     return environment
 
 
-def _new_in(folder: Path) -> Path:
-    return Path(tempfile.mkdtemp(dir=folder))
+def packages_of(python: Path) -> Path:
+    """Return the folder into which pip installs for an interpreter, from which others can import as well."""
+    return Path(sysconfig.get_path("purelib", vars={"base": str(python.parents[1])}))
 
 
-def _built(project: Path, folder: Path) -> Path:
+def _made_once(folder: Path, kind: str, projects: tuple[Path, ...], make: Callable[[Path], None]) -> Path:
+    """Return the folder of something that is made of projects, after one process has made it."""
+    number = hashlib.sha256(repr(projects).encode()).hexdigest()[:12]
+    place, whole = folder / f"{kind}-{number}", folder / f"{kind}-{number}.whole"
+    with FileLock(f"{place}.lock"):
+        if not whole.exists():
+            make(place)
+            whole.touch()
+    return place
+
+
+def _build(project: Path, folder: Path) -> None:
     _checked_call("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project))
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 def _fresh(folder: Path) -> Path:
     """Make an environment that sees what is installed here, for that is where flyte and wandb are."""
     _checked_call("-m", "venv", "--without-pip", str(folder))
-    own, here = sysconfig.get_path("purelib", vars={"base": str(folder)}), sysconfig.get_path("purelib")
-    Path(own, "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
-    return folder / "bin" / "python"
+    python, here = folder / "bin" / "python", sysconfig.get_path("purelib")
+    (packages_of(python) / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    return python
 
 
 def _install(python: Path, *wheels: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -16,13 +17,13 @@ import pytest
 from acme_webhook import Webhook, listening_webhook, nobody_answers
 from flyte_wandb.testing import WandbServer
 from flyte_wandb_org_naming._organisation import WEBHOOK_VARIABLE
-from tests.checkout import SCRIPTS, process_environ
-from tests.cli.running import PLACE
+from tests.checkout import SCRIPTS, import_path, process_environ
+from tests.cli.running import PLACE, run
 from tests.conftest import own_config
 from tests.docs.consoles import consoles
 from tests.links.rendering import filled, pages
 from tests.plugins.driver import drive
-from tests.plugins.environments import ISLAND, MESH, NAMING, Environments, environments
+from tests.plugins.environments import ISLAND, MESH, NAMING, Environments, environments, packages_of
 
 HERE = {"project": "vision", "entity": "team", "tags": ["mine"], "config": {"lr": 0.1}}
 BOTH = (ISLAND, NAMING)
@@ -37,8 +38,11 @@ IN_ALL = pytest.mark.parametrize("installed", [(), (ISLAND,), (NAMING,), BOTH, (
 
 @pytest.fixture(scope="session")
 def installed_in(tmp_path_factory: pytest.TempPathFactory) -> Environments:
-    """The interpreter with these plugins, and no other, beside flyte-wandb."""
-    return environments(tmp_path_factory.mktemp("installed"))
+    """The interpreter with these plugins, and no other, beside flyte-wandb. The workers of pytest-xdist share them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "installed"
+    folder.mkdir(exist_ok=True)
+    return environments(folder)
 
 
 @pytest.fixture
@@ -47,20 +51,20 @@ def webhook() -> Iterator[Webhook]:
         yield listening
 
 
-def run(
+def run_there(
     python: Path, *arguments: str, folder: Path, program: str = "flyte-wandb", environ: Mapping[str, str] = PLACE
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script of this environment with the interpreter of another one."""
-    command = [str(python), str(SCRIPTS / program), *arguments]
-    return subprocess.run(command, cwd=folder, env=process_environ(folder, environ), capture_output=True, text=True)
+    """Run a script of this environment where the packages of another one can be imported."""
+    variables = {**environ, "PYTHONPATH": import_path(packages_of(python))}
+    return run(*arguments, program=program, folder=folder, environ=variables)
 
 
 @IN_ALL
 def test_the_command_line_finds_what_is_installed(
     installed: tuple[Path, ...], installed_in: Environments, tmp_path: Path
 ) -> None:
-    python = installed_in(*installed)
-    told = json.loads(run(python, "plugins", "--json", folder=tmp_path).stdout)
+    command = [str(installed_in(*installed)), str(SCRIPTS / "flyte-wandb"), "plugins", "--json"]
+    told = json.loads(subprocess.run(command, env=process_environ(tmp_path), capture_output=True, text=True).stdout)
     found = {one["name"]: (one["distribution"], one["version"], one["state"]) for one in told}
     assert found.pop("builtin")[2] == "ok"
     assert found == {project.name.removeprefix("flyte-wandb-"): (project.name, "0.1.0", "ok") for project in installed}
@@ -85,7 +89,7 @@ def test_the_plan_is_made_with_what_is_installed(
     installed: tuple[Path, ...], installed_in: Environments, tmp_path: Path
 ) -> None:
     options = ("--per-node", "4", "--run-mode", "new", "--rank-scope", "island:2", "--project", "vision", "--json")
-    result = run(installed_in(*installed), "plan", *options, folder=tmp_path)
+    result = run_there(installed_in(*installed), "plan", *options, folder=tmp_path)
     if ISLAND not in installed:
         assert result.returncode == 1
         assert "'island:2'; known run_modes:" in result.stderr
@@ -103,7 +107,7 @@ def test_the_readme_shows_the_plan_as_it_is_printed(project: Path, installed_in:
     (shown,) = (one for one in consoles((project / "README.md").read_text()) if " plan " in one.command)
     program, *arguments = shlex.split(shown.command)
     environ = dict(word.split("=", 1) for word in shown.exported)
-    result = run(installed_in(project), *arguments, folder=tmp_path, program=program, environ=environ)
+    result = run_there(installed_in(project), *arguments, folder=tmp_path, program=program, environ=environ)
     assert [line.rstrip() for line in result.stdout.splitlines()] == shown.output.splitlines()
 
 
