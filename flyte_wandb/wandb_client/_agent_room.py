@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from .._light import Around
+
 _PLACE: Final = ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT")
 """Where W&B's functions look for a sweep."""
 _VARIABLES: Final = (
@@ -134,7 +136,11 @@ class ClientSwitch:
         """The client set aside, or the one that everybody uses."""
         from wandb.sdk import wandb_setup
 
-        return self._own or wandb_setup.singleton()
+        if self._own:
+            return self._own
+        current = wandb_setup._singleton
+        # W&B's own function takes a lock and enters a context for its log, and every run asks several times.
+        return current if current and current._pid == os.getpid() else wandb_setup.singleton()
 
     @property
     def is_open(self) -> bool:
@@ -175,22 +181,25 @@ class ClientSwitch:
                 self._process.restore()
             self._changed.notify_all()
 
-    @contextmanager
-    def use_own_client(self) -> Iterator[None]:
+    def use_own_client(self) -> Around[bool]:
+        return Around(self._begin_use, self._end_use)
+
+    def _begin_use(self) -> bool:
+        """Make this thread a user, and return whether it was one before."""
         with self._changed:
             self._users += 1
             if self._own and self._users == 1:
                 self._agents = _exchange_client(self._own)
         outer, self._thread.is_user = self._is_user, True
-        try:
-            yield
-        finally:
-            self._thread.is_user = outer
-            with self._changed:
-                self._users -= 1
-                if self._own and not self._users:
-                    _exchange_client(self._agents)
-                self._changed.notify_all()
+        return outer
+
+    def _end_use(self, outer: bool) -> None:
+        self._thread.is_user = outer
+        with self._changed:
+            self._users -= 1
+            if self._own and not self._users:
+                _exchange_client(self._agents)
+            self._changed.notify_all()
 
     @property
     def _is_user(self) -> bool:

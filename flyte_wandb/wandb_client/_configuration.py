@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from .._errors import OpenRunError
+from .._light import Around
 from .._logging import log_once, one_line
 from ._agent_room import own_client
 from ._netrc import read_netrc_key
@@ -48,29 +49,24 @@ class OneHostAtATime(Generic[T]):
         self._inside = 0
         self._before: list[T] = []
 
-    @contextmanager
-    def logged_in(self, host: str | None) -> Iterator[None]:
+    def logged_in(self, host: str | None) -> Around[None]:
         """Wait until no opening for another host is under way. None is the client's own host, whose login stays."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._inside or self._host == host)
-            self._enter_host(host)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._leave_host()
-                self._changed.notify_all()
+        return Around(partial(self._enter_host, host), self._leave_host)
 
     def _enter_host(self, host: str | None) -> None:
-        self._host = host
-        self._inside += 1
-        if host is not None and not self._before:
-            self._before.append(self._save())
+        with self._changed:
+            self._changed.wait_for(lambda: not self._inside or self._host == host)
+            self._host = host
+            self._inside += 1
+            if host is not None and not self._before:
+                self._before.append(self._save())
 
-    def _leave_host(self) -> None:
-        self._inside -= 1
-        if not self._inside and self._before:
-            self._restore(self._before.pop())
+    def _leave_host(self, _: None) -> None:
+        with self._changed:
+            self._inside -= 1
+            if not self._inside and self._before:
+                self._restore(self._before.pop())
+            self._changed.notify_all()
 
 
 _LOADING: Final = threading.Lock()
@@ -179,9 +175,10 @@ def offline_settings() -> wandb.Settings:
 def _settings_and_faults() -> tuple[wandb.Settings, Mapping[str, str]]:
     with _LOADING:
         client = own_client()
-        if client not in _FAULTS:
-            _FAULTS[client] = _load_settings(client)
-        return client.settings, _FAULTS[client]
+        faults = _FAULTS.get(client)
+        if faults is None:
+            faults = _FAULTS[client] = _load_settings(client)
+        return client.settings, faults
 
 
 def _load_settings(client: Any) -> dict[str, str]:

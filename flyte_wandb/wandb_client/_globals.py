@@ -33,15 +33,15 @@ def global_names() -> dict[str, Any]:
     """Return what `wandb.run`, `wandb.log` and their like mean now."""
     import wandb
 
-    return {name: getattr(wandb, name) for name in _GLOBALS if hasattr(wandb, name)}
+    present = vars(wandb)
+    return {name: present[name] for name in _GLOBALS if name in present}
 
 
 def set_global_names(names: dict[str, Any]) -> None:
     """Set `wandb.run`, `wandb.log` and their like to what `global_names` returned."""
     import wandb
 
-    for name, value in names.items():
-        setattr(wandb, name, value)
+    vars(wandb).update(names)
 
 
 def point_globals(run: wandb.Run | None) -> None:

@@ -11,7 +11,7 @@ from .._place import api_url
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import abandon_service, renew_service, service_behind, service_died
-from ._packages import PACKAGES, SETTING, hands_packages_over
+from ._packages import PACKAGES, SETTING
 from ._pickling import LeftBehind
 from ._waiting import Waiting
 from ._watchdog import WATCHDOG
@@ -53,7 +53,12 @@ def keep_unset(defaults: Mapping[str, Any], *taken: Collection[str]) -> dict[str
 
 
 def call_init(
-    opening: Opening, client: wandb.Settings, stop: Callable[[], None] | None, arguments: Mapping[str, Any]
+    opening: Opening,
+    client: wandb.Settings,
+    stop: Callable[[], None] | None,
+    arguments: Mapping[str, Any],
+    *,
+    packages: bool = False,
 ) -> wandb.Run:
     """Open a run with `wandb.init`, at the host of the opening and beside whatever else is open. Blocks.
 
@@ -62,6 +67,7 @@ def call_init(
         client: The `client_settings` for it.
         stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
         arguments: Arguments of `wandb.init`, in the place of those of the opening.
+        packages: Whether the run is handed the list of packages when it is open, so that W&B is not to read it.
 
     Raises:
         NotOpenedError: Nobody listened, or the server did not open the run in time.
@@ -77,6 +83,8 @@ def call_init(
     if opening.beside.again:
         arguments["tags"] = ()  # else W&B replaces those of the attempt before; `_add_beside` adds the user's
     settings = _build_settings(arguments.pop("settings", {}), opening, client, stop)
+    if packages:
+        settings[SETTING] = False
     if opening.shared:
         arguments.pop("mode", None)  # the settings say "shared", over which the argument would go
     # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
@@ -86,7 +94,7 @@ def call_init(
     with use_own_client(), HOSTS.logged_in(opening.host), asks_who:
         init = partial(_init_with_living_service, init, limit)
         mode = effective_mode(arguments.get("mode") or _effective("mode", settings, client))
-        if mode != "disabled" and hands_packages_over(client, opening):
+        if packages and mode != "disabled":
             PACKAGES.read_ahead()
         waiting = _build_waiting(opening, client, settings) if mode == "online" else None
         return waiting.open_run(init) if waiting else init()
@@ -146,8 +154,6 @@ def _build_settings(
         "stop_fn": LeftBehind(stop) if stop else None,
         **keep_unset({**BOUNDS, **opening.defaults}, users.keys(), client.model_fields_set),
     }
-    if hands_packages_over(client, opening):
-        ours[SETTING] = False  # `open_run` hands the list over
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     # The host last: another server than the one in the plan would have neither the run nor its links.
     return {**ours, **users, **opening.settings, **host}

@@ -74,12 +74,23 @@ def _read_packages() -> list[Any]:
             return packages
 
 
+_LIBRARY: Final = os.path.dirname(os.__file__)
+_OF_PYTHON: Final = frozenset(
+    {
+        _LIBRARY,
+        os.path.join(_LIBRARY, "lib-dynload"),
+        os.path.join(os.path.dirname(_LIBRARY), f"python{sys.version_info.major}{sys.version_info.minor}.zip"),
+    }
+)
+"""The places of Python's own library, into which nobody installs: a look at each costs every run."""
+
+
 def _look_at_folders() -> _Folders:
     """Return where Python finds packages, and when each place has changed last.
 
     Installing and removing a package adds or removes a folder there. Python's own `importlib` goes by the same.
     """
-    return tuple((entry, _changed_at(entry or os.curdir)) for entry in sys.path)
+    return tuple([(entry, _changed_at(entry or os.curdir)) for entry in sys.path if entry not in _OF_PYTHON])
 
 
 def _changed_at(path: str) -> int | None:

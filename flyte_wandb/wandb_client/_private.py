@@ -76,6 +76,13 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module=_SETUP,
+        name="_WandbSetup._pid",
+        used_in=("_agent_room",),
+        purpose="Tells this process's client from that of the process which has forked it, without W&B's lock.",
+        without="No run is opened.",
+    ),
+    PrivateName(
+        module=_SETUP,
         name="_singleton_lock",
         used_in=("_agent_room",),
         purpose="Guards the exchange against a thread in which wandb makes its client.",

@@ -63,9 +63,9 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     if opening.shared:
         # W&B refuses a second writer of one run id behind the same service process, such as that of the launcher.
         os.environ.pop(_SERVICE_VARIABLE, None)
-    patched_before = is_tensorboard_patched()
+    patched_before, packages = is_tensorboard_patched(), hands_packages_over(client, opening)
     try:
-        run = open_at_start(opening, partial(call_init, opening, client, stop))
+        run = open_at_start(opening, partial(call_init, opening, client, stop, packages=packages))
     except Exception as error:
         forget_run_id(opening.run_id, error)
         raise OpenRunError(f"{_not_opened_message(opening, client)}: {_describe_reason(error)}; {_REMEDY}") from error
@@ -78,7 +78,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         )
     note_tensorboard(run, patched_before=patched_before)
     tolerate_dead_service(run)
-    if hands_packages_over(client, opening):
+    if packages:
         hand_packages_over(run)
     pickle_config_by_value(run)
     if opening.arguments.get("allow_val_change", opened.resumed is True):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Final
+
+from .._light import Around
 
 _LOOK_SECONDS: Final = 1.0
 """How often deadlines are looked at. A second more matters for none, and a thread for each would cost 0.1 ms."""
@@ -29,25 +31,25 @@ class Watchdog:
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def within(self, seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
+    def within(self, seconds: float, give_up: Callable[[], None]) -> Around[object]:
         """Call `give_up`, in another thread, where what is inside takes longer. Zero is no limit, as for W&B.
 
         Args:
             seconds: The limit, to the next second.
             give_up: Has what is inside end. It must not block for long.
         """
-        if seconds <= 0:
-            yield
-            return
+        return Around(partial(self._add_deadline, seconds, give_up), self._drop_deadline)
+
+    def _add_deadline(self, seconds: float, give_up: Callable[[], None]) -> object:
         key = object()
-        # Without the lock: one item of a dict is set, and popped, at once.
-        self._deadlines[key] = time.monotonic() + seconds, give_up
-        self._wake_up()
-        try:
-            yield
-        finally:
-            self._deadlines.pop(key, None)
+        if seconds > 0:
+            # Without the lock: one item of a dict is set, and popped, at once.
+            self._deadlines[key] = time.monotonic() + seconds, give_up
+            self._wake_up()
+        return key
+
+    def _drop_deadline(self, key: object) -> None:
+        self._deadlines.pop(key, None)
 
     def _wake_up(self) -> None:
         with self._lock:
