@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,9 +16,11 @@ from pathlib import Path
 import pytest
 from readme_renderer.markdown import render
 
+from hatch_build import absolute_links, project_urls
 from tests.checkout import ROOT, process_environ
 from tests.plugins.environments import environments
 
+ADDRESS = "https://github.com/team/flyte-wandb"
 PACKAGES = {"flyte_wandb", "flyte_wandb_hookspecs", "flyte_wandb_builtin_strategies"}
 
 
@@ -74,11 +78,53 @@ def test_an_index_takes_both_and_renders_the_description(built: Path, metadata: 
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stdout.count("PASSED")) == (0, 2), result.stdout + result.stderr
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata.get_payload() == (ROOT / "README.md").read_text()
-    rendered = render((ROOT / "README.md").read_text())
+    rendered = render(str(metadata.get_payload()))
     assert rendered is not None, "readme-renderer has no Markdown here"
     assert re.search(r"<h1[^>]*>flyte-wandb<", rendered)
-    assert rendered.count("<table>") >= 2
+    assert rendered.count("<table>") >= 1
+
+
+def links(markdown: str) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", markdown, flags=re.MULTILINE | re.DOTALL))
+
+
+def test_no_link_of_the_description_leads_nowhere_on_an_index(metadata: Message) -> None:
+    description = str(metadata.get_payload())
+    headings = {re.sub(r"[^\w-]", "", line.lower().replace(" ", "-")) for line in description.splitlines()}
+    found = links(description)
+    assert [one for one in found if not re.match("https://|#", one)] == []
+    assert [one for one in found if one[0] == "#" and one[1:] not in {name.lstrip("-") for name in headings}] == []
+
+
+def test_one_address_in_pyproject_gives_the_package_all_of_its_links(tmp_path: Path) -> None:
+    """Metadata of a copy of what builds them, in which the address is known."""
+    for name in ("hatch_build.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    text = (ROOT / "pyproject.toml").read_text()
+    known = re.sub(r'(?m)^address = ".*"$', f'address = "{ADDRESS}"', text)
+    (tmp_path / "pyproject.toml").write_text(known)
+    command = [sys.executable, "-m", "hatchling", "metadata"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    metadata = json.loads(result.stdout)
+    assert metadata["urls"] == project_urls(ADDRESS)
+    prefixes = tuple(f"{ADDRESS}/{kind}/v{metadata['version']}/" for kind in ("blob", "raw", "tree"))
+    own = [one for one in links(metadata["readme"]["text"]) if one.startswith(ADDRESS)]
+    targets = [one.removeprefix(prefix) for one in own for prefix in prefixes if one.startswith(prefix)]
+    assert len(targets) == len(own) > 20
+    assert [one for one in targets if not (ROOT / one.partition("#")[0]).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("link", "known", "unknown"),
+    [
+        ("[a](docs/b.md#c)", f"[a]({ADDRESS}/blob/v1/docs/b.md#c)", "a"),
+        ("[a](examples/plugins)", f"[a]({ADDRESS}/tree/v1/examples/plugins)", "a"),
+        ("![a](docs/b.png)", f"![a]({ADDRESS}/raw/v1/docs/b.png)", ""),
+        ("[a](https://example.com) [b](#c)", "[a](https://example.com) [b](#c)", "[a](https://example.com) [b](#c)"),
+    ],
+)
+def test_a_link_is_absolute_or_its_text(link: str, known: str, unknown: str) -> None:
+    assert (absolute_links(link, ADDRESS, "v1"), absolute_links(link, "", "v1")) == (known, unknown)
 
 
 def unpacked(built: Path, folder: Path) -> Path:
@@ -95,6 +141,7 @@ def test_the_sdist_holds_what_builds_the_wheel_and_nothing_else(built: Path, tmp
         "hookspecs",
         "builtin_strategies",
         "CHANGELOG.md",
+        "hatch_build.py",
         "LICENSE",
         "README.md",
         "pyproject.toml",
