@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+import flyte_wandb
 from flyte_wandb.cli import main
 from tests.checkout import ROOT
 
@@ -67,10 +69,46 @@ def test_what_the_forms_name_exists() -> None:
     assert [name for name in re.findall(r"\b[\w/-]+\.md\b", text) if not (ROOT / name).is_file()] == []
 
 
+def steps_of(workflow: str) -> list[dict[str, Any]]:
+    jobs = form(GITHUB / "workflows" / f"{workflow}.yml")["jobs"]
+    return [step for job in jobs.values() for step in job["steps"]]
+
+
+def commands_of(workflow: str) -> list[str]:
+    return [step["run"] for step in steps_of(workflow) if "run" in step]
+
+
 def test_the_workflow_runs_what_contributors_run() -> None:
-    (workflow,) = (form(path) for path in WORKFLOWS)
-    steps = workflow["jobs"]["run"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+    assert commands_of("ci") == [".ci/run"]
     said = (ROOT / "pyproject.toml").read_text()
-    (setup,) = (step["with"] for step in steps if "setup-python" in step.get("uses", ""))
+    (setup,) = (step["with"] for step in steps_of("ci") if "setup-python" in step.get("uses", ""))
     assert sorted(setup["python-version"].split()) == re.findall(r"Python :: (3\.\d+)", said)
+
+
+def test_the_site_and_a_release_are_built_as_contributors_build_them() -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    made = [command.removeprefix("make ") for name in ("site", "release") for command in commands_of(name)]
+    assert [target for target in made if target in targets] == ["docs", "dist"]
+
+
+@pytest.mark.parametrize(("tag", "code"), [("v{version}", 0), ("v9.9.9", 1), ("{version}-rc1", 1)])
+def test_only_the_tag_of_the_version_is_a_release(tag: str, code: int) -> None:
+    (check,) = (command for command in commands_of("release") if "GITHUB_REF_NAME#" in command)
+    environ = {"GITHUB_REF_NAME": tag.format(version=flyte_wandb.__version__), "PATH": os.environ["PATH"]}
+    assert subprocess.run(["bash", "-c", check], cwd=ROOT, env=environ, capture_output=True).returncode == code
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_may_read_and_only_the_jobs_that_publish_may_do_more(path: Path) -> None:
+    workflow = form(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    wider = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert (
+        wider
+        == {
+            "ci": {},
+            "site": {"publish": {"pages": "write", "id-token": "write"}},
+            "release": {"pypi": {"id-token": "write"}, "github": {"contents": "write"}},
+        }[path.stem]
+    )
+    assert all("make" not in step.get("run", "") for name in wider for step in workflow["jobs"][name]["steps"])
