@@ -68,14 +68,14 @@ def host_fault(host: object) -> str | None:
     """Return why `host` is not the address of a server, or None where it is one.
 
     >>> host_fault("ftp://wandb.ai")
-    "a host is an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
+    "a host must be an http or https address such as https://wandb.ai, not 'ftp://wandb.ai'"
     """
     if isinstance(host, str) and without_userinfo(host) != host:
         address = without_userinfo(host)
-        return f"a host has no user or key in it: {_SHORT.repr(address)} is the address; give the key as WANDB_API_KEY"
+        return f"a host must not contain a user or key; write {_SHORT.repr(address)}, and pass the key as WANDB_API_KEY"
     if isinstance(host, str) and not any(letter.isspace() for letter in host) and _is_web_address(_with_scheme(host)):
         return None
-    return f"a host is an http or https address such as https://wandb.ai, not {_SHORT.repr(host)}"
+    return f"a host must be an http or https address such as https://wandb.ai, not {_SHORT.repr(host)}"
 
 
 def _is_web_address(text: str) -> bool:

@@ -41,7 +41,7 @@ def moment_fault(value: object) -> str | None:
     "expected '<run id>?_step=<step>', such as 'ans3bsax?_step=123'"
     """
     if not isinstance(value, str):
-        return f"expected a text, got {type(value).__name__}"
+        return f"expected a string, got {type(value).__name__}"
     run_id, separator, step = value.partition(_SEPARATOR)
     if run_id and separator and step.isdecimal() and not set(run_id) & set("/;?#"):
         return None
@@ -52,11 +52,11 @@ def start_fault(settings: Mapping[str, Any]) -> str | None:
     """Say which settings contradict each other about where the run starts, or None.
 
     >>> start_fault({"resume": "allow", "fork_from": "a?_step=1"})
-    "W&B takes only one of resume='allow' and fork_from='a?_step=1'; remove the others"
+    "W&B accepts only one of resume='allow' and fork_from='a?_step=1'; remove the others"
     """
     starts = [f"{name}={settings[name]!r}" for name in START if settings.get(name) not in (None, False)]
     if len(starts) > 1:
-        return f"W&B takes only one of {' and '.join(starts)}; remove the others"
+        return f"W&B accepts only one of {' and '.join(starts)}; remove the others"
     if settings.get("on_retry") == "restart":
         names = (*START, "checkpoint_step", "joinable")
         others = [name for name in names if settings.get(name) is not None and settings[name] is not False]

@@ -48,7 +48,7 @@ def settings_fault(value: object) -> str | None:
     """Say why `value` is nothing that `settings=` takes, or None where it is."""
     if isinstance(value, Mapping):
         other = next((key for key in value if not isinstance(key, str)), None)
-        return None if other is None else f"expected the names of fields, got {type(other).__name__} as one"
+        return None if other is None else f"expected names of fields as strings, got {type(other).__name__}"
     if _is_client_settings(value):
         return None
     return f"expected a wandb.Settings or a dict of its fields, got {type(value).__name__}"

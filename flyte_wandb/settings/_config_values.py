@@ -41,7 +41,7 @@ class ConfigFile:
         """
         found = _read_file(self.path)
         if fault := config_fault(found):
-            raise SettingError(f"the file {str(self.path)!r} that config= names: {fault}")
+            raise SettingError(f"the config file {str(self.path)!r}: {fault}")
         return found
 
 
@@ -88,8 +88,8 @@ def _read_file(path: str | PathLike[str]) -> Mapping[Any, Any]:
         found = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingError(
-            f"the file {str(path)!r} that config= names cannot be read in {os.getcwd()}: {one_line(error)}; put the "
-            "file beside the code that is sent to the tasks, or hand over a dict"
+            f"the config file {str(path)!r} cannot be read in {os.getcwd()}: {one_line(error)}; put the file "
+            "beside the code that is sent to the tasks, or pass a dict"
         ) from error
     if not isinstance(found, Mapping):
         return cast("Mapping[Any, Any]", found)
@@ -105,7 +105,7 @@ def config_fault(config: object) -> str | None:
     >>> config_fault({"lr": 0.1, "layers": {1: "a"}}) is None
     True
     >>> config_fault({1: "a"})
-    'the key 1 of config is of type int, and W&B takes texts only; use str(key)'
+    'the key 1 of config is of type int, but W&B accepts only strings; use str(key)'
     """
     if isinstance(config, ConfigFile):
         return None
@@ -123,9 +123,9 @@ def _faults(mapping: Mapping[Any, Any], path: str, keys: tuple[type, ...]) -> It
     for key, value in mapping.items():
         if not isinstance(key, keys):
             kind = type(key).__name__
-            yield f"the key {quoted(key)} of {path} is of type {kind}, and W&B takes texts only; use str(key)"
+            yield f"the key {quoted(key)} of {path} is of type {kind}, but W&B accepts only strings; use str(key)"
         elif isinstance(key, str) and not _is_unicode(key):
-            yield f"the key {quoted(key)} of {path} holds half a surrogate pair, which W&B cannot write; remove it"
+            yield f"the key {quoted(key)} of {path} contains half a surrogate pair, which W&B cannot write; remove it"
         yield from _value_faults(value, f"{path}[{quoted(key)}]")
 
 
@@ -147,7 +147,7 @@ def _bytes_faults(value: bytes, path: str) -> Iterator[str]:
     try:
         value.decode()
     except UnicodeDecodeError:
-        yield f"{path} holds bytes that are no UTF-8 text; use value.hex()"
+        yield f"{path} contains bytes that are not UTF-8; use value.hex()"
 
 
 def _is_unicode(text: str) -> bool:

@@ -96,7 +96,7 @@ def read_settings(context: Mapping[str, str], namespace: SettingsNamespace = RUN
     packed = _read_packed(namespace, found.pop(PACKED, ""))
     for name in (found | packed).keys() - namespace.fields.keys():
         log_once(
-            f"the key '{namespace.prefix}{name}' in Flyte's context is none of flyte-wandb's settings and is ignored"
+            f"the key '{namespace.prefix}{name}' in Flyte's context is not a setting of flyte-wandb and is ignored"
         )
     settings = {
         name: _read_setting(namespace, name, found[name]) if name in found else packed[name]
@@ -114,9 +114,10 @@ def _read_packed(namespace: SettingsNamespace, text: str) -> dict[str, Any]:
     try:
         packed = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingError(f"{key}={quoted(text)} in Flyte's context is no JSON: {error}") from error
+        raise SettingError(f"{key}={quoted(text)} in Flyte's context is not JSON: {error}") from error
     if not isinstance(packed, dict | None):
-        raise SettingError(f"{key}={quoted(text)} in Flyte's context holds no settings, but a {type(packed).__name__}")
+        kind = type(packed).__name__
+        raise SettingError(f"{key}={quoted(text)} in Flyte's context is not a dict of settings but a {kind}")
     known = {name: value for name, value in (packed or {}).items() if name in namespace.fields}
     unknown = {name: value for name, value in (packed or {}).items() if name not in namespace.fields}
     return check_settings(known, f"{key} in Flyte's context", namespace.fields) | unknown

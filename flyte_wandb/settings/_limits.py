@@ -29,18 +29,18 @@ class Limit:
         >>> RUN_ID.fault("r1-a0") is None
         True
         >>> RUN_ID.fault("a/b")
-        "a run id cannot hold '/'; W&B refuses :;,#?/%'"
+        "a run id must not contain '/'; W&B rejects :;,#?/%'"
         """
         a = "an" if self.kind[0] in "aeiou" else "a"
         if not isinstance(value, str):
-            return f"{a} {self.kind} is a text, not {type(value).__name__}"
+            return f"{a} {self.kind} must be a string, not {type(value).__name__}"
         if not value.strip() or value != value.strip():
-            return f"{a} {self.kind} is neither empty nor starts or ends with white space"
+            return f"{a} {self.kind} must not be empty, or start or end with white space"
         length = len(_PLACEHOLDER.sub("", value))
         if length > self.longest:
-            return f"{a} {self.kind} has at most {self.longest} characters, this one has {length}"
+            return f"{a} {self.kind} has at most {self.longest} characters; this one has {length}"
         found = next((character for character in value if character in self.refused), None)
-        return f"{a} {self.kind} cannot hold {found!r}; W&B refuses {self.refused}" if found else None
+        return f"{a} {self.kind} must not contain {found!r}; W&B rejects {self.refused}" if found else None
 
 
 RUN_ID: Final = Limit(kind="run id", longest=128, refused=":;,#?/%'")

@@ -38,7 +38,7 @@ def merge_settings(
     """
     given = {**_of_context(context, decorator, parent=parent, action_name=action_name), **decorator}
     if fault := start_fault(given):
-        raise SettingError(f"the settings of wandb_config and wandb_init for {action_name!r} contradict: {fault}")
+        raise SettingError(f"wandb_config and wandb_init contradict each other for {action_name!r}: {fault}")
     given = {**_of_start(given), **given}
     if "settings" in given:
         given["settings"] = {**context.get("settings", {}), **decorator.get("settings", {})}

@@ -205,7 +205,7 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
     names = client_setting_names() if rest else frozenset()
     for field in rest if names else ():
         if field not in names:  # its value is not shown: it may be a key whose name is misspelt
-            raise SettingError(f"{source}: the field {field} is none of W&B's: {_unknown_fault(field, names)}")
+            raise SettingError(f"{source}: W&B does not have the field {field}: {_unknown_fault(field, names)}")
     return same | ({"settings": rest} if rest else {}) | {n: v for n, v in given.items() if n != "settings"}
 
 
@@ -244,22 +244,22 @@ def _read_tags(value: Any) -> Any:
     if isinstance(value, Set):
         return tuple(sorted(value, key=str))
     if type(value) not in (list, tuple):
-        raise ValueError(f"expected a text, or a list, tuple or set of texts, got {type(value).__name__}")
+        raise ValueError(f"expected a string, or a list, tuple or set of strings, got {type(value).__name__}")
     return value
 
 
 def _tags_fault(value: object) -> str | None:
     if type(value) not in (list, tuple):
-        return f"expected a list or tuple of texts, got {type(value).__name__}"
+        return f"expected a list or tuple of strings, got {type(value).__name__}"
     return next((fault for tag in value if (fault := _limits.TAG.fault(tag))), None)  # type: ignore[attr-defined]
 
 
 def texts_fault(value: object) -> str | None:
     """Say why a value is no list of texts, or None where it is."""
     if type(value) is not list:
-        return f"expected a list of texts, got {type(value).__name__}"
+        return f"expected a list of strings, got {type(value).__name__}"
     other = next((item for item in value if not isinstance(item, str)), None)
-    return None if other is None else f"expected a list of texts, got {type(other).__name__} in it"
+    return None if other is None else f"expected a list of strings, got {type(other).__name__} in it"
 
 
 def mapping_fault(value: object) -> str | None:
@@ -270,7 +270,7 @@ def mapping_fault(value: object) -> str | None:
 def _step_fault(value: object) -> str | None:
     if callable(value) or (type(value) is int and value >= 0):
         return None
-    return f"expected a step, 0 or more, or a function that finds it, not {quoted(value)}"
+    return f"expected a step, 0 or more, or a function that returns one, not {quoted(value)}"
 
 
 def _seconds_fault(value: object) -> str | None:
@@ -282,7 +282,7 @@ def _seconds_fault(value: object) -> str | None:
 def _rate_fault(value: object) -> str | None:
     if type(value) in (int, float) and 0 <= value <= HIGHEST_RATE:  # type: ignore[operator]
         return None
-    return f"expected runs a second, 0 (no limit) to {HIGHEST_RATE:,}, not {quoted(value)}"
+    return f"expected runs per second, 0 (no limit) to {HIGHEST_RATE:,}, not {quoted(value)}"
 
 
 def _folder_fault(value: object) -> str | None:
@@ -291,13 +291,13 @@ def _folder_fault(value: object) -> str | None:
 
 def _keys_fault(given: Mapping[str, Any]) -> str | None:
     both = given.get("config_include_keys") and given.get("config_exclude_keys")
-    return "W&B takes only one of config_include_keys and config_exclude_keys; remove the other" if both else None
+    return "W&B accepts only one of config_include_keys and config_exclude_keys; remove the other" if both else None
 
 
 def _without_key(settings: Mapping[str, Any]) -> str | None:
     if "api_key" not in settings:
         return None
-    return "everybody who sees the run in Flyte would see the key; give it to the tasks as WANDB_API_KEY, by a secret"
+    return "everyone who sees the run in Flyte would see the key; pass it as WANDB_API_KEY, in a Flyte secret"
 
 
 LONGEST_GRACE: Final = 3600
@@ -307,7 +307,7 @@ HIGHEST_RATE: Final = 1_000_000
 """Runs that ranks may open a second: as many as a preview has ranks, so that nobody waits."""
 
 _FLAG: Final = Field(check=check_type("True or False", bool))
-_TEXT: Final = Field(check=check_type("a text", str), text=True)
+_TEXT: Final = Field(check=check_type("a string", str), text=True)
 _LIST: Final = Field(check=texts_fault)
 _MODE: Final = check_choice(*get_args(Mode))
 

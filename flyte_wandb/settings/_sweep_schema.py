@@ -42,10 +42,10 @@ def _run_cap_fault(value: object) -> str | None:
 
 
 def _parameters_fault(value: object) -> str | None:
-    return mapping_fault(value) or (None if value else "there is no parameter in it")
+    return mapping_fault(value) or (None if value else "it has no parameters")
 
 
-_TEXT: Final = Field(check=check_type("a text", str), text=True)
+_TEXT: Final = Field(check=check_type("a string", str), text=True)
 _MAPPING: Final = Field(check=mapping_fault)
 
 SWEEP_FIELDS: Final[Mapping[str, Field]] = {

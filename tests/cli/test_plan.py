@@ -299,7 +299,7 @@ ERRORS = [
     (("plan", "jobs:number"), "jobs has no task 'number'; it has alone, below, open_world, ranked, untracked"),
     (("plan", "jobs.py:main"), "jobs.py has no task 'main'; it has alone, below, open_world, ranked, untracked"),
     (("plan", "jobs:untracked"), "the task 'jobs.untracked' has no @wandb_init, so it opens no run"),
-    (("plan", "jobs:alone", "--id", "a/b"), "plan(id='a/b'): a run id cannot hold '/'; W&B refuses :;,#?/%'"),
+    (("plan", "jobs:alone", "--id", "a/b"), "plan(id='a/b'): a run id must not contain '/'; W&B rejects :;,#?/%'"),
     (("plan", "--nodes", "2", "--run-mode", "sharde"), "no plugin answered choose_initializer for run_mode 'sharde'"),
     (("plan", "jobs:alone", "--run-mode", "shared"), "run_mode 'shared' writes to the run of a parent action"),
 ]

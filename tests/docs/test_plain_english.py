@@ -43,7 +43,7 @@ RULES: Final = {
     r"\b(?:is|are) what\b": "name the thing itself",
     r"\b(?:that|which) (?:is|are) to (?:have|be)\b": "name the purpose: `the project for the runs`",
     r"\bwhere (?:there is|it has|they have) (?:one|none)\b": "if there is one; or leave it out",
-    r"(?:^|[.:] )Where (?!to\b|your\b)[^,.:|]{3,80},": "If ..., ...",
+    r"(?:^|\. )Where (?!to\b|your\b)[^,.:|]{3,80},": "If ..., ...",
     r"\bwhose\b": "two sentences, or `with`",
     r"\bof (?:its|their|your|his|my|our|a task's) own\b": "its own run, rather than a run of its own",
     r"(?<!there)(?: is| are| was| were) no (?!longer\b|more\b)": "is not a ...",

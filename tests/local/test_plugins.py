@@ -113,7 +113,7 @@ def test_who_joins_a_run_adds_nothing_to_it(run_local: LocalRun, tmp_path: Path)
         (
             {"tags": "acme"},
             "contribute_run_settings of plugin 'acme' answered {'tags': 'acme'}, which is left out: tags: expected a "
-            "list or tuple of texts, got str",
+            "list or tuple of strings, got str",
         ),
         (
             RuntimeError("no cost centre"),
@@ -151,11 +151,11 @@ def holds_itself() -> dict[str, Any]:
 
 
 UNWRITABLE: list[tuple[Any, str]] = [
-    ({"config": {4711: "centre"}}, "config: the key 4711 of config is of type int, and W&B takes texts only"),
+    ({"config": {4711: "centre"}}, "config: the key 4711 of config is of type int, but W&B accepts only strings"),
     ({"config": {"centre": object()}}, "config: config['centre'] is of type object, which W&B cannot write"),
     (
         {"config": {"\ud800": 1}},
-        "config: the key '\\ud800' of config holds half a surrogate pair, which W&B cannot write",
+        "config: the key '\\ud800' of config contains half a surrogate pair, which W&B cannot write",
     ),
     ({"config": holds_itself()}, "it cannot be read: RecursionError: maximum recursion depth exceeded"),
     ({"config": Raises()}, "it cannot be read: LookupError: no cost centre"),

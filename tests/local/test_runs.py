@@ -333,7 +333,7 @@ def never_runs() -> None:
         (wandb_config(run_mode="nope"), r"run_mode 'nope'.* known run_modes: auto \(builtin\), new \(builtin\)"),
         (wandb_config(rank_scope="nope"), r"rank_scope 'nope'.* known rank_scopes: global \(builtin\), worker"),
         ({"wandb_tags": "not json"}, r"wandb_tags='not json' in Flyte's context: .*wandb_config\(tags=\.\.\.\)"),
-        ({"wandb_id": "a/b"}, r"wandb_id='a/b' in Flyte's context: a run id cannot hold '/'"),
+        ({"wandb_id": "a/b"}, r"wandb_id='a/b' in Flyte's context: a run id must not contain '/'"),
     ],
 )
 def test_a_setting_in_the_context_that_cannot_be_used_stops_the_task_before_its_body(
@@ -351,5 +351,5 @@ def test_a_key_that_nobody_knows_is_ignored_with_one_warning(
     run_local(parent_of_new, context={"wandb_modle": "x", "wandb_sweep_id": "s"})
     assert len(logs(tmp_path)) == 4
     assert [message for message in caplog.messages if "is ignored" in message] == [
-        "the key 'wandb_modle' in Flyte's context is none of flyte-wandb's settings and is ignored"
+        "the key 'wandb_modle' in Flyte's context is not a setting of flyte-wandb and is ignored"
     ]

@@ -46,15 +46,15 @@ BAD = {
     ),
     "returns a number": (
         source("return 7"),
-        "compute_run_id of plugin 'acme' answered 7: a run id is a text, not int",
+        "compute_run_id of plugin 'acme' answered 7: a run id must be a string, not int",
     ),
     "returns an empty text": (
         source("return ''"),
-        "compute_run_id of plugin 'acme' answered '': a run id is neither empty nor starts or ends with white space",
+        "compute_run_id of plugin 'acme' answered '': a run id must not be empty, or start or end with white space",
     ),
     "returns illegal characters": (
         source("return 'acme/' + request.base"),
-        "compute_run_id of plugin 'acme' answered 'acme/RUN-ACTION': a run id cannot hold '/'; W&B refuses :;,#?/%'",
+        "compute_run_id of plugin 'acme' answered 'acme/RUN-ACTION': a run id must not contain '/'; W&B rejects :;,#?/%'",
     ),
     "returns a group that is none": (
         source("return request.base", hook="compute_group"),

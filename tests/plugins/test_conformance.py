@@ -217,7 +217,7 @@ LIMITS = "test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_f
         (Counts(), SAME, "when asked twice"),
         (TakesHashesOfThisProcess(), SAME, "when asked in another process"),
         (ReadsTheEnvironment(), SAME, "when asked in another process"),
-        (TooLong(), LIMITS, "a run id has at most 128 characters, this one has 130"),
+        (TooLong(), LIMITS, "a run id has at most 128 characters; this one has 130"),
         (RefusesOneRank(), AGREE, "nodes of (2,) ranks: 1 of 2 ranks are refused: not me"),
         (RefusesAll(), FITS, "run_mode 'auto' with rank_scope 'global' is refused for every world"),
         (DoesNotFit(), FITS, "'reqest'"),

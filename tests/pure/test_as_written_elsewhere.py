@@ -129,10 +129,10 @@ def test_a_file_of_settings_is_read_by_the_task_and_before_it_travels(
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[1]", "that config= names: expected a mapping, got list"),
-        ("1: a", "that config= names: the key 1 of config is of type int"),
-        ("a: [", "that config= names cannot be read in /.*; put the file beside the code"),
-        (None, "that config= names cannot be read in /.*: .*No such file.*; put the file beside the code"),
+        ("[1]", ": expected a mapping, got list"),
+        ("1: a", ": the key 1 of config is of type int"),
+        ("a: [", " cannot be read in /.*; put the file beside the code"),
+        (None, " cannot be read in /.*: .*No such file.*; put the file beside the code"),
     ],
 )
 @pytest.mark.usefixtures("offline")
@@ -142,7 +142,7 @@ def test_a_file_that_holds_no_settings_is_refused_by_its_name(
     path = tmp_path / "config.yaml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(SettingError, match=rf"^the file '.*config.yaml' {fault}"):
+    with pytest.raises(SettingError, match=rf"^the config file '.*config.yaml'{fault}"):
         wandb_config(config=path)
     with pytest.raises(flyte.errors.RuntimeUserError, match=fault):
         run_local(task(config=str(path)))
@@ -196,15 +196,15 @@ def test_a_context_of_the_existing_plugin_is_read_whole(caplog: pytest.LogCaptur
     assert (config.config, config.run_mode, config.download_logs) == ({"lr": 0.1}, "auto", False)
     assert (sweep.method, sweep.run_cap, sweep.description) == ("random", 2, "d")
     assert own_messages(caplog) == [
-        "the key 'wandb_reinit' in Flyte's context is none of flyte-wandb's settings and is ignored"
+        "the key 'wandb_reinit' in Flyte's context is not a setting of flyte-wandb and is ignored"
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("{", "is no JSON"),
-        ("[1]", "holds no settings, but a list"),
+        ("{", "is not JSON"),
+        ("[1]", "is not a dict of settings but a list"),
         ('{"run_cap": 0}', "wandb_sweep_kwargs in Flyte's context(run_cap=0): expected a number of trials, 1 or more"),
     ],
 )

@@ -111,18 +111,18 @@ def test_a_field_that_nobody_can_set_is_refused_by_name_with_what_to_do(field: s
     ("settings", "fault"),
     [
         ({"mode": "shared"}, "the field mode='shared' counts as mode=: W&B's shared mode is a run mode here"),
-        ({"run_id": "a/b"}, "the field run_id='a/b' counts as id=: a run id cannot hold '/'"),
-        ({"run_tags": 1}, "the field run_tags=1 counts as tags=: expected a text, or a list, tuple or set"),
+        ({"run_id": "a/b"}, "the field run_id='a/b' counts as id=: a run id must not contain '/'"),
+        ({"run_tags": 1}, "the field run_tags=1 counts as tags=: expected a string, or a list, tuple or set"),
         ({"_label": "l"}, "the field x_label='l' cannot be set"),
-        ({"resume": "must", "fork_from": "a?_step=1"}, "W&B takes only one of"),
+        ({"resume": "must", "fork_from": "a?_step=1"}, "W&B accepts only one of"),
         ("offline", "expected a wandb.Settings or a dict of its fields, got str"),
-        ({1: True}, "expected the names of fields, got int as one"),
-        ({"quite": True}, "the field quite is none of W&B's: there is no such setting; did you mean quiet?"),
+        ({1: True}, "expected names of fields as strings, got int"),
+        ({"quite": True}, "W&B does not have the field quite: there is no such setting; did you mean quiet?"),
         (
             {"_disable_stat": True},
-            "the field x_disable_stat is none of W&B's: there is no such setting; did you mean x_",
+            "W&B does not have the field x_disable_stat: there is no such setting; did you mean x_",
         ),
-        ({"projct": "vision"}, "the field projct is none of W&B's: there is no such setting; did you mean project?"),
+        ({"projct": "vision"}, "W&B does not have the field projct: there is no such setting; did you mean project?"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_field_and_setting(settings: Any, fault: str) -> None:

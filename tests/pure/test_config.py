@@ -136,8 +136,8 @@ def test_resume_keeps_flags_and_texts_apart(resume: bool | Resume) -> None:
         ({"settings": {"quiet": b"1"}}, ["settings['quiet']", "b'1'", "builtins.bytes"]),
         ({"notes": "\ud800"}, ["notes='\\ud800'", "cannot travel"]),
         ({"projct": "a"}, ["wandb_config(projct='a')", "did you mean project?"]),
-        ({"tags": 1}, ["wandb_config(tags=1)", "expected a text, or a list, tuple or set of texts, got int"]),
-        ({"id": "a/b"}, ["wandb_config(id='a/b')", "cannot hold '/'"]),
+        ({"tags": 1}, ["wandb_config(tags=1)", "expected a string, or a list, tuple or set of strings, got int"]),
+        ({"id": "a/b"}, ["wandb_config(id='a/b')", "must not contain '/'"]),
         ({"joinable": "no"}, ["wandb_config(joinable='no')", "expected True or False, got str"]),
     ],
 )
@@ -151,15 +151,15 @@ def test_an_error_names_the_field_and_the_key_inside_it(arguments: Any, words: l
     ("key", "text", "fault"),
     [
         ("tags", "oops", "Expecting value"),
-        ("tags", '"a"', "expected a list or tuple of texts, got str"),
+        ("tags", '"a"', "expected a list or tuple of strings, got str"),
         ("tags", '{"$tuple": 1}', ""),
-        ("tags", "[1]", "a tag is a text, not int"),
+        ("tags", "[1]", "a tag must be a string, not int"),
         ("joinable", "True", "Expecting value"),
         ("joinable", '"yes"', "expected True or False, got str"),
         ("config", "[]", "expected a mapping, got list"),
-        ("id", "a/b", "a run id cannot hold '/'"),
+        ("id", "a/b", "a run id must not contain '/'"),
         ("mode", "shared", "W&B's shared mode is a run mode here; use run_mode='shared'"),
-        ("host", "ftp://a", "a host is an http or https address"),
+        ("host", "ftp://a", "a host must be an http or https address"),
     ],
 )
 def test_a_context_that_was_written_by_hand_and_does_not_fit_is_an_error_with_key_value_and_remedy(
@@ -199,7 +199,7 @@ def test_keys_of_others_are_ignored_and_wandb_keys_among_them_are_told_once(capl
         found = [read_settings(context) for _ in range(3)]
     assert found == [{"project": "vision"}] * 3
     assert caplog.messages == [
-        "the key 'wandb_projct_of_others' in Flyte's context is none of flyte-wandb's settings and is ignored"
+        "the key 'wandb_projct_of_others' in Flyte's context is not a setting of flyte-wandb and is ignored"
     ]
 
 

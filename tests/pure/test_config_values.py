@@ -41,7 +41,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"a": ValueError("x")}, "config['a'] is of type ValueError"),
     ({"a": {}.keys()}, "config['a'] is of type dict_keys"),
     ({"a": types}, "config['a'] is of type module"),
-    ({"a": b"\xff"}, "config['a'] holds bytes that are no UTF-8 text"),
+    ({"a": b"\xff"}, "config['a'] contains bytes that are not UTF-8"),
     ({"a": wandb.Html("<p>")}, "config['a'] is a Html; a config holds plain values"),
 ]
 

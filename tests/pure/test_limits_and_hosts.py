@@ -39,17 +39,17 @@ def test_a_name_that_fits(limit: Limit, name: str) -> None:
 @pytest.mark.parametrize(
     ("limit", "name", "message"),
     [
-        (RUN_ID, "a" * 129, "a run id has at most 128 characters, this one has 129"),
-        (GROUP, "a" * 129, "a group has at most 128 characters, this one has 129"),
-        (PROJECT, "a" * 129, "a project has at most 128 characters, this one has 129"),
-        (ENTITY, "a" * 129, "an entity has at most 128 characters, this one has 129"),
-        (NAME, "a" * 129, "a display name has at most 128 characters, this one has 129"),
-        (TAG, "a" * 65, "a tag has at most 64 characters, this one has 65"),
-        (JOB_TYPE, "a" * 65, "a job type has at most 64 characters, this one has 65"),
-        (RUN_ID, "a" * 129 + "{{.runName}}", "a run id has at most 128 characters, this one has 129"),
-        (RUN_ID, 7, "a run id is a text, not int"),
-        (TAG, None, "a tag is a text, not NoneType"),
-        (ENTITY, "a/b", "an entity cannot hold '/'; W&B refuses /"),
+        (RUN_ID, "a" * 129, "a run id has at most 128 characters; this one has 129"),
+        (GROUP, "a" * 129, "a group has at most 128 characters; this one has 129"),
+        (PROJECT, "a" * 129, "a project has at most 128 characters; this one has 129"),
+        (ENTITY, "a" * 129, "an entity has at most 128 characters; this one has 129"),
+        (NAME, "a" * 129, "a display name has at most 128 characters; this one has 129"),
+        (TAG, "a" * 65, "a tag has at most 64 characters; this one has 65"),
+        (JOB_TYPE, "a" * 65, "a job type has at most 64 characters; this one has 65"),
+        (RUN_ID, "a" * 129 + "{{.runName}}", "a run id has at most 128 characters; this one has 129"),
+        (RUN_ID, 7, "a run id must be a string, not int"),
+        (TAG, None, "a tag must be a string, not NoneType"),
+        (ENTITY, "a/b", "an entity must not contain '/'; W&B rejects /"),
     ],
 )
 def test_a_name_that_does_not_fit_is_told_why(limit: Limit, name: object, message: str) -> None:
@@ -58,18 +58,18 @@ def test_a_name_that_does_not_fit_is_told_why(limit: Limit, name: object, messag
 
 @pytest.mark.parametrize("character", list(":;,#?/%'"))
 def test_the_characters_that_a_run_id_cannot_hold(character: str) -> None:
-    assert RUN_ID.fault(f"a{character}b") == f"a run id cannot hold {character!r}; W&B refuses :;,#?/%'"
+    assert RUN_ID.fault(f"a{character}b") == f"a run id must not contain {character!r}; W&B rejects :;,#?/%'"
 
 
 @pytest.mark.parametrize("character", list("/\\#?%:"))
 def test_the_characters_that_a_project_cannot_hold(character: str) -> None:
-    assert PROJECT.fault(f"a{character}b") == f"a project cannot hold {character!r}; W&B refuses /\\#?%:"
+    assert PROJECT.fault(f"a{character}b") == f"a project must not contain {character!r}; W&B rejects /\\#?%:"
 
 
 @pytest.mark.parametrize("limit", ALL)
 @pytest.mark.parametrize("name", ["", " ", "\t\n", " a", "a ", "a\n"])
 def test_no_name_is_empty_or_framed_by_white_space(limit: Limit, name: str) -> None:
-    assert str(limit.fault(name)).endswith(f" {limit.kind} is neither empty nor starts or ends with white space")
+    assert str(limit.fault(name)).endswith(f" {limit.kind} must not be empty, or start or end with white space")
 
 
 @given(st.text(max_size=130))
@@ -119,7 +119,7 @@ def test_a_server_has_an_address_for_people_and_one_for_its_api(host: str, app: 
     ],
 )
 def test_what_is_no_address_is_named(host: object) -> None:
-    assert host_fault(host) == f"a host is an http or https address such as https://wandb.ai, not {host!r}"
+    assert host_fault(host) == f"a host must be an http or https address such as https://wandb.ai, not {host!r}"
 
 
 @given(st.text(max_size=150))  # of a longer one the message has the start and the end

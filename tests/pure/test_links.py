@@ -239,7 +239,7 @@ def test_where_nobody_knows_entity_or_project_the_link_leads_to_the_best_page_ab
     [
         ({}, {"wandb_tags": "oops"}, "wandb_tags='oops' in Flyte's context"),
         ({}, {"wandb_tags": '{"$tuple": 1}'}, "wandb_tags="),
-        ({}, {"wandb_id": "a/b"}, "a run id cannot hold '/'"),
+        ({}, {"wandb_id": "a/b"}, "a run id must not contain '/'"),
         ({}, {"_wandb_run_id": "r1-top", "_wandb_run": "oops"}, "_wandb_run='oops' in Flyte's context is not a run"),
         ({}, {"wandb_run_mode": "unheard-of"}, "run_mode 'unheard-of'"),
         ({}, {"wandb_rank_scope": "unheard-of"}, "rank_scope 'unheard-of'"),

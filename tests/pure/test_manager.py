@@ -189,14 +189,14 @@ def test_a_wrapper_that_plans_another_action_meanwhile_keeps_the_credits_apart()
 BAD_ANSWERS: list[tuple[str, object, str]] = [
     ("locate_rank", "worker-1", "a part is a Part, not str"),
     ("choose_initializer", "solo", "a role is a Role, not str"),
-    ("compute_run_id", 7, "a run id is a text, not int"),
-    ("compute_run_id", "", "a run id is neither empty nor starts or ends with white space"),
-    ("compute_run_id", " r1", "a run id is neither empty nor starts or ends with white space"),
-    ("compute_run_id", "a" * 129, "a run id has at most 128 characters, this one has 129"),
-    ("compute_run_id", "team/r1", "a run id cannot hold '/'; W&B refuses :;,#?/%'"),
+    ("compute_run_id", 7, "a run id must be a string, not int"),
+    ("compute_run_id", "", "a run id must not be empty, or start or end with white space"),
+    ("compute_run_id", " r1", "a run id must not be empty, or start or end with white space"),
+    ("compute_run_id", "a" * 129, "a run id has at most 128 characters; this one has 129"),
+    ("compute_run_id", "team/r1", "a run id must not contain '/'; W&B rejects :;,#?/%'"),
     ("compute_group", "mine", "a group is a Group, not str; Group(name=None) means no group"),
-    ("compute_group", Group(name="g" * 129), "a group has at most 128 characters, this one has 129"),
-    ("compute_group", Group(name=""), "a group is neither empty nor starts or ends with white space"),
+    ("compute_group", Group(name="g" * 129), "a group has at most 128 characters; this one has 129"),
+    ("compute_group", Group(name=""), "a group must not be empty, or start or end with white space"),
 ]
 
 

@@ -84,7 +84,7 @@ def test_the_decorators_start_replaces_that_of_the_context(outer: dict[str, Any]
 
 
 def test_context_and_decorator_that_contradict_each_other_are_an_error_that_names_both() -> None:
-    with pytest.raises(SettingError, match=r"for 'a0' contradict: resume_from='old.*id='mine'"):
+    with pytest.raises(SettingError, match=r"contradict each other for 'a0': resume_from='old.*id='mine'"):
         asked(context=BACK, id="mine")
 
 
