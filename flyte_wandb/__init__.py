@@ -178,7 +178,7 @@ _HOMES = {
     "Preview": "flyte_wandb.tasks._preview",
     "preview": "flyte_wandb.tasks._preview",
 }
-"""Where a public name is defined that is none of the contract's."""
+"""Where the public names that are not part of the contract are defined."""
 
 if not TYPE_CHECKING:  # a checker that sees a module's __getattr__ takes every misspelt name for one that exists
 

@@ -43,7 +43,7 @@ NAMELESS: Final = Action(
 
 
 def current_action() -> Action | None:
-    """Return the action whose task or trace is running, or None outside Flyte."""
+    """Return the running task's or trace's action, or None outside Flyte."""
     # Falsy rather than None outside of a task (flyte 2.6 and newer), so its attributes must not be read yet.
     context = flyte.ctx()
     if not context:
@@ -70,8 +70,8 @@ _counts: dict[int, int] = {}
 def current_attempt() -> int:
     """Return which attempt of the running action this is, from 1; 1 outside of Flyte.
 
-    In a container, Flyte's environment says it. Flyte's local controller says it nowhere: its attempts share one action
-    object, so they are counted. Each attempt has data of its own, which keeps its number.
+    In a container, it is in Flyte's environment. Flyte's local controller has it nowhere: its attempts share one action
+    object, so they are counted here. Each attempt has its own data, which stores its number.
 
     >>> current_attempt()
     1

@@ -5,14 +5,14 @@
     FlyteWandbError
     +-- PluginError        a plugin cannot be loaded or registered
     +-- HookError          a plugin failed in a hook, or its answer cannot be used
-    |   +-- RefusedError   a plugin understood the question and refused it
-    +-- UnansweredError    no plugin answered a decision
+    |   +-- RefusedError   a plugin rejected the plan on purpose
+    +-- UnansweredError    no plugin made a decision
     +-- SettingError       a setting of wandb_init or wandb_config cannot be used
-    +-- RunInUseError      two actions of one process ask for the same run id
-    +-- OpenRunError       W&B did not open the run that was asked for
-    +-- RunStoppedError    somebody stopped the run in W&B's UI
+    +-- RunInUseError      two actions of one process use the same run id
+    +-- OpenRunError       W&B did not open the run
+    +-- RunStoppedError    the run was stopped in W&B's UI
     +-- SweepError         a sweep cannot be created, found or run (a RuntimeError, too)
-    +-- DownloadError      a run or sweep cannot be fetched from W&B (a RuntimeError, too)
+    +-- DownloadError      a run or sweep cannot be downloaded from W&B (a RuntimeError, too)
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class HookError(FlyteWandbError):
 
 
 class RefusedError(HookError):
-    """A plugin understood the question and refused it (see `flyte_wandb.PlanRefusedError`)."""
+    """A plugin rejected the plan on purpose (see `flyte_wandb.PlanRefusedError`)."""
 
 
 class UnansweredError(FlyteWandbError):
-    """No plugin answered a decision: an unknown run mode or rank scope, or a missing plugin."""
+    """No plugin made a decision: the run mode or rank scope is unknown, or a plugin is missing."""
 
 
 class SettingError(FlyteWandbError, ValueError):
@@ -49,15 +49,15 @@ class SettingError(FlyteWandbError, ValueError):
 
 
 class RunInUseError(FlyteWandbError):
-    """Two actions of one process ask for the same run id at the same time."""
+    """Two actions of one process use the same run id at the same time."""
 
 
 class OpenRunError(FlyteWandbError):
-    """W&B did not open the run that was asked for."""
+    """W&B did not open the run."""
 
 
 class RunStoppedError(FlyteWandbError):
-    """Somebody stopped the run in W&B's UI, which ends its task."""
+    """The run was stopped in W&B's UI, which ends its task."""
 
     def __init__(self, message: str = "the run was stopped in W&B's UI") -> None:
         super().__init__(message)
@@ -67,21 +67,21 @@ class SweepError(FlyteWandbError, RuntimeError):
     """A sweep cannot be created, found or run.
 
     Attributes:
-        trials: What became of the trials that `run_sweep` had done by then.
+        trials: The outcomes of the trials that had ended by then.
     """
 
     trials: TrialOutcomes | tuple[()] = ()
 
 
 class DownloadError(FlyteWandbError, RuntimeError):
-    """A run or sweep cannot be fetched from W&B.
+    """A run or sweep cannot be downloaded from W&B.
 
     Args:
         message: What happened.
         downloaded: See the attribute.
 
     Attributes:
-        downloaded: Paths or addresses of those runs of a sweep that were downloaded whole, in the order of the sweep.
+        downloaded: Paths or addresses of the runs that were downloaded completely, in the order of the sweep.
 
     >>> DownloadError("1 of 2 runs were not downloaded", downloaded=["sweep/r1"]).downloaded
     ('sweep/r1',)

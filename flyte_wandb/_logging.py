@@ -33,7 +33,7 @@ def log_once(message: str, level: int = logging.WARNING) -> None:
 
 
 def one_line(error: BaseException, most: int = 2000) -> str:
-    """Return the message of an error in one line, or its type where it has none.
+    """Return the message of an error in one line, or its type if the message is empty.
 
     Args:
         error: The error. W&B's client quotes whole answers of a server in its own.

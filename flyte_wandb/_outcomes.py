@@ -177,21 +177,21 @@ class TrialOutcomes(tuple[TrialOutcome[R_co], ...], Generic[R_co]):
         return tuple(self), self.metric, self.goal
 
     def best(self, metric: str | None = None, goal: Goal | None = None) -> TrialOutcome[R_co]:
-        """Return the finished trial whose summary has the best value of a metric.
+        """Return the finished trial with the best value of a metric in its summary.
 
         Args:
-            metric: Name of the metric; with points where it stands deeper. The sweep's own where not given.
-            goal: "minimize" or "maximize"; that of the sweep where not given, which is "minimize" unless it says so.
+            metric: Name of the metric, with points for nested values. Default: the sweep's metric.
+            goal: "minimize" or "maximize". Default: the sweep's goal, or "minimize".
 
         Raises:
-            LookupError: The sweep names no metric, or no finished trial has a number for it.
-            ValueError: There is no such goal.
+            LookupError: The sweep has no metric, or no finished trial has a number for it.
+            ValueError: The goal is unknown.
         """
         name, goal = metric or self.metric, goal or self.goal
         if goal not in ("minimize", "maximize"):
             raise ValueError(f"best(goal={goal!r}): expected 'minimize' or 'maximize'")
         if name is None:
-            raise LookupError("the sweep names no metric; name one: best('loss')")
+            raise LookupError("the sweep has no metric; name one: best('loss')")
         ranked = rank_trials(self, name, goal)
         if not ranked:
             finished = [trial for trial in self if trial.state == "finished"]
@@ -238,20 +238,20 @@ class SyncOutcome:
 
     Attributes:
         place: The folder's path or address.
-        status: "synced" where the server has it now, "skipped" where it had it before this call, "found" in a dry run,
-            or "failed" with a reason.
-        run_id: W&B's id of the run, or None where its log ends before it.
-        target: ``ENTITY/PROJECT`` to which it was uploaded or asks to go, or ``PROJECT`` for the user's own entity;
-            None where nobody can say.
-        rows: Rows of history that the server has of it, or None where nothing was uploaded.
-        torn: Whether the process that wrote it was killed: what is before the tear is uploaded, and W&B shows the run
-            as failed.
-        damaged_at: Where its log is damaged, in bytes; the first hundred places. What is behind them is uploaded, and
-            the folder is not noted as done.
+        status: "synced" if the server has it now, "skipped" if the server had it before this call, "found" in a dry
+            run, or "failed" with a reason.
+        run_id: W&B's id of the run, or None if the log ends before it.
+        target: ``ENTITY/PROJECT`` that it was uploaded to or asks for, or ``PROJECT`` for the user's own entity; None
+            if unknown.
+        rows: Rows of history that the server has of it, or None if nothing was uploaded.
+        torn: Whether its log is truncated because the process was killed. The part before is uploaded, and W&B shows
+            the run as failed.
+        damaged_at: Offsets in bytes where the log is damaged; the first hundred. The rows after them are uploaded,
+            and the folder is not marked as uploaded.
         missing_rows: How many rows may be missing there.
-        url: The run's page, or None where nothing was uploaded.
-        left_out: What of it was not uploaded, in words: records of its log that name a file which is not in its own
-            folder, such as TensorBoard's, files that lead out of it, and artifacts whose files were not kept with it.
+        url: The run's page, or None if nothing was uploaded.
+        left_out: What was not uploaded, in words: records of the log that name a file outside of the run's folder,
+            such as TensorBoard's, files that lead out of it, and artifacts with files that were not saved with it.
         reason: Why it was not uploaded, or None.
         artifacts: How many versions of artifacts it has logged.
 

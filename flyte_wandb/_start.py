@@ -35,7 +35,7 @@ def moment_in(run_id: str, step: int) -> str:
 
 
 def moment_fault(value: object) -> str | None:
-    """Say why W&B would not take `value` for a moment of a run, or None where it would.
+    """Say why W&B would reject `value` as a moment of a run, or return None.
 
     >>> moment_fault("ans3bsax")
     "expected '<run id>?_step=<step>', such as 'ans3bsax?_step=123'"
@@ -62,14 +62,14 @@ def start_fault(settings: Mapping[str, Any]) -> str | None:
         others = [name for name in names if settings.get(name) is not None and settings[name] is not False]
         if others:
             return (
-                f"on_retry='restart' starts a run of one writer over from its first step, so {others[0]}="
-                f"{settings[others[0]]!r} cannot stand beside it; remove one of them"
+                "on_retry='restart' starts the run of a single writer over from its first step, so it cannot be "
+                f"combined with {others[0]}={settings[others[0]]!r}; remove one of them"
             )
     run_id, branch = settings.get("id"), next((name for name in BRANCHES if settings.get(name)), None)
     if branch and settings.get("joinable"):
         return (
-            f"joinable=True cannot stand beside {branch}: a run that other processes may write to has no steps of its "
-            "own; leave joinable out"
+            f"joinable=True cannot be combined with {branch}: a run that other processes may write to has no steps; "
+            "leave joinable out"
         )
     if branch == "resume_from" and run_id not in (None, run_of(settings[branch])):
         return f"resume_from={settings[branch]!r} goes back in another run than id={run_id!r}; leave id out"
@@ -93,7 +93,7 @@ def starts_over(request: Request) -> bool:
 def start_arguments(request: Request) -> dict[str, Any]:
     """Return the argument of `wandb.init` that says where the run starts, for its owner.
 
-    An attempt that finds the run of an earlier one goes on with it, whatever the first one was to do.
+    An attempt that finds the run of an earlier one continues it, however the first attempt started it.
     """
     if starts_over(request):
         return {}

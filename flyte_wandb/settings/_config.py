@@ -27,9 +27,9 @@ _entered: ContextVar[tuple[tuple[WandbConfig, AbstractContextManager[None]], ...
 class WandbConfig(dict[str, str]):
     """Settings as the keys and texts that Flyte's context carries. Make one with `wandb_config`.
 
-    It is the dict for ``with_runcontext(custom_context=...)``, unpacks with ``**`` beside other keys, and is a context
-    manager for the tasks called inside; one object may be entered many times, also by several coroutines at once.
-    Each setting can be read back as an attribute: its default where it is not set, None where it has none.
+    Pass it to ``with_runcontext(custom_context=...)``, unpack it with ``**`` beside other keys, or use it as a context
+    manager for the tasks called inside. You can enter one object many times, also in several coroutines at once.
+    Read each setting as an attribute. A setting that is not set reads as its default, or None.
 
     >>> config = wandb_config(project="vision", tags=["baseline"])
     >>> config.to_dict()
@@ -66,7 +66,7 @@ class WandbConfig(dict[str, str]):
 
 
 class WandbSweepConfig(WandbConfig):
-    """The configuration of a sweep as the keys and texts that Flyte's context carries; used as a `WandbConfig` is.
+    """Sweep settings as the keys and texts that Flyte's context carries. Use it like a `WandbConfig`.
 
     >>> config = wandb_sweep_config(method="grid", parameters={"lr": {"values": [0.1, 0.01]}})
     >>> config.method, config.parameters
@@ -83,13 +83,13 @@ def wandb_config(
     """Collect settings for a whole run, or for the tasks called inside a ``with`` block.
 
     Args:
-        project: The first setting, where you leave out its name.
-        entity: The second one, likewise.
+        project: The project; you can leave out its name.
+        entity: The entity, likewise.
         settings: See `SettingArguments`. A setting that is None or left out never overrides an outer one.
 
     Raises:
-        SettingError: A name is unknown, W&B would refuse a value, or a value cannot travel as text; the message names
-            the setting and, inside `config`, the key.
+        SettingError: A name is unknown, W&B would reject a value, or Flyte's context cannot carry it as text. The
+            message names the setting and, inside `config`, the key.
 
     Example::
 
@@ -114,11 +114,11 @@ def wandb_sweep_config(
     """Collect the configuration of a sweep, for the `wandb_sweep` tasks of a run or of a ``with`` block.
 
     Args:
-        method: The first setting, where you leave out its name.
-        metric: The second one, likewise.
-        parameters: The third one, likewise.
+        method: The method; you can leave out its name.
+        metric: The metric, likewise.
+        parameters: The parameters, likewise.
         settings: See `SweepArguments`. A setting that is None or left out never overrides an outer one. Project, entity
-            and host go over those of `wandb_config`.
+            and host override those of `wandb_config`.
 
     Raises:
         SettingError: A name is unknown, or a value cannot be used; the message names both.
@@ -138,7 +138,7 @@ def wandb_sweep_config(
 
 
 def _with_positional(function: str, positional: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all settings; as of any function, it is a TypeError to give one in both ways."""
+    """Return all settings; passing one both by position and by name is a TypeError, as for any function."""
     given = {name: value for name, value in positional.items() if value is not None}
     if both := given.keys() & named.keys():
         raise TypeError(f"{function}() got multiple values for argument {min(both)!r}")
@@ -146,7 +146,7 @@ def _with_positional(function: str, positional: Mapping[str, Any], named: Mappin
 
 
 def get_wandb_sweep_context() -> WandbSweepConfig | None:
-    """Return the configuration in force from `wandb_sweep_config`, or None where there is none.
+    """Return the sweep settings in force from `wandb_sweep_config`, or None.
 
     >>> with wandb_sweep_config(method="random"):
     ...     get_wandb_sweep_context().method
@@ -156,7 +156,7 @@ def get_wandb_sweep_context() -> WandbSweepConfig | None:
 
 
 def get_wandb_context() -> WandbConfig | None:
-    """Return the settings in force from `wandb_config`, or None where there are none.
+    """Return the settings in force from `wandb_config`, or None.
 
     >>> with wandb_config(project="vision"):
     ...     get_wandb_context().project

@@ -1,6 +1,6 @@
-"""The configuration of a run: what users may hand over as one, and what W&B refuses in it.
+"""The config of a run: the types that users may pass, and what W&B rejects in it.
 
-Both are found where it is given, rather than when the run is opened.
+Both are checked at the line that passes it, not when the run is opened.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _is_media(value: object) -> bool:
 
 
 def _is_writable(value: object) -> bool:
-    """Whether W&B writes a value of a type that is no collection; of a class of the user's own it writes the text."""
+    """Whether W&B can write a value that is not a collection. Of an instance of a user's class, it writes the text."""
     if type(value).__module__ != "builtins" or isinstance(value, _OTHERS) or callable(value):
         return True
     return isinstance(value, Iterable) and not isinstance(value, MappingView)

@@ -139,9 +139,9 @@ def _read_setting(namespace: SettingsNamespace, name: str, text: str) -> Any:
 
 
 PLACE_KEYS: Final = {f"{RUNS.prefix}{name}": f"{SWEEPS.prefix}{name}" for name in ("project", "entity", "host")}
-"""Context keys that say where runs live, each with the one that says where sweeps do."""
+"""Context keys of the place of runs, each with the key of the place of sweeps."""
 
 
 def with_sweep_place(context: Mapping[str, str]) -> dict[str, str]:
-    """Return the context with the place of sweeps, where it has one of its own, in that of runs."""
+    """Return the context with the place of its sweeps, if it has one, as the place of runs."""
     return {**context, **{key: context[own] for key, own in PLACE_KEYS.items() if context.get(own)}}

@@ -26,7 +26,7 @@ def encode_value(value: object, path: str) -> str:
         path: What the value is called in an error, such as ``config``.
 
     Raises:
-        SettingError: Something in it cannot travel as text; the message names where it stands.
+        SettingError: Something in it cannot travel as text; the message has its path.
 
     >>> encode_value({"betas": (0.9, 0.999)}, "config")
     '{"betas": {"$tuple": [0.9, 0.999]}}'
@@ -53,7 +53,7 @@ def decode_value(text: str) -> Any:
     try:
         return _unmark_value(json.loads(text))
     except TypeError as error:
-        raise ValueError(f"a mark holds what it cannot: {error}") from error
+        raise ValueError(f"a type mark has a wrong value: {error}") from error
     except RecursionError as error:
         raise ValueError(f"it is nested too deeply: {error}") from error
 

@@ -1,4 +1,4 @@
-"""One set of settings out of the three places where they can stand: defaults < context < decorator, per key."""
+"""Merge the settings of three places, key by key: defaults < context < decorator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ON_ERROR_VARIABLE: Final = "FLYTE_WANDB_ON_ERROR"
 """Environment variable for `on_error` where neither decorator nor context sets it."""
 
 PLACE_FIELDS: Final = ("project", "entity", "host")
-"""The settings that say where runs live; those of runs hold for sweeps that set none of their own."""
+"""The settings of the place of runs. They also apply to sweeps that do not set theirs."""
 
 
 def merge_settings(
@@ -25,8 +25,8 @@ def merge_settings(
 ) -> Settings:
     """Merge the settings of a context and a decorator, both checked; a key that is not set overrides nothing.
 
-    An id in the context names the first tracked action exactly; an action below it adds its own name to it. So does the
-    run to go back in (`resume_from`), which is no action's below.
+    An id in the context is the id of the first tracked action; an action below it appends its name. `resume_from` in
+    the context applies to the first tracked action only.
 
     Raises:
         SettingError: Context and decorator contradict each other about where the run starts.

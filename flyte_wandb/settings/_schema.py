@@ -36,19 +36,19 @@ SystemMetrics = Literal["owner", "nodes"]
 """Whose system metrics a run has."""
 
 OnError = Literal["raise", "offline", "ignore"]
-"""What becomes of a task whose run W&B does not open."""
+"""What a task does if W&B does not open its run."""
 
 OnRetry = Literal["resume", "restart", "new"]
-"""What another attempt does with the run of the one before."""
+"""What a retry does with the run of the previous attempt."""
 
 Resume = Literal["allow", "must", "never", "auto"]
-"""W&B's ways of going on with a run that is there."""
+"""W&B's ways to continue an existing run."""
 
 
 class SettingArguments(TypedDict, total=False):
     """Keyword arguments of `wandb_init` and `wandb_config`. None counts as not set.
 
-    The first block is this package's; the second one is handed to `wandb.init` as it is.
+    The settings up to `run_creations_per_second` are this package's; the others are passed to `wandb.init` unchanged.
     """
 
     run_mode: RunMode | str | None
@@ -149,7 +149,7 @@ def _value_text(value: object) -> str:
 def check_settings(
     arguments: Mapping[str, Any], function: str, fields: Mapping[str, Field] | None = None
 ) -> dict[str, Any]:
-    """Return the arguments that are set, each checked. They are settings of runs where no other `fields` are given.
+    """Return the arguments that are set, each checked. Without `fields` they are settings of runs.
 
     Raises:
         SettingError: A name is unknown, a value cannot be used, or two contradict each other; the message names
@@ -179,11 +179,11 @@ def with_client_settings(given: Mapping[str, Any], source: str) -> dict[str, Any
 
     Args:
         given: Settings of one place, each checked.
-        source: Where `settings` stands, for messages.
+        source: Where the user wrote `settings`, for messages.
 
     Raises:
-        SettingError: A field is none that W&B has or that a user can set, or its value cannot be used; the message
-            names both.
+        SettingError: W&B does not have a field, a user cannot set it, or its value cannot be used; the message names
+            both.
 
     >>> with_client_settings({"project": "a", "settings": {"mode": "offline", "quiet": True}}, "")
     {'mode': 'offline', 'settings': {'quiet': True}, 'project': 'a'}
@@ -255,7 +255,7 @@ def _tags_fault(value: object) -> str | None:
 
 
 def texts_fault(value: object) -> str | None:
-    """Say why a value is no list of texts, or None where it is."""
+    """Say why a value is not a list of strings, or return None."""
     if type(value) is not list:
         return f"expected a list of strings, got {type(value).__name__}"
     other = next((item for item in value if not isinstance(item, str)), None)
@@ -263,7 +263,7 @@ def texts_fault(value: object) -> str | None:
 
 
 def mapping_fault(value: object) -> str | None:
-    """Say why a value is no mapping, or None where it is."""
+    """Say why a value is not a mapping, or return None."""
     return None if isinstance(value, Mapping) else f"expected a mapping, got {type(value).__name__}"
 
 
@@ -301,10 +301,10 @@ def _without_key(settings: Mapping[str, Any]) -> str | None:
 
 
 LONGEST_GRACE: Final = 3600
-"""Seconds that a function may be given after SIGTERM: as long as anybody's `terminationGracePeriodSeconds`."""
+"""The longest `sigterm_grace` in seconds: as long as anybody's `terminationGracePeriodSeconds`."""
 
 HIGHEST_RATE: Final = 1_000_000
-"""Runs that ranks may open a second: as many as a preview has ranks, so that nobody waits."""
+"""The highest `run_creations_per_second`: as many as a preview has ranks, so that nobody waits."""
 
 _FLAG: Final = Field(check=check_type("True or False", bool))
 _TEXT: Final = Field(check=check_type("a string", str), text=True)
@@ -358,4 +358,4 @@ FIELDS: Final[Mapping[str, Field]] = {
 """Every setting by name."""
 
 OWN_FIELDS: Final = tuple(FIELDS)[: tuple(FIELDS).index("notes")]
-"""The settings that this package gives a meaning; the others go to `wandb.init` as they are."""
+"""The settings of this package; the others are passed to `wandb.init` unchanged."""

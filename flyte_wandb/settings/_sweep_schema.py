@@ -9,13 +9,13 @@ from .._logging import quoted
 from ._schema import FIELDS, Field, check_choice, check_type, mapping_fault, texts_fault
 
 Method = Literal["bayes", "custom", "grid", "random"]
-"""How a sweep picks parameters; `custom` is a controller of your own."""
+"""How a sweep picks parameters; `custom` is your own controller."""
 
 
 class SweepArguments(TypedDict, total=False):
     """Keyword arguments of `wandb_sweep` and `wandb_sweep_config`. None counts as not set.
 
-    The first block is this package's; the second one is the sweep's configuration, as W&B's documentation describes it.
+    The settings from `name` on are the sweep's configuration, as in W&B's documentation; the others are this package's.
     """
 
     project: str | None
@@ -69,4 +69,4 @@ SWEEP_FIELDS: Final[Mapping[str, Field]] = {
 """Every setting of a sweep by name."""
 
 SWEEP_CONFIG: Final = tuple(SWEEP_FIELDS)[tuple(SWEEP_FIELDS).index("name") :]
-"""The settings that W&B is handed as the sweep's configuration."""
+"""The settings that make up the sweep's configuration in W&B."""

@@ -109,7 +109,7 @@ def test_the_best_trial_is_the_finished_one_with_the_best_number(arguments: tupl
 def test_without_a_number_there_is_no_best_trial() -> None:
     with pytest.raises(LookupError, match="none of 4 finished trials has a number for 'acc' in its summary; their sum"):
         TRIALS.best("acc")
-    with pytest.raises(LookupError, match=r"the sweep names no metric; name one: best\('loss'\)"):
+    with pytest.raises(LookupError, match=r"the sweep has no metric; name one: best\('loss'\)"):
         TrialOutcomes(TRIALS).best()
     with pytest.raises(ValueError, match=r"best\(goal='low'\): expected 'minimize' or 'maximize'"):
         TRIALS.best("loss", "low")  # type: ignore[arg-type]
