@@ -1,8 +1,9 @@
-"""Commands whose errors are one line, unless somebody wants to see where they come from."""
+"""Commands that show examples, and whose errors are one line unless somebody wants to see where they come from."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -13,10 +14,22 @@ from flyte_wandb._logging import one_line
 
 
 class OneLineErrors(RichCommand):
-    """A command with `--debug`, without which an exception is one line and exit code 1."""
+    """A command with `--debug`, without which an exception is one line and exit code 1.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    Args:
+        arguments: Those of `RichCommand`.
+        examples: Command lines that `--help` shows at its end.
+        options: Those of `RichCommand`.
+
+    Attributes:
+        examples: See above.
+    """
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        # rich-click makes one line of what no empty line separates.
+        epilog = "\n\n".join(["Examples:", *examples]) if examples else None
+        super().__init__(*arguments, epilog=epilog, **options)
+        self.examples = tuple(examples)
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def invoke(self, ctx: click.Context) -> Any:

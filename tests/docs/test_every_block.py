@@ -109,6 +109,11 @@ RUNS: Final = [
         by="tests/docs/test_bring_results_home.py::test_the_folder_is_read_as_the_page_says",
     ),
     Run(
+        page="docs/cli.md",
+        kind="console",
+        by="tests/cli/test_help.py::test_an_example_is_one_that_its_command_takes",
+    ),
+    Run(
         page="docs/concepts.md",
         kind="python",
         by="tests/docs/test_start_pages.py::test_settings_are_those_that_the_page_asserts",
