@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.error import HTTPError
 
 import flyte
@@ -19,36 +22,34 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flyte_wandb import wandb_config
+from flyte_wandb._logging import count_noun
+from flyte_wandb.plugins._loading import DISABLE_VARIABLE
 from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, start_ranks
 
-from ._demo_tasks import pretrain, publish, train
-
 _SETTINGS = wandb_config(project="demo", tags=["demo"])
+_RUN_MODES: Final = ("auto", "shared", "new")
 _STATES = {"finished": "green", "failed": "red", "running": "yellow"}
 
 
-def run_demo(*, serve: bool) -> None:
+def run_demo(*, serve: bool | None) -> None:
     """Run the tasks with progress, and print a table of the runs that reached the server.
 
     Args:
-        serve: Keep the server's pages up until the user interrupts.
+        serve: Whether the server's pages stay up until the user ends them; None for only on a terminal.
     """
     console = Console()
     # The tasks fail and share runs on purpose; their warnings would be between the lines of the progress.
     logging.getLogger("flyte_wandb").setLevel(logging.ERROR)
     with WandbServer() as server, tempfile.TemporaryDirectory(prefix="flyte-wandb-") as folder:
-        with _show_progress(console) as progress:
-            accuracy = _run_locally(server, Path(folder), progress)
-            _run_in_container(server, Path(folder), progress, accuracy)
-            for run_mode in ("auto", "shared", "new"):
-                _run_on_ranks(server, Path(folder), progress, run_mode)
+        own = {"WANDB_DIR": folder, "WANDB_SILENT": "true", "WANDB_CONSOLE": "off"}
+        with _replace_wandb_variables({**server.environ, **own}), _show_progress(console) as progress:
+            _run_tasks(server, Path(folder), progress)
         console.print(_build_table(server.runs))
-        for run in server.runs:
-            console.print(_fetch_page(run), soft_wrap=True, highlight=False)
-        if serve:
+        _print_proofs(console, server.runs)
+        if _on_terminal() if serve is None else serve:
             _serve_pages(console, server)
-    if not serve:
-        console.print("The server has stopped with the demo; [bold]flyte-wandb demo --serve[/] keeps the pages up.")
+        else:
+            console.print("To look at the pages: [bold]flyte-wandb demo --serve[/] keeps them up until you end it.")
 
 
 def _show_progress(console: Console) -> Progress:
@@ -56,30 +57,42 @@ def _show_progress(console: Console) -> Progress:
     return Progress(*columns, console=console)
 
 
-def _run_locally(server: WandbServer, folder: Path, progress: Progress) -> float:
+def _run_tasks(server: WandbServer, folder: Path, progress: Progress) -> None:
+    from ._demo_tasks import pretrain, publish, train  # here: decoration, too, reads the variables that are replaced
+
+    accuracy = _run_locally(train, folder, progress)
+    _run_in_container(publish, server, folder, progress, accuracy)
+    for run_mode in _RUN_MODES:
+        _run_on_ranks(pretrain, server, folder, progress, run_mode)
+
+
+def _run_locally(task: Any, folder: Path, progress: Progress) -> float:
     step = progress.add_task("local mode: train, three folds at once, evaluate", total=1)
-    with _set_environment(server.environ | {"WANDB_DIR": str(folder), "WANDB_SILENT": "true", "WANDB_CONSOLE": "off"}):
-        flyte.init(log_level=logging.CRITICAL)
-        runner: Any = flyte.with_runcontext(
-            mode="local", name="demo", custom_context=dict(_SETTINGS), raw_data_path=str(folder / "raw")
-        )
-        (accuracy,) = runner.run(train).outputs()
+    flyte.init(log_level=logging.CRITICAL)
+    runner: Any = flyte.with_runcontext(
+        mode="local", name="demo", custom_context=dict(_SETTINGS), raw_data_path=str(folder / "raw")
+    )
+    (accuracy,) = runner.run(task).outputs()
     progress.advance(step)
     return float(accuracy)
 
 
-def _run_in_container(server: WandbServer, folder: Path, progress: Progress, accuracy: float) -> None:
+def _run_in_container(task: Any, server: WandbServer, folder: Path, progress: Progress, accuracy: float) -> None:
     step = progress.add_task("container entry point (a0): publish", total=1)
-    options: dict[str, Any] = {"inputs": {"accuracy": accuracy}, "context": _SETTINGS, "environ": server.environ}
-    _check_result(run_container(publish, folder=folder, run_name="demo", action_name="publish", **options))
+    options: dict[str, Any] = {
+        "inputs": {"accuracy": accuracy},
+        "context": _SETTINGS,
+        "environ": _container_environ(server),
+    }
+    _check_result(run_container(task, folder=folder, run_name="demo", action_name="publish", **options))
     progress.advance(step)
 
 
-def _run_on_ranks(server: WandbServer, folder: Path, progress: Progress, run_mode: str) -> None:
+def _run_on_ranks(task: Any, server: WandbServer, folder: Path, progress: Progress, run_mode: str) -> None:
     step = progress.add_task(f"2 nodes x 2 ranks, run_mode {run_mode!r}: pretrain", total=4)
     context = {**_SETTINGS, **wandb_config(run_mode=run_mode)}
-    options: dict[str, Any] = {"inputs": {"epochs": 3}, "context": context, "environ": server.environ}
-    for rank in start_ranks(pretrain, folder=folder, nodes=(2, 2), run_name="demo", action_name=run_mode, **options):
+    options: dict[str, Any] = {"inputs": {"epochs": 3}, "context": context, "environ": _container_environ(server)}
+    for rank in start_ranks(task, folder=folder, nodes=(2, 2), run_name="demo", action_name=run_mode, **options):
         _check_result(rank.wait())
         progress.advance(step)
 
@@ -89,9 +102,19 @@ def _check_result(result: ContainerResult) -> None:
         raise SystemExit(f"a task of the demo failed: {result.error}\n{result.log}")
 
 
+def _container_environ(server: WandbServer) -> dict[str, str]:
+    """Return what a container of the demo has of this process's environment: which plugins to leave out."""
+    disabled = os.environ.get(DISABLE_VARIABLE)
+    return {**server.environ, **({DISABLE_VARIABLE: disabled} if disabled else {})}
+
+
 @contextmanager
-def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _replace_wandb_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Put variables in the place of all that the user has set for W&B, which would change what the demo shows."""
     before = dict(os.environ)
+    for name in before:
+        if name.startswith(("WANDB_", "FLYTE_WANDB_")) and name != DISABLE_VARIABLE:
+            del os.environ[name]
     os.environ.update(variables)
     try:
         yield
@@ -108,18 +131,48 @@ def _build_table(runs: Iterable[RunRecord]) -> Table:
     return table
 
 
-def _fetch_page(run: RunRecord) -> str:
+def _print_proofs(console: Console, runs: Sequence[RunRecord]) -> None:
+    console.print("What you have just seen, on this machine and without an account:")
+    for proof in _list_proofs(runs):
+        console.print(f"[green]✓[/] {proof}")
+    pages = Counter(map(_page_status, runs))
+    mark = "[green]✓[/]" if pages[200] == len(runs) else "[red]✗[/]"
+    console.print(f"{mark} {pages[200]} of {count_noun(len(runs), 'run')} have a page where their link leads")
+
+
+def _list_proofs(runs: Sequence[RunRecord]) -> Iterator[str]:
+    folds = [run for run in runs if run.group == "folds"]
+    failed = sum(run.state == "failed" for run in folds)
+    yield f"child tasks: {len(folds)} runs of their own in a group, {failed} failed as its task did"
+    ranks = {mode: [run for run in runs if run.id.startswith(f"demo-{mode}")] for mode in _RUN_MODES}
+    counts = [f"{mode} {count_noun(len(of), 'run')}" for mode, of in ranks.items()]
+    yield f"4 ranks on 2 nodes, by run_mode: {', '.join(counts)}"
+    writers = max((len(run.writers) for run in ranks["shared"]), default=0)
+    yield f"{count_noun(writers, 'rank')} wrote to one run under 'shared'"
+
+
+def _page_status(run: RunRecord) -> int:
     """Fetch the page as a browser would, so that a link that leads nowhere shows."""
     try:
         with urllib.request.urlopen(run.url) as answer:
-            return f"[green]{answer.status}[/] {run.url}"
+            return int(answer.status)
     except HTTPError as error:
-        return f"[red]{error.code}[/] {run.url}"
+        return error.code
+
+
+def _on_terminal() -> bool:
+    """Whether somebody sits here who can look at a page and end the demo."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
 
 
 def _serve_pages(console: Console, server: WandbServer) -> None:
-    try:
-        console.print(f"The pages are up at {server.url}; Ctrl-C ends the demo.")
-        threading.Event().wait()  # nobody sets it
-    except KeyboardInterrupt:
-        console.print("Done.")
+    with contextlib.suppress(KeyboardInterrupt, EOFError):
+        for run in server.runs:
+            console.print(run.url, soft_wrap=True, highlight=False)
+        console.print(f"The pages are up at {server.url}", soft_wrap=True)
+        if _on_terminal():
+            input("Press Enter to end the demo. ")
+        else:
+            console.print("Press Ctrl-C to end the demo.")
+            threading.Event().wait()  # nobody sets it
+    console.print("Done. [bold]flyte-wandb server[/] starts an empty server like this one for runs of your own.")
