@@ -19,6 +19,11 @@ PLACE: Any = {"project": "the vision", "entity": "team"}
 MODES, SCOPES, NODES = ("auto", "shared", "new"), ("global", "worker"), (1, 2)
 
 
+def place_of(row: str) -> Any:
+    """Return the place of a row's own: the ranks of one launch take one row after the other."""
+    return {**PLACE, "project": f"{PLACE['project']} {row}"}
+
+
 def _ranked(environment: Any, name: str, settings: Mapping[str, Any]) -> Any:
     """Put a task of many ranks into this module, as if it were written here."""
 
@@ -33,13 +38,36 @@ def _ranked(environment: Any, name: str, settings: Mapping[str, Any]) -> Any:
 RANKED: dict[tuple[int, str | None, str | None], Any] = {}
 """Tasks by the number of nodes with two ranks each, and by the run mode and rank scope of the decorator."""
 
-for nodes in NODES:
-    cluster = ClusteredTaskEnvironment(name=f"links_{nodes}", replicas=nodes, nproc_per_node=2)
+CLUSTERS = {nodes: ClusteredTaskEnvironment(name=f"links_{nodes}", replicas=nodes, nproc_per_node=2) for nodes in NODES}
+for nodes, cluster in CLUSTERS.items():
     RANKED[nodes, None, None] = _ranked(cluster, f"bare_{nodes}", {})
     for mode in MODES:
         for scope in SCOPES:
-            settings = {"run_mode": mode, "rank_scope": scope, **PLACE}
+            settings = {"run_mode": mode, "rank_scope": scope, **place_of(f"{mode} {scope} {nodes}")}
             RANKED[nodes, mode, scope] = _ranked(cluster, f"{mode}_{scope}_{nodes}", settings)
+
+
+@CLUSTERS[1].task
+def on_one_node(steps: int, names: list[str], contexts: list[dict[str, str]]) -> None:
+    _by_turns(steps, names, contexts)
+
+
+@CLUSTERS[2].task
+def on_two_nodes(steps: int, names: list[str], contexts: list[dict[str, str]]) -> None:
+    _by_turns(steps, names, contexts)
+
+
+def _by_turns(steps: int, names: list[str], contexts: list[dict[str, str]]) -> None:
+    """Run one task after the other, each in its context, and note which have failed."""
+    failed: dict[int, str] = {}
+    for turn, (name, context) in enumerate(zip(names, contexts, strict=True)):
+        try:
+            with flyte.custom_context(**context):
+                globals()[name].func(steps)
+        except Exception as error:
+            failed[turn] = f"{type(error).__name__}: {error}"
+    Path(f"failed-{os.environ['RANK']}.json").write_text(json.dumps(failed))
+
 
 env = flyte.TaskEnvironment(name="links")
 
