@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,7 +26,12 @@ def client_environ() -> dict[str, str]:
 
 
 def run_python(
-    *words: str, folder: Path, environ: Mapping[str, str], timeout: float = 120.0, text: str = ""
+    *words: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    timeout: float = 120.0,
+    text: str = "",
+    modules: Sequence[str] = IMPORTS,
 ) -> subprocess.CompletedProcess[str]:
     """Run what Python runs for some arguments, and return how it ended and what it printed.
 
@@ -36,13 +41,15 @@ def run_python(
         environ: All of its environment.
         timeout: Seconds to wait at most.
         text: What it reads from its input.
+        modules: What a warm process has imported. What it starts with Python is warm as well where these are others.
     """
     temporary = tempfile.TemporaryFile
     with temporary("w+") as its_input, temporary("w+") as output, temporary("w+") as errors:
         its_input.write(text)
         its_input.seek(0)
         streams = (its_input.fileno(), output.fileno(), errors.fileno())
-        process = start_warm(words, modules=IMPORTS, folder=folder, environ=environ, streams=streams)
+        start: dict[str, Any] = {"folder": folder, "environ": environ, "warm_children": modules is not IMPORTS}
+        process = start_warm(words, modules=modules, streams=streams, **start)
         if process is None:
             options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": timeout, "input": text}
             return subprocess.run([sys.executable, *words], cwd=folder, env=environ, **options)

@@ -29,6 +29,7 @@ _MOST_FILES: Final = 200
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PUT_RIGHT: Final = frozenset({"HOME", "PYTHONUNBUFFERED", "OMP_NUM_THREADS"})
 """Variables whose effect on an interpreter or on torch a forked process makes good."""
+_UNBUFFERED: Final = "-u"
 _NOT_USED: Final = (None, True, False, -1)
 """No other user, group or mask and nothing to run before the program; and whether vfork may be used."""
 
@@ -85,14 +86,19 @@ class _Call:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it starts this interpreter, without options, and asks for nothing that a fork does not do."""
+        """Whether it starts this interpreter, with no option but ``-u``, and asks for nothing beyond a fork."""
         runs = self.words[:1] and (not self.words[0].startswith("-") or self.words[0] in ("-c", "-m"))
         unused = all(any(value is no for no in _NOT_USED) for value in self.rarely_used)
         return bool(runs and self.close_files and unused and os.fsdecode(self.programs[0]) == sys.executable)
 
     @property
     def words(self) -> list[str]:
-        return [os.fsdecode(word) for word in self.args[1:]]
+        words = [os.fsdecode(word) for word in self.args[1:]]
+        return words[1:] if words[:1] == [_UNBUFFERED] else words
+
+    @property
+    def unbuffered(self) -> bool:
+        return _UNBUFFERED in map(os.fsdecode, self.args[1:2]) or bool(self.environ.get("PYTHONUNBUFFERED"))
 
     @property
     def cwd(self) -> str:
@@ -141,6 +147,7 @@ class _Helper:
             "environ": call.environ,
             "path": [_first(call.words, call.cwd), *self.own["path"][1:]],
             "new_session": bool(call.new_session),
+            "unbuffered": call.unbuffered,
             "files": list(files),
             "sources": list(files.values()),
         }
@@ -240,7 +247,7 @@ def _put_right(request: Request) -> None:
     """Make good what a fresh interpreter, and torch in it, read of the variables at their start."""
     if request["new_session"]:
         os.setsid()
-    if request["environ"].get("PYTHONUNBUFFERED"):
+    if request["unbuffered"]:
         for stream in (sys.stdout, sys.stderr):  # the same ones: what was imported may have wrapped them
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     threads, torch = request["environ"].get("OMP_NUM_THREADS"), sys.modules.get("torch")

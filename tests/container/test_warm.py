@@ -140,6 +140,7 @@ def start(*words, **options):
 start("-c", f"{SAYS}print(input(), os.read({reader}, 99)); sys.exit(3)", "an argument", pass_fds=[reader])
 start("-c", SAYS, cwd="below", start_new_session=True, env={**os.environ, "OWN": "1", "OMP_NUM_THREADS": "1"})
 start("below/says.py", "--option", stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+start("-u", "below/says.py")
 start("-m", "says", "x", stdin=subprocess.DEVNULL, input=None)
 start("-c", SAYS, env={**os.environ, "PYTHONHASHSEED": "0"})
 start("-E", "-c", SAYS)
@@ -172,7 +173,7 @@ def test_what_a_warm_process_starts_with_python_is_what_a_cold_one_starts_and_wa
     assert (code, cold_code) == (0, 0), f"{warm}\n{cold}"
     *of_warm, helper = warm.replace("\nloaded\n", "\n\n").splitlines()
     assert [*of_warm, str(int(helper) - 1)] == cold.splitlines()
-    assert warm.splitlines().count("loaded") == 5
+    assert warm.splitlines().count("loaded") == 6
 
 
 def test_a_helper_ends_with_its_process_which_somebody_kills(tmp_path: Path) -> None:

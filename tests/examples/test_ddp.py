@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_two_ranks_train_one_model_and_the_loss_is_in_the_history(
     run_mode: str, run_ids: list[str], server: WandbServer, tmp_path: Path
 ) -> None:
     context = wandb_config(run_mode=run_mode)
-    options = {"inputs": {"epochs": 4}, "context": context, "environ": server.environ, "warm": TORCH}
+    options: dict[str, Any] = {"inputs": {"epochs": 4}, "context": context, "environ": server.environ, "warm": TORCH}
     result = run_container(ddp.train, folder=tmp_path, **options)
     assert result.error is None, result.log
     assert sorted(record.id for record in server.runs) == run_ids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,12 @@ from flyte_wandb.testing import WandbServer, start_container
 from tests.checkout import SCRIPTS, process_environ
 from tests.conftest import LocalRun
 from tests.messages import own_messages
+from tests.programs import run_python
 from tests.pure.test_declared_worlds import PROJECT, environment
 from tests.pure.test_declared_worlds import task as decorated
 from tests.ranks import tasks
 from tests.ranks.tables import RAGGED, Row, check
+from tests.versions import TORCH
 
 STARTS_RANKS = """
 import os, subprocess, sys
@@ -105,16 +106,10 @@ def test_under_torchrun_each_process_of_local_mode_is_the_rank_that_it_was_start
     """The task declares the world, of which it would be rank 0 if nobody had started it as another."""
     pytest.importorskip("torch", reason="torch is not installed")
     (tmp_path / "train.py").write_text(IN_LOCAL_MODE)
-    command: list[Any] = [
-        SCRIPTS / "torchrun",
-        "--nproc-per-node=2",
-        "--rdzv-backend=c10d",
-        "--rdzv-endpoint=localhost:0",
-    ]
+    meeting = ("--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0")
+    words = ("-m", "torch.distributed.run", "--nproc-per-node=2", *meeting, f"{tmp_path}/train.py", f"{tmp_path}/raw")
     environ = process_environ(tmp_path, {**server.environ, "WANDB_DIR": str(tmp_path)})
-    done = subprocess.run(
-        [*command, tmp_path / "train.py", tmp_path / "raw"], env=environ, cwd=tmp_path, capture_output=True, text=True
-    )
+    done = run_python(*words, folder=tmp_path, environ=environ, modules=TORCH)
     assert done.returncode == 0, done.stderr
     runs = {run.id: (run.group, run.logged("rank")) for run in server.runs}
     base = server.runs[0].id.partition("-rank-")[0]

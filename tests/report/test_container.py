@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from flyte_wandb import ParentRun, wandb_config
 from flyte_wandb.plans._inherited import write_run
@@ -43,7 +44,7 @@ def test_offline_the_tab_says_where_the_run_is_kept(tmp_path: Path, reports: Rep
 
 def test_of_the_ranks_of_elastic_rank_0_has_the_report(server: WandbServer, tmp_path: Path, reports: Reports) -> None:
     context = wandb_config(entity="local", project="vision")
-    options = {"context": context, "environ": server.environ, "warm": TORCH}
+    options: dict[str, Any] = {"context": context, "environ": server.environ, "warm": TORCH}
     result = run_container(elastic_tasks.on_ranks, folder=tmp_path, **options)
     assert result.error is None, result.log
     assert len(server.runs) == 2
