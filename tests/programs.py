@@ -25,6 +25,12 @@ def client_environ() -> dict[str, str]:
     return process_environ(Path.cwd(), of_wandb)
 
 
+def import_path_of(interpreter: Path) -> str:
+    """Return a ``PYTHONPATH`` with which any interpreter imports from where another one does, in its order."""
+    code = "import os, sys; print(os.pathsep.join(sys.path[1:]))"
+    return subprocess.run([interpreter, "-c", code], cwd="/", capture_output=True, text=True, check=True).stdout.strip()
+
+
 def run_python(
     *words: str,
     folder: Path,

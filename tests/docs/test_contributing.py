@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 from tests.checkout import ROOT, SCRIPTS
 from tests.docs.consoles import consoles
 from tests.docs.pages import table_rows
+from tests.programs import import_path_of, run_python
 
 PAGE: Final = (ROOT / "CONTRIBUTING.md").read_text()
 SCOPE_PAGE: Final = (ROOT / "docs" / "write-a-rank-scope.md").read_text()
@@ -23,6 +26,10 @@ COMMANDS: Final = [console.command for console in consoles(PAGE)]
 TABLES: Final = "python -m pytest -q -x tests/pure/test_tables.py"
 EXPECTED: Final[dict[str, tuple[int, ...]]] = {TABLES: (1, 0)}
 """Exit codes of what is not to end with 0 each time that it is typed."""
+
+_BOUNDS: Final = [COMMANDS.index(command) for command in COMMANDS if command.startswith("pip ")]
+WITH_PLUGIN: Final = COMMANDS[slice(*_BOUNDS)]
+"""What is typed while the plugin is installed: pip may have made it importable by other means than a folder."""
 
 SAID: Final = {
     "flyte-wandb plugins": r"gpu-island +1\.0 +gpu-island +ok",
@@ -66,11 +73,25 @@ def _make_environment(folder: Path) -> None:
         (folder / ".venv" / marker).touch()
 
 
-def typed(command: str, clone: Path) -> subprocess.CompletedProcess[str]:
+def typed(command: str, clone: Path, first: str = "") -> subprocess.CompletedProcess[str]:
+    """Have a shell run a command, or, where Python imports from folders only, run what the clone's Python would.
+
+    Args:
+        command: What is typed.
+        clone: The clone.
+        first: A folder from which Python imports before it does from all others.
+    """
     if command.startswith("pip install"):
         _write_plugin(clone / "build" / "gpu-island")
-    environ = {"HOME": str(clone.parent), "PATH": f"{clone / '.venv' / 'bin'}:/usr/bin:/bin", "WANDB_PROJECT": "p"}
-    return subprocess.run(["bash", "-c", command], cwd=clone, env=environ, capture_output=True, text=True, timeout=120)
+    scripts = clone / ".venv" / "bin"
+    environ = {"HOME": str(clone.parent), "PATH": f"{scripts}:/usr/bin:/bin", "WANDB_PROJECT": "p"}
+    program, *words = shlex.split(command)
+    if program not in ("flyte-wandb", "python") or command in WITH_PLUGIN:
+        shell = ["bash", "-c", command]
+        return subprocess.run(shell, cwd=clone, env=environ, capture_output=True, text=True, timeout=120)
+    script = [] if program == "python" else [str(SCRIPTS / program)]
+    environ["PYTHONPATH"] = os.pathsep.join([first, import_path_of(scripts / "python")])
+    return run_python(*script, *words, folder=clone, environ=environ)
 
 
 def _write_plugin(folder: Path) -> None:
@@ -103,7 +124,7 @@ def test_an_island_that_is_not_full_is_found_as_the_page_says(clone: Path) -> No
     code = (folder / "gpu_island.py").read_text()
     old, new = re.findall(r"Change `(size=min.*?)` to `(size=size)`", PAGE)[0]
     (folder / "gpu_island.py").write_text(code.replace(old, new))
-    result = typed("PYTHONPATH=build/not-full python -m pytest -q --rootdir build/not-full build/not-full", clone)
+    result = typed("python -m pytest -q --rootdir build/not-full build/not-full", clone, first=str(folder))
     assert "1 failed, 6 passed" in result.stdout, result.stdout
     assert old in code
 

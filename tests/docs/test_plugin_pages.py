@@ -151,6 +151,16 @@ def test_the_readme_lists_the_pages() -> None:
 
 # Write a rank scope
 
+ONE_AFTER_ANOTHER = """
+import json, runpy, sys
+for words in json.loads(sys.argv[1]):
+    sys.argv[:] = words
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as ended:
+        assert not ended.code, words
+"""
+
 
 @pytest.fixture
 def interpreter(tmp_path: Path) -> Path:
@@ -173,10 +183,11 @@ def test_the_package_of_the_page_installs_and_is_listed_and_plans(interpreter: P
     installs = ["-m", "pip", "--python", str(interpreter), "install", *options, "-e", "."]
     subprocess.run([sys.executable, *installs], cwd=folder, env=environ, check=True)
     of_the_package = [console for name, console in COMMANDS if name == "write-a-rank-scope"][:3]
-    for console in of_the_package:
-        command = [str(interpreter), str(SCRIPTS / "flyte"), *console.command.split()[1:]]
-        result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
-        assert "\n".join(line.rstrip() for line in result.stdout.splitlines()) == console.output, result.stderr
+    commands = [[str(SCRIPTS / "flyte"), *console.command.split()[1:]] for console in of_the_package]
+    program = [str(interpreter), "-c", ONE_AFTER_ANOTHER, json.dumps(commands)]
+    printed = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    lines = [line.rstrip() for line in printed.stdout.splitlines()]
+    assert "\n".join(lines) == "\n".join(console.output for console in of_the_package), printed.stderr
 
 
 def test_the_scope_takes_ten_lines_and_the_naming_rule_five() -> None:

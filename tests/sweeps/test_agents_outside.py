@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from flyte_wandb.testing import RunRecord, WandbServer
 from tests.checkout import process_environ
 from tests.conftest import LocalRun
 from tests.current import this_run
+from tests.programs import run_python
 
 env = flyte.TaskEnvironment(name="agents_outside")
 pytestmark = pytest.mark.usefixtures("quick_agents")
@@ -259,8 +259,8 @@ def test_a_program_of_the_command_wandb_agent_or_its_child_runs_the_trial(online
     command = [sys.executable, "${program}", "${args}"]
     sweep_id = wandb.sweep({**GRID, "program": "train.py", "command": command}, project="vision")
     environ = process_environ(tmp_path, {**online.environ, "WANDB_DIR": str(tmp_path)})
-    agent = [sys.executable, "-c", AGENT, "agent", "--count", "2", "--project", "vision", sweep_id]
-    result = subprocess.run(agent, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100)
+    words = ("-c", AGENT, "agent", "--count", "2", "--project", "vision", sweep_id)
+    result = run_python(*words, folder=tmp_path, environ=environ)
     assert result.returncode == 0, result.stderr
     assert [(run.id, run.state, run.logged("loss"), run.config["x"], run.sweep) for run in online.runs] == [
         ("sweep1-trial1", "finished", [1], 1, sweep_id),
