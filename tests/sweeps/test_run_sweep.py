@@ -474,8 +474,7 @@ def test_a_sweep_that_is_not_there_is_an_error(online: WandbServer, run_local: L
 async def heartbeats(server: WandbServer, more: int) -> None:
     """Wait for some more heartbeats."""
     wanted = server.requests["Heartbeat"] + more
-    while server.requests["Heartbeat"] < wanted:
-        await asyncio.sleep(0)
+    await asyncio.to_thread(server.wait_for, lambda server: server.requests["Heartbeat"] >= wanted, 120)
 
 
 @wandb_init
