@@ -14,6 +14,8 @@ BRANCHES: Final = ("resume_from", "fork_from")
 """Those that name a step. W&B's shared mode has no steps, so a run that starts there has one writer."""
 
 _SEPARATOR: Final = "?_step="
+_DECIDING: Final = (*START, "on_retry")
+"""Settings of which at least one is part of each contradiction."""
 
 
 def run_of(moment: str) -> str:
@@ -54,6 +56,8 @@ def start_fault(settings: Mapping[str, Any]) -> str | None:
     >>> start_fault({"resume": "allow", "fork_from": "a?_step=1"})
     "W&B accepts only one of resume='allow' and fork_from='a?_step=1'; remove the others"
     """
+    if settings.keys().isdisjoint(_DECIDING):
+        return None
     starts = [f"{name}={settings[name]!r}" for name in START if settings.get(name) not in (None, False)]
     if len(starts) > 1:
         return f"W&B accepts only one of {' and '.join(starts)}; remove the others"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from flyte_wandb_hookspecs import Request, Topology
 
 from .._action import NAMELESS, Action, current_attempt
+from ..plugins._loading import get_manager
+from ..plugins._manager import StrategyManager
 from ..settings._config import config_in_force
 from ..settings._config_values import ConfigFile
 from ..settings._merge import merge_settings, read_settings_over_environ
@@ -27,11 +29,10 @@ def build_task_request(spec: Spec, action: Action) -> Request:
     Flyte's local mode runs a distributed task as one process. It is rank 0 of the world that the task declares, unless
     a launcher started it as a rank.
     """
-    spec = replace(spec, settings=_read_config_file(spec.settings))
     topology = detect_own_topology()
     if action.local and spec.declared and not topology.distributed:
         topology = spec.declared
-    return _build_request(spec, action, topology, attempt=current_attempt())
+    return _build_request(spec, _read_config_file(spec.settings), action, topology, attempt=current_attempt())
 
 
 def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
@@ -39,14 +40,15 @@ def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
 
     In local mode the task runs in this very process, whose rank counts where the task declares no world.
     """
-    if isinstance(spec.settings.get("config"), ConfigFile):
+    decorator = spec.settings
+    if isinstance(decorator.get("config"), ConfigFile):
         # The file may be on the machine of the task only, and no link depends on it.
-        spec = replace(spec, settings={name: value for name, value in spec.settings.items() if name != "config"})
+        decorator = {name: value for name, value in decorator.items() if name != "config"}
     if spec.declared:
-        return _build_request(spec, action, topology_of_rank(spec.declared, rank))
+        return _build_request(spec, decorator, action, topology_of_rank(spec.declared, rank))
     started = detect_own_topology() if action.local else Topology()
     # Of nodes of different sizes nobody can say which ranks the others have.
-    return _build_request(spec, action, started if is_even(started) else Topology())
+    return _build_request(spec, decorator, action, started if is_even(started) else Topology())
 
 
 def build_placeholder_request(spec: Spec, rank: int = 0) -> Request:
@@ -69,16 +71,49 @@ def _read_config_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def detect_own_topology() -> Topology:
-    """Ask the plugins which rank this process is.
+    """Return which rank this process is: what the plugins said last, for as long as environment and plugins stay.
 
     Raises:
         HookError: A launcher's variables are missing, not numbers, or contradict each other.
     """
+    global _detected
+    manager, variables = get_manager(), _variables()
+    last = _detected
+    if last and last.manager is manager and last.changes == manager.changes and last.variables == variables:
+        return last.topology
+    # A copy of before the question: what changes meanwhile is another environment.
+    before = None if variables is None else dict(variables)
     # Read-only: a plugin that changed the environment would answer for all that are asked after it.
-    return detect_topology(MappingProxyType(os.environ))
+    topology = detect_topology(MappingProxyType(os.environ), manager)
+    if before is not None:
+        _detected = _Detected(manager=manager, changes=manager.changes, variables=before, topology=topology)
+    return topology
 
 
-def _build_request(spec: Spec, action: Action, topology: Topology, *, attempt: int = 1) -> Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Detected:
+    """The rank that this process is, and what that follows from."""
+
+    manager: StrategyManager
+    changes: int
+    variables: Mapping[bytes, bytes]
+    topology: Topology
+
+
+_detected: _Detected | None = None
+
+
+def _variables() -> Mapping[bytes, bytes] | None:
+    """Return the bytes of the environment, or None where Python does not have them at hand.
+
+    To compare `os.environ` itself decodes every variable, which takes longer than to ask the plugins.
+    """
+    return getattr(os.environ, "_data", None)
+
+
+def _build_request(
+    spec: Spec, decorator: Mapping[str, Any], action: Action, topology: Topology, *, attempt: int = 1
+) -> Request:
     parent = read_run(action.context)
     return Request(
         run_name=action.run_name,
@@ -87,7 +122,7 @@ def _build_request(spec: Spec, action: Action, topology: Topology, *, attempt: i
         flyte_domain=action.domain,
         task_name=spec.task_name,
         settings=merge_settings(
-            read_settings_over_environ(action.context), spec.settings, parent=parent, action_name=action.name
+            read_settings_over_environ(action.context), decorator, parent=parent, action_name=action.name
         ),
         topology=topology,
         parent=parent,

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pluggy
@@ -36,6 +37,27 @@ _AskAlone = tuple[str, Callable[[Mapping[str, Any]], Any]]
 """Name of a plugin, and how to call its implementation of one hook without asking the others."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DecisionHook:
+    """One decision hook, as the plugins of the moment implement it.
+
+    Attributes:
+        implementations: What is called until one answers, in pluggy's order, and the arguments that each takes.
+        wrappers: Names of the plugins that wrap it, the outermost last.
+    """
+
+    implementations: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...]
+    wrappers: tuple[str, ...]
+
+    def first_answer(self, arguments: Mapping[str, Any]) -> Any:
+        """Return the first answer, or None. As pluggy does where nobody wraps the hook, in a third of its time."""
+        for function, names in self.implementations:
+            value = function(*[arguments[name] for name in names])
+            if value is not None:
+                return value
+        return None
+
+
 class _LastAnswer(threading.local):
     """The plugin that answered last, per thread: hooks are plain calls that finish where they began.
 
@@ -60,9 +82,9 @@ class StrategyManager:
         self._plugins.add_hookspecs(HookSpecs)
         self._last_answer = _LastAnswer()
         self._origins: dict[str, str] = {}
-        # By hook, because pluggy copies its list of implementations each time; empty again when plugins change.
-        self._wrappers: dict[str, tuple[str, ...]] = {}
-        self._askable_alone: dict[str, list[_AskAlone]] = {}
+        self.changes = 0
+        """How often plugins were added or taken out: what they have answered before holds for as long."""
+        self._forget_hooks()
         # By kind and name: the plugin that brings the strategy, and the strategy.
         self._strategies: dict[tuple[str, str], tuple[str, Strategy]] = {}
 
@@ -91,17 +113,21 @@ class StrategyManager:
             self.unregister(name)
             raise
         self._origins[name] = origin
-        self._wrappers.clear()
-        self._askable_alone.clear()
+        self._forget_hooks()
 
     def unregister(self, name: str) -> None:
         """Take the plugin called `name` out again; unknown names are ignored."""
         if self._plugins.has_plugin(name):
             self._plugins.unregister(name=name)
         self._origins.pop(name, None)
-        self._wrappers.clear()
-        self._askable_alone.clear()
+        self._forget_hooks()
         self._strategies = {key: owned for key, owned in self._strategies.items() if owned[0] != name}
+
+    def _forget_hooks(self) -> None:
+        # By hook, because pluggy copies its list of implementations each time; empty again when plugins change.
+        self._decision_hooks: dict[str, _DecisionHook] = {}
+        self._askable_alone: dict[str, list[_AskAlone]] = {}
+        self.changes += 1
 
     def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
         """Ask a decision hook and return its checked answer with its author, or None where nobody answered.
@@ -111,15 +137,16 @@ class StrategyManager:
             HookError: A plugin failed, or its answer does not pass `check`.
         """
         # A plugin may ask a hook inside a hook, so the answer of the outer one is put back.
-        outer, self._last_answer.plugin = self._last_answer.plugin, None
+        asked, last = self._look_at_hook(hook), self._last_answer
+        outer, last.plugin = last.plugin, None
         try:
-            value = getattr(self._plugins.hook, hook)(**arguments)
-            plugin = self._last_answer.plugin
+            value = getattr(self._plugins.hook, hook)(**arguments) if asked.wrappers else asked.first_answer(arguments)
+            plugin = last.plugin
         finally:
-            self._last_answer.plugin = outer
+            last.plugin = outer
         if plugin is None and value is None:
             return None
-        wrappers = self._wrappers_of(hook)
+        wrappers = asked.wrappers
         # Where only wrappers answered, the outermost had the last word: pluggy lists last what it calls first.
         step = Step(hook=hook, value=value, plugin=plugin or wrappers[-1], wrapped_by=wrappers)
         if fault := _LOST if value is None else check(value):
@@ -187,13 +214,15 @@ class StrategyManager:
         names = [name for of, name in sorted(self._strategies) if of == kind]
         return "" if self.knows(kind, setting) else suggest_name(strategy_name(setting), names)
 
-    def _wrappers_of(self, hook: str) -> tuple[str, ...]:
-        if hook not in self._wrappers:
+    def _look_at_hook(self, hook: str) -> _DecisionHook:
+        if hook not in self._decision_hooks:
             implementations = getattr(self._plugins.hook, hook).get_hookimpls()
-            self._wrappers[hook] = tuple(
-                implementation.plugin_name for implementation in implementations if _is_wrapper(implementation)
+            self._decision_hooks[hook] = _DecisionHook(
+                # pluggy lists last what it calls first.
+                implementations=tuple((one.function, one.argnames) for one in reversed(implementations)),
+                wrappers=tuple(one.plugin_name for one in implementations if _is_wrapper(one)),
             )
-        return self._wrappers[hook]
+        return self._decision_hooks[hook]
 
     def _adopt_plugin(self, plugin: object, name: str) -> None:
         for caller in self._plugins.get_hookcallers(plugin) or ():

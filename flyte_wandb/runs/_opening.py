@@ -195,12 +195,19 @@ def _init_arguments(
     settings = request.settings
     where = run_place(request, plan)
     # The order is the precedence: a plugin's job type, what the user hands to `wandb.init`, then what is planned.
-    arguments = {name: value for name, value in added.once.items() if name == "job_type"} | plain_copy(settings.init)
-    arguments |= {"project": where.project, "entity": where.entity, "group": plan.group}
-    arguments["name"] = settings.name or (default_name(request, run_id) if _is_new(request) else None)
-    arguments |= {"config": _init_config(request, added, own=own), "tags": settings.tags, "mode": settings.mode}
-    left_out = set(START) if own else {*START, *_OF_THE_OWNER}
-    arguments = {name: value for name, value in arguments.items() if name not in left_out}
+    arguments = {
+        "job_type": added.once.get("job_type"),
+        **plain_copy(settings.init),
+        "project": where.project,
+        "entity": where.entity,
+        "group": plan.group,
+        "name": settings.name or (default_name(request, run_id) if _is_new(request) else None),
+        "config": _init_config(request, added, own=own),
+        "tags": settings.tags,
+        "mode": settings.mode,
+    }
+    for name in START if own else (*START, *_OF_THE_OWNER):
+        arguments.pop(name, None)
     if plan.role.owns:
         arguments |= start_arguments(request)
     elif own or local:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import RunInUseError
+from .._light import Latch
 from .._logging import log_once
 from ..wandb_client._agent_room import allow_agents
 from ..wandb_client._globals import global_names, point_globals, set_global_names
@@ -35,8 +36,8 @@ class _OpenRun:
     trial: bool = False
     joins: bool = False
     """Whether it is opened by a child, which joins a run that is not open here any more."""
-    ready: threading.Event = field(default_factory=threading.Event)
-    closed: threading.Event = field(default_factory=threading.Event)
+    ready: Latch = field(default_factory=Latch)
+    closed: Latch = field(default_factory=Latch)
     run: wandb.Run | None = None
     holders: int = 1
     finishing: bool = False

@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .._light import Latch
 from ._termination import PREEMPTED, Interruption
 
 _LOG: Final = logging.getLogger("flyte_wandb")
@@ -31,6 +32,12 @@ its copy to the storage `KEEP_SECONDS`."""
 
 _FLUSH_SECONDS: Final = 1.0
 """How long the process may take to write out what it has printed before it exits."""
+
+
+_get_handler: Final[Callable[[int], Any]] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+_set_handler: Final[Callable[[int, Any], Any]] = getattr(signal.signal, "__wrapped__", signal.signal)
+"""Without what Python puts around them: it looks for the member of an enum that a handler is, which costs every task as
+much as all else here."""
 
 
 def _nothing() -> None: ...
@@ -59,7 +66,7 @@ class WatchedCall:
     close: Callable[[], None] = _nothing
     abandon: Callable[[], None] = _nothing
     returned: bool = False
-    ended: threading.Event = field(default_factory=threading.Event)
+    ended: Latch = field(default_factory=Latch)
     signalled: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -91,19 +98,21 @@ class SigtermHandler:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reached = False
 
-    @contextmanager
-    def watching(self, call: WatchedCall) -> Iterator[None]:
+    def watching(self, call: WatchedCall) -> AbstractContextManager[WatchedCall]:
         """Have SIGTERM end a call. Outside of the main thread this needs a loop there; Flyte's runtime has one."""
+        return _Watching(self, call)
+
+    def watch(self, call: WatchedCall) -> None:
+        """Have SIGTERM end a call, until `leave`."""
         self._calls.add(call)
         self._call_in_main_thread(self._install)
-        try:
-            yield
-            call.returned = True
-        finally:
-            call.ended.set()
-            self._calls.discard(call)
-            if not self._calls and self._reached:  # else nothing was ever installed
-                self._call_in_main_thread(self._uninstall)
+
+    def leave(self, call: WatchedCall) -> None:
+        """Have SIGTERM end a call no more: it is over, and its run finished."""
+        call.ended.set()
+        self._calls.discard(call)
+        if not self._calls and self._reached:  # else nothing was ever installed
+            self._call_in_main_thread(self._uninstall)
 
     def _call_in_main_thread(self, call: Callable[[], None]) -> None:
         """Call something in the main thread, where alone Python lets handlers be set: at once, or when its loop turns.
@@ -124,20 +133,20 @@ class SigtermHandler:
 
     def _install(self) -> None:
         """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
-        current = signal.getsignal(signal.SIGTERM)
+        current = _get_handler(signal.SIGTERM)
         # None is a handler in C, which Python could not put back. The calls may be over: a loop runs this later.
         if current in (signal.SIG_IGN, None, self._on_term) or not self._calls:
             return
-        self._before = signal.signal(signal.SIGTERM, self._on_term)
+        self._before = _set_handler(signal.SIGTERM, self._on_term)
         # Python's handler waits until native code returns; the descriptor is written at once.
         descriptor = signal.set_wakeup_fd(self._wakeup_descriptor(), warn_on_full_buffer=False)
         if descriptor not in (-1, self._wakeup_descriptor()):
             signal.set_wakeup_fd(descriptor)  # that of somebody's event loop
 
     def _uninstall(self) -> None:
-        if self._calls or signal.getsignal(signal.SIGTERM) != self._on_term:
+        if self._calls or _get_handler(signal.SIGTERM) != self._on_term:
             return
-        signal.signal(signal.SIGTERM, self._before)
+        _set_handler(signal.SIGTERM, self._before)
         descriptor = signal.set_wakeup_fd(-1)
         if descriptor != self._wakeup_descriptor():
             signal.set_wakeup_fd(descriptor)
@@ -237,6 +246,25 @@ class SigtermHandler:
             os.close(descriptor)
         self._pipe = self._loop = None
         self.in_parent()
+
+
+class _Watching(AbstractContextManager[WatchedCall]):
+    """What `SigtermHandler.watching` returns: no generator, for every task enters one."""
+
+    def __init__(self, handler: SigtermHandler, call: WatchedCall) -> None:
+        self._handler, self._call = handler, call
+
+    def __enter__(self) -> WatchedCall:
+        try:
+            self._handler.watch(self._call)
+        except BaseException:
+            self._handler.leave(self._call)
+            raise
+        return self._call
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._call.returned = kind is None
+        self._handler.leave(self._call)
 
 
 SIGTERM_HANDLER: Final = SigtermHandler()

@@ -6,12 +6,13 @@ import asyncio
 import ctypes
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from .._errors import RunStoppedError
+from .._light import Latch
 
 PREEMPTED: Final = 128 + signal.SIGTERM
 """Exit code of a run, and of a process, whose task was ended by SIGTERM."""
@@ -48,13 +49,13 @@ class Interruption:
 
     def __init__(self) -> None:
         self.preempted = False
-        self.over = threading.Event()
-        self.closed = threading.Event()
+        self.over = Latch()
+        self.closed = Latch()
         self._lock = threading.Lock()  # the function ends by itself, or is ended, but not both at once
         self._closing = threading.Lock()  # see `close_once`
         self._marking = threading.Lock()  # see `mark_once`
         self._marked = False
-        self._not_to_start = threading.Event()
+        self._not_to_start = Latch()
         self._end: Callable[[type[BaseException]], bool] | None = None
         self._cause: type[BaseException] | None = None
         self._delivered = False
@@ -114,51 +115,23 @@ class Interruption:
                 finally:
                     self.closed.set()
 
-    @contextmanager
-    def around_sync(self) -> Iterator[None]:
+    def around_sync(self) -> AbstractContextManager[None]:
         """Let the function in this thread be ended.
 
         Raises:
             RunStoppedError: The run was stopped.
             PreemptedError: SIGTERM has arrived.
         """
-        thread = threading.current_thread()
-        end = _raise_in_main if thread is threading.main_thread() else partial(_raise_in, thread.ident)
-        try:
-            with self._armed(end):
-                yield
-        finally:
-            if self._cause:  # it may be pending, and would hit the code behind the function
-                _raise_in(thread.ident, None)
-        if self._cause is RunStoppedError:
-            raise RunStoppedError
+        return _AroundSync(self)
 
-    @contextmanager
-    def around_async(self) -> Iterator[None]:
+    def around_async(self) -> AbstractContextManager[None]:
         """Let the function in this task of the event loop be ended.
 
         Raises:
             RunStoppedError: The run was stopped.
             PreemptedError: SIGTERM has arrived.
         """
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-
-        def cancel() -> None:
-            if self._end:  # else the function has ended by itself meanwhile
-                task.cancel()
-
-        def end(cause: type[BaseException]) -> bool:
-            loop.call_soon_threadsafe(cancel)
-            return True
-
-        try:
-            with self._armed(end):
-                yield
-        except asyncio.CancelledError as error:
-            if self._cause:
-                raise self._cause from error
-            raise
+        return _AroundAsync(self)
 
     def _end_because(self, cause: type[BaseException]) -> None:
         with self._lock:
@@ -167,19 +140,85 @@ class Interruption:
             if self._cause is cause and self._end and not self._delivered:
                 self._delivered = self._end(cause)
 
-    @contextmanager
-    def _armed(self, end: Callable[[type[BaseException]], bool]) -> Iterator[None]:
+    def arm(self, end: Callable[[type[BaseException]], bool]) -> None:
+        """Have `end` called to end the function, from now on. `disarm` has to follow, also where this raises."""
+        with self._lock:
+            if self._cause:
+                raise self._cause
+            self._end = end
+
+    def disarm(self) -> type[BaseException] | None:
+        """Have the function be over, and return why it was to end, or None."""
+        self._end = None
+        self.over.set()
+        with self._lock:  # whoever is ending the function has done so, and what it raised can be taken back
+            return self._cause
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether somebody was to end the function."""
+        return self._cause is not None
+
+    def cancel_task(self, task: asyncio.Task[Any]) -> None:
+        """Cancel the task of a function, unless it has ended by itself meanwhile."""
+        if self._end:
+            task.cancel()
+
+
+# No generators under `contextmanager`: every task enters one of these, and an error that is raised in this thread while
+# the context is entered would leave a generator half-way, to whenever Python finds it.
+class _AroundSync(AbstractContextManager[None]):
+    """The function in this thread can be ended, by an error that is raised in the thread."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+        self._thread = threading.current_thread()
+
+    def __enter__(self) -> None:
+        thread = self._thread
+        end = _raise_in_main if thread is threading.main_thread() else partial(_raise_in, thread.ident)
         try:
-            with self._lock:
-                if self._cause:
-                    raise self._cause
-                self._end = end
-            yield
+            self._interruption.arm(end)
+        except BaseException:
+            self._leave()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._leave() is RunStoppedError and kind is None:
+            raise RunStoppedError
+
+    def _leave(self) -> type[BaseException] | None:
+        try:
+            return self._interruption.disarm()
         finally:
-            self._end = None
-            self.over.set()
-            with self._lock:  # whoever is ending the function has done so, and what it raised can be taken back
-                pass
+            if self._interruption.is_ending:  # its error may be pending, and would hit the code behind the function
+                _raise_in(self._thread.ident, None)
+
+
+class _AroundAsync(AbstractContextManager[None]):
+    """The function in this task of the event loop can be ended, by cancelling the task."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+
+    def __enter__(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def end(cause: type[BaseException]) -> bool:
+            loop.call_soon_threadsafe(self._interruption.cancel_task, task)
+            return True
+
+        try:
+            self._interruption.arm(end)
+        except BaseException:
+            self._interruption.disarm()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        cause = self._interruption.disarm()
+        if cause and isinstance(error, asyncio.CancelledError):
+            raise cause from error
 
 
 def _raise_in_main(cause: type[BaseException]) -> bool:

@@ -11,7 +11,8 @@ import threading
 import weakref
 from typing import Final
 
-from .._action import current_action
+import flyte
+
 from ._current import CURRENT_CALL, TrackedCall, current_call
 
 _OWNER: Final = "_flyte_wandb_owner"
@@ -24,7 +25,7 @@ def in_bare_thread() -> bool:
     # that has forked it, such as the one in which a pool replaces its workers.
     if threading.current_thread() is threading.main_thread() and not is_owner_known():
         return False
-    return CURRENT_CALL.get() is None and current_action() is None
+    return CURRENT_CALL.get() is None and not flyte.ctx()
 
 
 def owning_call() -> TrackedCall | None:

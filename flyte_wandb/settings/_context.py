@@ -15,11 +15,13 @@ from ._sweep_schema import SWEEP_FIELDS
 T = TypeVar("T")
 
 
+_RECORD_AS_JSON: Final = json.JSONEncoder(default=dict)
+"""Writes the read-only mappings in a record, too."""
+
+
 def write_record(key: str, record: Any) -> dict[str, str]:
     """Write a dataclass under a key of the context."""
-    from flyte_wandb_hookspecs import plain_copy  # loads pluggy, which `import flyte_wandb` does not
-
-    return {key: json.dumps({field.name: plain_copy(getattr(record, field.name)) for field in fields(record)})}
+    return {key: _RECORD_AS_JSON.encode({field.name: getattr(record, field.name) for field in fields(record)})}
 
 
 def read_record(context: Mapping[str, str], key: str, kind: Callable[..., T], what: str, **known: Any) -> T | None:
@@ -94,6 +96,8 @@ def read_settings(context: Mapping[str, str], namespace: SettingsNamespace = RUN
     """
     found = {key.removeprefix(namespace.prefix): text for key, text in context.items() if namespace.owns(key)}
     packed = _read_packed(namespace, found.pop(PACKED, ""))
+    if not found and not packed:
+        return {}
     for name in (found | packed).keys() - namespace.fields.keys():
         log_once(
             f"the key '{namespace.prefix}{name}' in Flyte's context is not a setting of flyte-wandb and is ignored"

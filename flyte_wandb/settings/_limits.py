@@ -36,11 +36,12 @@ class Limit:
             return f"{a} {self.kind} must be a string, not {type(value).__name__}"
         if not value.strip() or value != value.strip():
             return f"{a} {self.kind} must not be empty, or start or end with white space"
-        length = len(_PLACEHOLDER.sub("", value))
-        if length > self.longest:
+        if len(value) > self.longest and (length := len(_PLACEHOLDER.sub("", value))) > self.longest:
             return f"{a} {self.kind} has at most {self.longest} characters; this one has {length}"
-        found = next((character for character in value if character in self.refused), None)
-        return f"{a} {self.kind} must not contain {found!r}; W&B rejects {self.refused}" if found else None
+        if set(self.refused).isdisjoint(value):
+            return None
+        found = next(character for character in value if character in self.refused)
+        return f"{a} {self.kind} must not contain {found!r}; W&B rejects {self.refused}"
 
 
 RUN_ID: Final = Limit(kind="run id", longest=128, refused=":;,#?/%'")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from flyte_wandb_hookspecs import ParentRun, Settings, frozen_copy
 
 from .._errors import SettingError
-from .._start import BRANCHES, START, run_of, start_fault
+from .._start import START, run_of, start_fault
 from ._context import RUNS, SWEEPS, read_settings
 from ._schema import OWN_FIELDS, check_settings
 
@@ -50,19 +50,21 @@ def _of_context(
     context: Mapping[str, Any], decorator: Mapping[str, Any], *, parent: ParentRun | None, action_name: str
 ) -> dict[str, Any]:
     """Return what the context says to this action, below what its decorator says."""
+    if not context:
+        return {}
     given = dict(context)
     if parent is not None:
         given.pop("resume_from", None)
         if "id" in given:
             given["id"] = f"{given['id']}-{action_name}"
-    if any(name in decorator for name in START):  # one choice under three names
+    if not decorator.keys().isdisjoint(START):  # one choice under three names
         given = {name: value for name, value in given.items() if name not in START}
     return given
 
 
 def _of_start(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what follows from a start at a step, or over: one writer, and the id where it goes back in a run."""
-    if not any(given.get(name) for name in BRANCHES) and given.get("on_retry") != "restart":
+    if not given.get("resume_from") and not given.get("fork_from") and given.get("on_retry") != "restart":
         return {}
     moment = given.get("resume_from")
     return {"joinable": False} | ({"id": run_of(moment)} if moment else {})

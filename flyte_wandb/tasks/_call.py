@@ -6,8 +6,8 @@ import asyncio
 import contextvars
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from ..runs._thread_owners import in_bare_thread, is_owner_known, owning_call
 from ..settings._context import write_settings
 from ..wandb_client._agent_room import agents_allowed
 from ..wandb_client._dead_service import abandon_service
-from ..wandb_client._run import is_stand_in
+from ..wandb_client._run import is_stand_in, place_of_run
 from ..wandb_client._waiting import CallOff
 from ._flyte_task import is_task_function
 from ._open_close import close_run_for, mark_run_preempted, open_run_for
@@ -77,12 +77,14 @@ def call_sync(function: Callable[..., Any], spec: Spec, arguments: tuple[Any, ..
 def _call_in_run(tracked: TrackedCall, call: Callable[[], Any]) -> Any:
     error: BaseException | None = None
     try:
-        with tracked.interruption.around_sync(), _enter_call(tracked):
+        # Ended from outside only inside of the context, so that an error never comes while that is entered or left.
+        with _EnteredCall(tracked), tracked.interruption.around_sync():
             return call()
     except BaseException as failure:
         error = failure
         raise
     finally:
+        tracked.interruption.disarm()  # an error may come before Python takes the context for entered, from 3.14 on
         if not tracked.in_fork:  # a forked child that returns from the function leaves the run to its parent
             close_run_for(tracked, error)
 
@@ -128,7 +130,7 @@ async def _call_in_run_async(
     try:
         if cancelled:
             raise cancelled
-        with tracked.interruption.around_async(), _enter_call(tracked):
+        with _EnteredCall(tracked), tracked.interruption.around_async():
             return await call()
     except BaseException as failure:
         error = failure
@@ -207,20 +209,17 @@ def _step_facts(step: Step) -> tuple[str, Any, str]:
     return step.hook, step.value, describe_authors(step)
 
 
-@contextmanager
-def _handling_sigterm(planned: TrackedCall) -> Iterator[WatchedCall | None]:
+def _handling_sigterm(planned: TrackedCall) -> AbstractContextManager[WatchedCall | None]:
     """Have SIGTERM end the call, from before its run is opened until after it was finished.
 
     A rank that opens no run is left as it is without this package.
     """
     if not planned.plan.role.opens:
-        yield None
-        return
+        return nullcontext()
     action, grace = planned.action, planned.request.settings.sigterm_grace
     container = action is not None and not action.local
     watched = WatchedCall(interruption=planned.interruption, container=container, grace=grace)
-    with SIGTERM_HANDLER.watching(watched):
-        yield watched
+    return SIGTERM_HANDLER.watching(watched)
 
 
 def _watch_run(watched: WatchedCall | None, tracked: TrackedCall) -> None:
@@ -240,15 +239,23 @@ def _find_download(tracked: TrackedCall) -> Reference | None:
     return find_run_to_download(tracked.request, tracked.plan, lease.run)
 
 
-@contextmanager
-def _enter_call(tracked: TrackedCall) -> Iterator[None]:
-    """Set the current call for this code, and the parent run in Flyte's context for the tasks that it calls."""
-    token = CURRENT_CALL.set(tracked)
-    try:
-        with flyte.custom_context(**_context_for_children(tracked)):
-            yield
-    finally:
-        CURRENT_CALL.reset(token)
+class _EnteredCall(AbstractContextManager[None]):
+    """Sets the current call for this code, and the parent run in Flyte's context for the tasks that it calls."""
+
+    def __init__(self, tracked: TrackedCall) -> None:
+        self._tracked = tracked
+        context = _context_for_children(tracked)
+        self._inside = flyte.custom_context(**context) if context else nullcontext()
+
+    def __enter__(self) -> None:
+        self._token = CURRENT_CALL.set(self._tracked)
+        self._inside.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._inside.__exit__(*error)
+        finally:
+            CURRENT_CALL.reset(self._token)
 
 
 def _context_for_children(tracked: TrackedCall) -> dict[str, str]:
@@ -263,13 +270,13 @@ def _context_for_children(tracked: TrackedCall) -> dict[str, str]:
 
 def _as_parent_run(tracked: TrackedCall) -> ParentRun:
     assert tracked.lease is not None
-    where = run_place(tracked.request, tracked.plan)
-    run = where if is_stand_in(tracked.lease.run) else tracked.lease.run
+    where, run = run_place(tracked.request, tracked.plan), tracked.lease.run
+    project, entity = (None, None) if is_stand_in(run) else place_of_run(run)
     return ParentRun(
         run_id=tracked.lease.run_id,
         joinable=tracked.plan.role is Role.PRIMARY,
         group=tracked.plan.group,
-        project=run.project or where.project,
-        entity=run.entity or where.entity or None,
+        project=project or where.project,
+        entity=entity or where.entity or None,
         host=where.host,
     )

@@ -35,6 +35,11 @@ def is_tracked(function: object, decorator: str = "wandb_init") -> bool:
     return hasattr(function, _MARKS[decorator])
 
 
+@functools.cache  # to ask `importlib` again takes as long as a decision of a plan
+def _load_session(name: str) -> Any:
+    return import_module(name)
+
+
 def _is_async(function: Callable[..., Any]) -> bool:
     # An object with an async `__call__`, such as a model, is no coroutine function by itself.
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
@@ -44,7 +49,7 @@ def _wrap_sync(function: Callable[..., Any], spec: Spec, session: str) -> Callab
     # By name: the closure is pickled for Elastic's ranks, and what opens runs must not be loaded by decoration.
     @functools.wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
-        return import_module(session).call_sync(function, spec, arguments, named)
+        return _load_session(session).call_sync(function, spec, arguments, named)
 
     return run
 
@@ -52,7 +57,7 @@ def _wrap_sync(function: Callable[..., Any], spec: Spec, session: str) -> Callab
 def _wrap_async(function: Callable[..., Any], spec: Spec, session: str) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*arguments: Any, **named: Any) -> Any:
-        return await import_module(session).call_async(function, spec, arguments, named)
+        return await _load_session(session).call_async(function, spec, arguments, named)
 
     return run
 

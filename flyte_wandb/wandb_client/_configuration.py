@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from .._errors import OpenRunError
 from .._light import Around
 from .._logging import log_once, one_line
+from .._place import app_url, host_fault
 from ._agent_room import own_client
 from ._netrc import read_netrc_key
 from ._variables import OF_LOGIN, STARTS, find_variable_faults, without_variables
@@ -72,8 +73,8 @@ class OneHostAtATime(Generic[T]):
 _LOADING: Final = threading.Lock()
 """Else a second thread sees the client's settings half loaded (wandb 0.31), or W&B's variables without some."""
 
-_FAULTS: Final[WeakKeyDictionary[Any, dict[str, str]]] = WeakKeyDictionary()
-"""Of each client the variables that it does not take; W&B makes another client after a teardown."""
+_loaded: tuple[Any, Mapping[str, str]] | None = None
+"""The client whose settings are loaded, and the variables that it does not take; W&B makes another after a teardown."""
 
 _LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
 """Fields of the client's settings in which an opening at another host leaves its own login."""
@@ -144,6 +145,20 @@ def configured_place() -> tuple[str, str | None, str | None]:
     return settings.app_url.rstrip("/"), settings.entity, settings.project
 
 
+def variables_place() -> tuple[str | None, str | None, str | None]:
+    """Return the app URL, the entity and the project that W&B's variables name, where that needs no client of W&B's.
+
+    To load it takes 0.4 s. Once it is loaded, what it has read of them counts. None is what only it can tell.
+    """
+    if "wandb" in sys.modules:
+        return None, None, None
+    server, entity, project = (os.environ.get(f"WANDB_{name}") or None for name in ("BASE_URL", "ENTITY", "PROJECT"))
+    # W&B has rules of its own for the app of a server whose API has a name of its own, such as api.example.com.
+    if server and (os.environ.get("WANDB_APP_URL") or host_fault(server) or "//api." in server):
+        server = None
+    return app_url(server) if server else None, entity, project
+
+
 def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settings:
     """Return the client's own settings: W&B's files, then the environment. Starts no service.
 
@@ -173,12 +188,13 @@ def offline_settings() -> wandb.Settings:
 
 
 def _settings_and_faults() -> tuple[wandb.Settings, Mapping[str, str]]:
-    with _LOADING:
-        client = own_client()
-        faults = _FAULTS.get(client)
-        if faults is None:
-            faults = _FAULTS[client] = _load_settings(client)
-        return client.settings, faults
+    global _loaded
+    client, loaded = own_client(), _loaded
+    if loaded is None or loaded[0] is not client:
+        with _LOADING:
+            loaded = _loaded if _loaded and _loaded[0] is client else (client, _load_settings(client))
+            _loaded = loaded
+    return client.settings, loaded[1]
 
 
 def _load_settings(client: Any) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -37,19 +37,6 @@ _START_SECONDS: Final = 30.0
 
 As long as W&B's client waits for a service that it starts (`x_service_wait`, wandb 0.31).
 """
-
-
-def keep_unset(defaults: Mapping[str, Any], *taken: Collection[str]) -> dict[str, Any]:
-    """Return the defaults of settings that nobody has set, as far as this version of wandb knows them.
-
-    Args:
-        defaults: Fields of `wandb.Settings`.
-        taken: Names of settings that somebody has set.
-    """
-    import wandb
-
-    known = wandb.Settings.model_fields
-    return {name: value for name, value in defaults.items() if name in known and not any(name in one for one in taken)}
 
 
 def call_init(
@@ -150,10 +137,13 @@ def _build_settings(
     users: Mapping[str, Any], opening: Opening, client: wandb.Settings, stop: Callable[[], None] | None
 ) -> dict[str, Any]:
     """Return the fields of `wandb.Settings` to set: the user's, beside what this package decides."""
-    ours = {
-        "stop_fn": LeftBehind(stop) if stop else None,
-        **keep_unset({**BOUNDS, **opening.defaults}, users.keys(), client.model_fields_set),
-    }
+    import wandb
+
+    known, taken = wandb.Settings.model_fields, client.model_fields_set
+    defaults = {**BOUNDS, **opening.defaults}.items()
+    # Only what this version of wandb knows, and what nobody has set.
+    ours = {name: value for name, value in defaults if name in known and name not in taken}
+    ours["stop_fn"] = LeftBehind(stop) if stop else None
     host = {"base_url": api_url(opening.host)} if opening.host else {}
     # The host last: another server than the one in the plan would have neither the run nor its links.
     return {**ours, **users, **opening.settings, **host}

@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     import wandb
 
 
+def run_config(run: wandb.Run) -> Any:
+    """Return the configuration of a run. W&B's `run.config` enters two contexts, for its log, with each reading."""
+    config = getattr(run, "_config", None)
+    return run.config if config is None else config
+
+
 class LeftBehind:
     """A function that a pickle leaves behind: None comes back in its place, also where this package is not installed.
 
@@ -39,7 +45,7 @@ def pickle_config_by_value(run: wandb.Run) -> None:
     W&B's own pickle holds the whole run and cannot be loaded: `Config.__getattr__` recurses while there are no items
     (wandb 0.31). Pickle, cloudpickle and copy ask the object for `__reduce_ex__` before its class.
     """
-    config: Any = run.config
+    config: Any = run_config(run)
 
     def reduce(protocol: int) -> tuple[Any, ...]:
         items: Iterator[tuple[str, Any]] = iter(config.items())

@@ -176,6 +176,13 @@ PRIVATE_NAMES: Final = (
         without="0.4 ms more for each run.",
     ),
     PrivateName(
+        module="wandb.sdk.wandb_run",
+        name="Run._config",
+        used_in=("_pickling",),
+        purpose="Reads the configuration of a run without the contexts of its log.",
+        without="0.02 ms more for each run.",
+    ),
+    PrivateName(
         module="wandb.sdk.wandb_config",
         name="Config._set_settings",
         used_in=("_run",),

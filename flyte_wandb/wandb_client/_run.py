@@ -193,6 +193,12 @@ def run_settings(run: wandb.Run) -> wandb.Settings:
     return settings
 
 
+def place_of_run(run: wandb.Run) -> tuple[str | None, str | None]:
+    """Return project and entity of a run; each is None where W&B has named none, or an empty text."""
+    settings = run_settings(run)
+    return settings.project, settings.entity
+
+
 def _not_opened_message(opening: Opening, client: wandb.Settings) -> str:
     server = api_url(opening.host) if opening.host else client.base_url
     project = opening.arguments.get("project")

@@ -37,10 +37,11 @@ def note_tensorboard(run: wandb.Run, *, patched_before: bool) -> None:
 
 def restore_tensorboard(run: wandb.Run) -> None:
     """Put TensorBoard's own writers back where the last run that needed W&B's has ended."""
-    from wandb.integration.tensorboard import unpatch
-
     with _lock:
-        if id(run) in _syncing:
-            _syncing.discard(id(run))
-            if not _syncing and is_tensorboard_patched():  # else somebody has put them back
-                unpatch()
+        if id(run) not in _syncing:
+            return
+        from wandb.integration.tensorboard import unpatch
+
+        _syncing.discard(id(run))
+        if not _syncing and is_tensorboard_patched():  # else somebody has put them back
+            unpatch()

@@ -17,7 +17,7 @@ from flyte_wandb.runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from flyte_wandb.runs._termination import PREEMPTED, Interruption
 
 
-def preemptible(interruption: Interruption, notified: Callable[[], None]) -> AbstractContextManager[None]:
+def preemptible(interruption: Interruption, notified: Callable[[], None]) -> AbstractContextManager[WatchedCall]:
     """Watch a call whose run tells W&B of SIGTERM by `notified`."""
     return SIGTERM_HANDLER.watching(WatchedCall(interruption=interruption, grace=60.0, mark=notified))
 
