@@ -44,11 +44,14 @@ then on. A wrapper that returns nothing is an error when the hook is asked: "the
 
 **Refused when a plugin is registered**, rather than when a task needs it:
 
-- a class, where a module or an instance belongs;
-- a coroutine function;
-- an argument with a default, or a keyword-only one;
+- a plugin without a hook, and a function that has a hook's name and no `@hookimpl`;
+- a class or a function, where a module or an instance belongs;
 - a hook, or an argument, that the contract does not have;
-- a wrapper of a hook that all answer.
+- an argument with a default, a keyword-only one, `*args`, `**kwargs`, and a method without `self`;
+- a coroutine function;
+- a `yield` without `wrapper=True`, a wrapper without a `yield`, and a wrapper of a hook that all answer;
+- a run mode or rank scope of an unknown kind, of a name that nobody can type, or of a taken name;
+- strategies that are no list, and one that no hook of the plugin answers for.
 """
 
 

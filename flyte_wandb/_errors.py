@@ -33,7 +33,22 @@ class PluginError(FlyteWandbError):
 
 
 class HookError(FlyteWandbError):
-    """A plugin failed in a hook, or gave an answer that cannot be used."""
+    """A plugin failed in a hook, or gave an answer that cannot be used.
+
+    Args:
+        message: What happened.
+        plugin: See the attribute.
+
+    Attributes:
+        plugin: Name of the plugin at fault, or None where it is not known.
+
+    >>> HookError("plugin 'acme' failed in compute_run_id: KeyError: 'team'", plugin="acme").plugin
+    'acme'
+    """
+
+    def __init__(self, message: str, *, plugin: str | None = None) -> None:
+        super().__init__(message)
+        self.plugin = plugin
 
 
 class RefusedError(HookError):

@@ -18,6 +18,7 @@ from .._errors import FlyteWandbError
 from .._logging import listed, one_line
 from .._place import api_url
 from ..plans._plan import detect_topology
+from ..plans._rehearsal import rehearse_plugins
 from ..plugins._loading import DISABLE_VARIABLE, InstalledPlugin, disabled_names, survey_plugins
 from ..plugins._manager import StrategyManager
 from ..wandb_client._configuration import effective_mode, find_api_key, read_configured
@@ -93,7 +94,7 @@ def run_checks(options: DoctorOptions) -> Iterator[Finding]:
     # From what needs nothing to what needs a server: a slow check does not keep the others from the screen.
     yield _check_versions()
     manager, plugins = survey_plugins()
-    yield from _check_plugins(plugins)
+    yield from _check_plugins(rehearse_plugins(manager, plugins))
     yield _catch_errors("launcher", lambda: _check_launcher(manager))
     yield from _check_service()
     try:

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from flyte_wandb import StrategyManager
+from flyte_wandb import PluginError, StrategyManager
 from flyte_wandb._logging import one_line
 from flyte_wandb.cli._screen import cell_text, get_console, new_table
+from flyte_wandb.plans._rehearsal import rehearse_plugins
 from flyte_wandb.plugins._loading import InstalledPlugin, survey_plugins
 
 _COLOURS = {"ok": "green", "blocked": "yellow", "broken": "red"}
@@ -23,6 +24,7 @@ def show_plugins(*, as_json: bool) -> bool:
         as_json: Whether to print JSON.
     """
     manager, plugins = survey_plugins()
+    plugins = rehearse_plugins(manager, plugins)
     descriptions = [_describe_plugin(manager, plugin) for plugin in plugins]
     if as_json:
         click.echo(json.dumps(descriptions))
@@ -32,7 +34,7 @@ def show_plugins(*, as_json: bool) -> bool:
 
 
 def state_of(plugin: InstalledPlugin) -> str:
-    """Return ``ok``, ``blocked`` (left out by the environment variable) or ``broken``."""
+    """Return ``ok``, ``blocked`` (by the environment variable) or ``broken`` (not loaded, or wrong in its answers)."""
     if plugin.disabled:
         return "blocked"
     return "broken" if plugin.problem else "ok"
@@ -40,15 +42,15 @@ def state_of(plugin: InstalledPlugin) -> str:
 
 def _describe_plugin(manager: StrategyManager, plugin: InstalledPlugin) -> dict[str, Any]:
     state = state_of(plugin)
-    # The manager knows only those that are registered.
-    usable = state == "ok"
-    strategies = manager.strategies_of(plugin.name) if usable else []
+    # Another plugin may be registered under the name of one that could not be.
+    registered = not plugin.disabled and not isinstance(plugin.problem, PluginError)
+    strategies = manager.strategies_of(plugin.name) if registered else []
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
         "state": state,
-        "hooks": manager.hooks_of(plugin.name) if usable else [],
+        "hooks": manager.hooks_of(plugin.name) if registered else [],
         "strategies": [dataclasses.asdict(strategy) for strategy in strategies],
         "problem": one_line(plugin.problem) if plugin.problem else None,
     }

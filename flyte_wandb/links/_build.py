@@ -15,7 +15,7 @@ from ..plans._inherited import read_sweep
 from ..plans._plan import plan, requested_place, run_place
 from ..plans._request import build_link_request, detect_own_topology
 from ..plans._spec import Spec
-from ..plans._world import check_owners, world_requests
+from ..plans._world import check_world, world_requests
 from ..plugins._loading import get_manager
 from ..plugins._manager import StrategyManager
 from ..settings._context import PLACE_KEYS, with_sweep_place
@@ -50,7 +50,7 @@ def build_link_to_run(
         return _link_to_best_page(first)
     # The last place before the submission where somebody reads an error: two owners cost hours of GPUs later.
     plans = [plan(request, manager) for request in islice(world_requests(first), MOST_CHECKED)]
-    check_owners(plans, whole=len(plans) == first.topology.world_size)
+    check_world(plans, whole=len(plans) == first.topology.world_size)
     target: Target = "common" if rank is None else "run"
 
     def build(action: Action) -> BuiltLink:

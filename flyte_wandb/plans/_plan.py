@@ -12,7 +12,7 @@ from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, Step, Topolo
 from .._errors import HookError, SettingError
 from .._place import Place
 from ..plugins._loading import get_manager
-from ..plugins._manager import StrategyManager
+from ..plugins._manager import StrategyManager, describe_authors, find_culprit
 from ..settings import _limits
 from ._world import is_even, topology_of_rank
 
@@ -159,20 +159,23 @@ def _plan_joined_run(request: Request, part: Part, steps: tuple[Step, ...]) -> P
     # Nobody is asked for id and group: the run has both already.
     if request.parent is None:
         raise HookError(
-            f"choose_initializer of plugin {steps[-1].plugin!r} answered {Role.JOIN}, but there is no parent run"
+            f"choose_initializer of {describe_authors(steps[-1])} answered {Role.JOIN}, and there is no parent run: "
+            "answer JOIN only where request.parent is a run",
+            plugin=find_culprit(steps[-1]),
         )
     return Plan(part=part, role=Role.JOIN, run_id=request.parent.run_id, group=request.parent.group, steps=steps)
 
 
-def _type_fault(kind: type, value: object) -> str | None:
+def _type_fault(kind: type, remedy: str, value: object) -> str | None:
     name = kind.__name__
-    return None if isinstance(value, kind) else f"a {name.lower()} is a {name}, not {type(value).__name__}"
+    return None if isinstance(value, kind) else f"a {name.lower()} is a {name}, not {type(value).__name__}; {remedy}"
 
 
 # Checked here, because no type checker has seen most plugins.
-_PART_CHECK: Final = partial(_type_fault, Part)
-_ROLE_CHECK: Final = partial(_type_fault, Role)
-_TOPOLOGY_CHECK: Final = partial(_type_fault, Topology)
+_PART_CHECK: Final = partial(_type_fault, Part, "return Part(label=..., index=..., size=...)")
+_ROLE_CHECK: Final = partial(_type_fault, Role, f"return one of {', '.join(map(str, Role))}")
+_TOPOLOGY_CHECK: Final = partial(_type_fault, Topology, "return Topology(rank=..., world_size=..., ...)")
+_GROUP_CHECK: Final = partial(_type_fault, Group, "return Group(name=...); Group(name=None) means no group")
 
 
 def _declared_fault(value: Any) -> str | None:
@@ -186,8 +189,8 @@ def _declared_fault(value: Any) -> str | None:
 
 
 def _group_fault(value: Any) -> str | None:
-    if fault := _type_fault(Group, value):
-        return f"{fault}; Group(name=None) means no group"
+    if fault := _GROUP_CHECK(value):
+        return fault
     return None if value.name is None else _limits.GROUP.fault(value.name)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from flyte_wandb_hookspecs import Plan, Request, Role, Topology
+from flyte_wandb_hookspecs import Plan, Request, Role, Step, Topology
 
 from .._errors import HookError
-from ..plugins._manager import describe_authors
+from .._logging import count_noun
+from ..plugins._manager import BUILT_IN, describe_authors, find_culprit
 
 _RankPlan = tuple[int, Plan]
 """A rank and its plan."""
@@ -39,6 +40,58 @@ def topology_of_rank(declared: Topology, rank: int) -> Topology:
     return replace(declared, rank=rank, local_rank=local_rank, worker_index=worker)
 
 
+def check_world(plans: Sequence[Plan], *, whole: bool = True) -> None:
+    """Check that the plans of a world fit together: its parts first, because runs follow from them, then its runs.
+
+    Args:
+        plans: The plans of the ranks from 0 on, in their order.
+        whole: Whether these are all ranks, or only the first.
+
+    Raises:
+        HookError: They do not; the message names the plugin at fault and what it has to answer.
+    """
+    check_parts(plans, whole=whole)
+    check_owners(plans, whole=whole)
+
+
+def check_parts(plans: Iterable[Plan], *, whole: bool = True) -> None:
+    """Check that ranks agree on their parts: each has an index of its own, and the size is true.
+
+    Args:
+        plans: As for `check_world`.
+        whole: As for `check_world`. Of the first ranks of a world, a part may have more among the others.
+
+    Raises:
+        HookError: Two ranks of a part have one index, or its size is not the number of its ranks.
+    """
+    parts: dict[str | None, dict[int, _RankPlan]] = {}
+    for rank, plan in enumerate(plans):
+        members = parts.setdefault(plan.part.label, {})
+        if plan.part.index in members:
+            raise _blame_plan(
+                f"rank {members[plan.part.index][0]} and rank {rank} both have index {plan.part.index} in "
+                f"{_describe_part(plan)}",
+                plan,
+                _PART_REMEDIES,
+            )
+        members[plan.part.index] = (rank, plan)
+    for members in parts.values():
+        _check_size(list(members.values()), whole=whole)
+
+
+def _check_size(members: list[_RankPlan], *, whole: bool) -> None:
+    first, plan = members[0]
+    size, says = (len(members), "it has") if whole else (plan.part.size, f"rank {first} says")
+    for rank, plan in members:
+        if plan.part.size != size:
+            raise _blame_plan(
+                f"rank {rank} says that {_describe_part(plan)} has {count_noun(plan.part.size, 'rank')}, and {says} "
+                f"{size}",
+                plan,
+                _PART_REMEDIES,
+            )
+
+
 def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
     """Check the plans of a world: no run has two owners, and every SECONDARY and MONITOR has exactly one PRIMARY.
 
@@ -48,7 +101,7 @@ def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
 
     Raises:
         HookError: Two ranks own one id, or the run of a SECONDARY or MONITOR has no PRIMARY; the message names the
-            author of the id.
+            plugin at fault.
     """
     owners: dict[str, _RankPlan] = {}
     joiners: dict[str, _RankPlan] = {}
@@ -60,7 +113,8 @@ def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
             # One of them is enough for an error message, and a world may have thousands.
             joiners.setdefault(plan.run_id, (rank, plan))
         elif plan.run_id in owners:
-            raise HookError(_two_owners_message(plan.run_id, owners[plan.run_id], (rank, plan)))
+            first, second = _describe_rank(*owners[plan.run_id]), _describe_rank(rank, plan)
+            raise _blame_plan(f"two ranks own the run {plan.run_id!r}: {first}, and {second}", plan, _OWNER_REMEDIES)
         else:
             owners[plan.run_id] = (rank, plan)
     _check_joiners(joiners, owners, whole=whole)
@@ -70,24 +124,44 @@ def _check_joiners(joiners: dict[str, _RankPlan], owners: dict[str, _RankPlan], 
     for run_id, (rank, joiner) in joiners.items():
         owner = owners.get(run_id)
         if (owner is None and whole) or (owner and owner[1].role is not Role.PRIMARY):
-            raise HookError(
-                f"{_describe_rank(rank, joiner)}, is to join the run {run_id!r}, which no rank opens as PRIMARY; its "
-                f"role is by {_author_of(joiner, 'choose_initializer')}, its id by "
-                f"{_author_of(joiner, 'compute_run_id')}"
+            raise _blame_plan(
+                f"{_describe_rank(rank, joiner)}, joins the run {run_id!r}, which no rank opens as PRIMARY",
+                joiner,
+                _JOINER_REMEDIES,
             )
 
 
-def _two_owners_message(run_id: str, first: _RankPlan, second: _RankPlan) -> str:
-    return (
-        f"two ranks own the run {run_id!r}: {_describe_rank(*first)}, and {_describe_rank(*second)}; "
-        f"{_author_of(second[1], 'compute_run_id')} named it so: an id has to tell parts and ranks apart"
-    )
+# What a hook has to do, where its answer is at fault.
+_PART_REMEDIES: Final = {"locate_rank": "count the ranks of a part in `size`, and number them 0, 1, 2, ... in `index`"}
+_OWNER_REMEDIES: Final = {
+    "compute_run_id": "tell parts and ranks apart",
+    "choose_initializer": "let one rank of a part own its run, or the plugin has to compute an id for each owner",
+}
+_JOINER_REMEDIES: Final = {
+    "compute_run_id": "give one id to all ranks that share a run",
+    "choose_initializer": "answer PRIMARY for one rank of the part",
+}
+
+
+def _blame_plan(fault: str, plan: Plan, remedies: Mapping[str, str]) -> HookError:
+    """Return the error that names the plugin at fault among those that have answered the hooks of `remedies`."""
+    steps = sorted((step for step in plan.steps if step.hook in remedies), key=_guilt)
+    if not steps:
+        return HookError(fault)
+    step = steps[0]
+    message = f"{fault}; {step.hook} of {describe_authors(step)} has to {remedies[step.hook]}"
+    return HookError(message, plugin=find_culprit(step))
+
+
+def _guilt(step: Step) -> tuple[bool, bool, bool]:
+    """Sort the likeliest culprit first: who answers in place of the built-ins, who wraps them; ids before roles."""
+    return (step.plugin == BUILT_IN, not step.wrapped_by, step.hook != "compute_run_id")
+
+
+def _describe_part(plan: Plan) -> str:
+    return f"the part {plan.part.label!r}" if plan.part.label else "the whole world"
 
 
 def _describe_rank(rank: int, plan: Plan) -> str:
     inside = f" (rank {plan.part.index} of {plan.part.label})" if plan.part.label else ""
     return f"rank {rank}{inside}, {plan.role.value}"
-
-
-def _author_of(plan: Plan, hook: str) -> str:
-    return next((describe_authors(step) for step in plan.steps if step.hook == hook), "nobody")

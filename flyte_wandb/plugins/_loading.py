@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from flyte_wandb_hookspecs import PROJECT_NAME
 
-from .._errors import PluginError
-from ._manager import StrategyManager
+from .._errors import FlyteWandbError, PluginError
+from ._manager import BUILT_IN, StrategyManager
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-_BUILT_IN: Final = "builtin"
 
 DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 """Environment variable with the names of plugins to leave out, separated by commas."""
@@ -32,14 +30,14 @@ class InstalledPlugin:
         distribution: Name of the distribution that brings it, or its module where no distribution is known.
         version: The distribution's version, or None.
         disabled: Whether it is left out by `FLYTE_WANDB_DISABLE_PLUGINS`.
-        problem: Why it cannot be used, or None.
+        problem: Why it cannot be used, or what is wrong in its answers; None where nothing is.
     """
 
     name: str
     distribution: str
     version: str | None = None
     disabled: bool = False
-    problem: PluginError | None = None
+    problem: FlyteWandbError | None = None
 
     @property
     def origin(self) -> str:
@@ -63,7 +61,7 @@ def get_manager() -> StrategyManager:
 
 def built_in_manager() -> StrategyManager:
     """Return a new manager with the built-in strategies only."""
-    return load_plugins(entry_point for entry_point in _entry_points() if entry_point.name == _BUILT_IN)
+    return load_plugins(entry_point for entry_point in _entry_points() if entry_point.name == BUILT_IN)
 
 
 @contextmanager
@@ -119,7 +117,7 @@ def installed_origins() -> dict[str, str]:
 
 @functools.cache
 def _read_origins() -> dict[str, str]:
-    return {point.name: _describe_entry_point(point).origin for point in _entry_points() if point.name != _BUILT_IN}
+    return {point.name: _describe_entry_point(point).origin for point in _entry_points() if point.name != BUILT_IN}
 
 
 def load_plugins(entry_points: Iterable[EntryPoint], *, disabled: frozenset[str] = frozenset()) -> StrategyManager:
@@ -163,7 +161,9 @@ def _try_entry_point(manager: StrategyManager, entry_point: EntryPoint, *, disab
     try:
         manager.register(_load_entry_point(entry_point, plugin), name=plugin.name, origin=plugin.origin)
     except PluginError as problem:
-        return replace(plugin, problem=problem)
+        way_out = PluginError(f"{problem} (to go on without it: {DISABLE_VARIABLE}={plugin.name})")
+        way_out.__cause__ = problem.__cause__
+        return replace(plugin, problem=way_out)
     return plugin
 
 
@@ -176,14 +176,14 @@ def _describe_entry_point(entry_point: EntryPoint) -> InstalledPlugin:
 
 def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
     """Sort built-ins first and names in reverse: pluggy asks the plugin registered last before the others."""
-    return (entry_point.name == _BUILT_IN, entry_point.name, _describe_entry_point(entry_point).origin)
+    return (entry_point.name == BUILT_IN, entry_point.name, _describe_entry_point(entry_point).origin)
 
 
 def _load_entry_point(entry_point: EntryPoint, plugin: InstalledPlugin) -> object:
     try:
         return entry_point.load()
     except (Exception, SystemExit) as error:  # a module that is a script may exit when it is imported
+        remedy = f"repair the module or the entry point, {entry_point.name} = {entry_point.value!r}, or uninstall it"
         raise PluginError(
-            f"plugin {plugin.name!r} ({plugin.origin}) cannot be loaded: {type(error).__name__}: {error}; "
-            f"repair or uninstall it, or leave it out with {DISABLE_VARIABLE}={plugin.name}"
+            f"plugin {plugin.name!r} ({plugin.origin}) cannot be loaded: {type(error).__name__}: {error}; {remedy}"
         ) from error

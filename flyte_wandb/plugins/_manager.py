@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,10 +16,14 @@ from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, PlanRefusedError, Ste
 
 from .._errors import FlyteWandbError, HookError, PluginError, RefusedError, UnansweredError
 from .._logging import log_once, suggest_name
+from ._fit import DECIDING_HOOKS, MisfitError, check_plugin
 
 Check = Callable[[Any], str | None]
 """Says what is wrong with a hook's answer, or None."""
 
+
+BUILT_IN: Final = "builtin"
+"""The plugin that answers what no other has answered, so that nothing is its fault where another took part."""
 
 SLOW_SECONDS: Final = 1.0
 """A hook that takes longer is worth a warning."""
@@ -31,7 +34,7 @@ _LONGEST_ANSWER: Final = 500
 _KINDS: Final = ("run_mode", "rank_scope")
 """The settings that name a strategy."""
 
-_LOST: Final = "the answer got lost in a wrapper, which has to return what it wants to be the answer"
+_LOST: Final = "the answer got lost in a wrapper: let the wrapper return what is to be the answer"
 
 _AskAlone = tuple[str, Callable[[Mapping[str, Any]], Any]]
 """Name of a plugin, and how to call its implementation of one hook without asking the others."""
@@ -100,14 +103,16 @@ class StrategyManager:
             PluginError: The name or one of its strategies is taken, or a hook does not fit its specification.
         """
         if name in self._origins:
-            raise PluginError(f"two plugins are called {name!r}: {self._origins[name]} and {origin}")
+            raise PluginError(
+                f"two plugins are called {name!r}: {self._origins[name]} and {origin}; rename or uninstall one of them"
+            )
         try:
             with _naming_register_errors(name, origin):
-                _refuse_class(plugin)
+                strategies = check_plugin(plugin)
+                self._refuse_second_name(plugin)
                 self._plugins.register(plugin, name=name)
-                # pluggy takes a function of any name for a hook that comes later; here it is a misspelt one.
-                self._plugins.check_pending()
-                self._adopt_plugin(plugin, name)
+                self._credit_hooks(plugin)
+                self._claim_strategies(strategies, name)
         except BaseException:
             # pluggy 1.6 keeps a plugin whose registration failed.
             self.unregister(name)
@@ -152,7 +157,8 @@ class StrategyManager:
         if fault := _LOST if value is None else check(value):
             answer = repr(value)
             shown = answer if len(answer) <= _LONGEST_ANSWER else f"{answer[:_LONGEST_ANSWER]}…"
-            raise HookError(f"{hook} of {describe_authors(step)} answered {shown}: {fault}")
+            message = f"{hook} of {describe_authors(step)} answered {shown}: {fault}"
+            raise HookError(message, plugin=find_culprit(step))
         return step
 
     def each(self, hook: str) -> list[_AskAlone]:
@@ -175,14 +181,26 @@ class StrategyManager:
 
         Raises:
             UnansweredError: Nobody did; the message lists the known strategies.
+            HookError: Nobody did, not even the plugin that brings the run mode or rank scope.
         """
         if step := self.ask(hook, check, **arguments):
             return step
         settings = getattr(arguments.get("request"), "settings", None)
+        self._refuse_silent_owner(hook, settings)
         asked = {kind: getattr(settings, kind) for kind in _KINDS} if settings else {}
         question = ", ".join(f"{kind} {setting!r}" for kind, setting in asked.items()) or repr(arguments)
         close = "".join(self.suggest(kind, setting) for kind, setting in asked.items())
         raise UnansweredError(f"no plugin answered {hook} for {question}; {self.known()}{close}")
+
+    def _refuse_silent_owner(self, hook: str, settings: Any) -> None:
+        for kind in (kind for kind, deciding in DECIDING_HOOKS.items() if settings and deciding == hook):
+            name = strategy_name(getattr(settings, kind))
+            if owned := self._strategies.get((kind, name)):
+                raise HookError(
+                    f"plugin {owned[0]!r} brings the {kind} {name!r} and answers None for it in {hook}: answer where "
+                    f"request.{kind} == {name!r}",
+                    plugin=owned[0],
+                )
 
     def strategies(self, kind: str) -> list[Strategy]:
         """Return the declared run modes (``"run_mode"``) or rank scopes (``"rank_scope"``), by name."""
@@ -224,13 +242,15 @@ class StrategyManager:
             )
         return self._decision_hooks[hook]
 
-    def _adopt_plugin(self, plugin: object, name: str) -> None:
+    def _refuse_second_name(self, plugin: object) -> None:
+        if known := self._plugins.get_name(plugin):
+            raise MisfitError(f"it is registered as {known!r} already: let one entry point name it")
+
+    def _credit_hooks(self, plugin: object) -> None:
         for caller in self._plugins.get_hookcallers(plugin) or ():
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
-                    _refuse_unfit(implementation, caller)
                     self._credit_author(implementation, caller.name)
-        self._claim_strategies(plugin, name)
 
     def _credit_author(self, implementation: pluggy.HookImpl, hook: str) -> None:
         """Make `implementation` note that it answered, and name itself where it fails."""
@@ -262,16 +282,13 @@ class StrategyManager:
 
         return answer
 
-    def _claim_strategies(self, plugin: object, name: str) -> None:
-        declare = getattr(plugin, "list_strategies", None)
-        for strategy in declare() if declare else ():
-            if not isinstance(strategy, Strategy):
-                raise TypeError(f"list_strategies answered {strategy!r}, which is no Strategy")
+    def _claim_strategies(self, strategies: Iterable[Strategy], name: str) -> None:
+        for strategy in strategies:
             key = (strategy.kind, strategy.name)
             if key in self._strategies:
                 raise PluginError(
                     f"two plugins bring the {strategy.kind} {strategy.name!r}: {self._strategies[key][0]!r} and "
-                    f"{name!r}; leave one out with FLYTE_WANDB_DISABLE_PLUGINS={name}"
+                    f"{name!r}; rename the {strategy.kind} in one of them, or uninstall one"
                 )
             self._strategies[key] = (name, strategy)
 
@@ -283,32 +300,6 @@ def _call_alone(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -
 def _is_wrapper(implementation: pluggy.HookImpl) -> bool:
     # `hookwrapper` is pluggy's older form, of which a plugin may still make use.
     return implementation.wrapper or implementation.hookwrapper
-
-
-def _refuse_class(plugin: object) -> None:
-    if inspect.isclass(plugin):
-        raise TypeError(
-            f"{plugin.__qualname__} is a class, whose hooks have no self; register an instance, or a module"
-        )
-
-
-def _refuse_unfit(implementation: pluggy.HookImpl, caller: pluggy.HookCaller) -> None:
-    """Refuse what pluggy accepts and what would go wrong when the hook is called, in a task's third hour perhaps."""
-    function, hook = implementation.function, caller.name
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{hook} is a coroutine function; hooks are called without being awaited: write `def`")
-    # pluggy 1.6 never passes an argument that has a default, and 1.7 does: a plugin would behave by pluggy's version.
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY:
-            known = ", ".join(caller.spec.argnames) if caller.spec else "none"
-            raise TypeError(
-                f"the argument {name!r} of {hook} has a default or is keyword-only, so it is not handed over; what "
-                f"{hook} is given: {known}"
-            )
-    # Such a hook's plugins are called one by one, so a wrapper would never run.
-    first_answer_counts = caller.spec and caller.spec.opts.get("firstresult")
-    if _is_wrapper(implementation) and not first_answer_counts:
-        raise TypeError(f"{hook} cannot be wrapped: all plugins answer it")
 
 
 def _name_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
@@ -329,9 +320,10 @@ def _naming_hook_errors(hook: str, author: str) -> Iterator[None]:
     except FlyteWandbError:  # names its author already: a plugin asked a hook inside a hook, or wraps one that failed
         raise
     except PlanRefusedError as refusal:
-        raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})") from refusal
+        raise RefusedError(f"{refusal} (refused by plugin {author!r} in {hook})", plugin=author) from refusal
     except (Exception, SystemExit) as error:
-        raise HookError(f"plugin {author!r} failed in {hook}: {type(error).__name__}: {error}") from error
+        message = f"plugin {author!r} failed in {hook}: {type(error).__name__}: {error}"
+        raise HookError(message, plugin=author) from error
 
 
 @contextmanager
@@ -348,3 +340,8 @@ def describe_authors(step: Step) -> str:
     """Name the plugin that answered, and those that wrapped its answer."""
     wrapped = f", wrapped by {', '.join(map(repr, step.wrapped_by))}," if step.wrapped_by else ""
     return f"plugin {step.plugin!r}{wrapped}"
+
+
+def find_culprit(step: Step) -> str:
+    """Return the plugin whose fault a wrong answer is: who answered, or where the built-ins did, who wrapped them."""
+    return step.wrapped_by[0] if step.plugin == BUILT_IN and step.wrapped_by else step.plugin

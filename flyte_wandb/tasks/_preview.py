@@ -21,7 +21,7 @@ from ..plans._budget import budget_notes
 from ..plans._plan import plan
 from ..plans._request import build_link_request
 from ..plans._spec import Spec
-from ..plans._world import TYPICAL_LAUNCHER, check_owners, topology_of_rank, world_requests
+from ..plans._world import TYPICAL_LAUNCHER, check_world, topology_of_rank, world_requests
 from . import _flyte_task as _templates
 from ._wrapper import is_tracked
 
@@ -229,7 +229,7 @@ def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, s
             "--per-node), whose plan follows the same rules"
         )
     plans = tuple(plan(request) for request in world_requests(first))
-    check_owners(plans)
+    check_world(plans)
     previews = tuple(_preview_link(link, context) for link in links)
     return Preview(request=first, plans=plans, links=previews, outermost=spec.outermost)
 

@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, product
@@ -16,14 +16,14 @@ from typing import Any, ClassVar, Final
 
 import cloudpickle
 
-from flyte_wandb_hookspecs import Part, Plan, Request, Settings, Topology
+from flyte_wandb_hookspecs import Plan, Request, Settings, Topology, strategy_name
 
 from .._action import NAMELESS
-from .._errors import RefusedError
+from .._errors import HookError, RefusedError
 from ..links._build import build_link_to_run
 from ..plans._plan import declare_topology, detect_topology, plan
 from ..plans._spec import Spec
-from ..plans._world import check_owners, topology_of_rank
+from ..plans._world import check_owners, check_parts, topology_of_rank
 from ..plugins._loading import built_in_manager
 from ..plugins._manager import StrategyManager
 from ._worlds import SHAPES, world_of
@@ -34,6 +34,8 @@ _PLACE: Final[Any] = {"project": "vision", "entity": "team", "host": "https://wa
 _IN_ANOTHER_PROCESS: Final = (
     "import json, sys, cloudpickle; json.dump(cloudpickle.load(sys.stdin.buffer)(), sys.stdout)"
 )
+
+_NAME: Final = "plugin under test"
 
 Outcome = list[Any]
 """Role, run id, group, label, index and size, as JSON writes them."""
@@ -88,8 +90,9 @@ class PluginConformance:
     launches: ClassVar[Sequence[tuple[Any, Any, Sequence[Mapping[str, str]]]]] = ()
 
     def test_it_fits_the_contract_and_some_world(self) -> None:
-        """It can be registered beside the built-ins, and every rank scope and run mode has a world that it plans."""
+        """It can be registered beside the built-ins, and every strategy that it brings has a world that it plans."""
         strategies = _strategies(self.plugin)
+        self._refuse_untried(strategies)
         for mode, scope in product(self.run_modes, self.rank_scopes):
             cases = [_Case(run_mode=mode, rank_scope=scope, nodes=tuple(nodes)) for nodes in self.shapes]
             if not any(_planned(case, strategies) for case in cases):
@@ -98,19 +101,15 @@ class PluginConformance:
     def test_all_ranks_agree_on_their_parts(self) -> None:
         """Every part has as many ranks as it says, each under an index of its own, from 0 on."""
         for case, plans in self._plans():
-            parts: defaultdict[str | None, list[Part]] = defaultdict(list)
-            for one in plans:
-                parts[one.part.label].append(one.part)
-            for label, members in parts.items():
-                _check_part(case, label, members)
+            with _naming_case(case):
+                check_parts(plans)
 
     def test_every_run_has_one_owner(self) -> None:
         """No two ranks own one run, and every rank that joins has exactly one PRIMARY to join."""
         for case, plans in chain(self._plans(), self._plans(system_metrics="nodes")):
-            try:
-                check_owners(plans)
-            except Exception as error:
-                raise AssertionError(f"{case}: {error}") from error
+            if _agree_on_parts(plans):  # else the test above says so: runs follow from parts
+                with _naming_case(case):
+                    check_owners(plans)
 
     def test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_flyte(self) -> None:
         """Ids and groups keep W&B's limits when Flyte's names have 30 characters each."""
@@ -143,6 +142,16 @@ class PluginConformance:
             started = [detect_topology(environ, strategies) for environ in ranks]
             _compare_worlds(expected, started)
 
+    def _refuse_untried(self, strategies: StrategyManager) -> None:
+        for strategy in strategies.strategies_of(_NAME):
+            attribute = f"{strategy.kind}s"
+            tried = getattr(self, attribute)
+            if strategy.name not in map(strategy_name, tried):
+                raise AssertionError(
+                    f"the plugin brings the {strategy.kind} {strategy.name!r}, and {type(self).__name__} does not try "
+                    f"it: write {attribute} = {(strategy.example or strategy.name, *tried)}"
+                )
+
     def _cases(self) -> Iterator[_Case]:
         for mode, scope, nodes in product(self.run_modes, self.rank_scopes, self.shapes):
             yield _Case(run_mode=mode, rank_scope=scope, nodes=tuple(nodes))
@@ -157,7 +166,7 @@ class PluginConformance:
 def _strategies(plugin: object) -> StrategyManager:
     """Return a manager with the built-ins and the plugin."""
     strategies = built_in_manager()
-    strategies.register(plugin, name="plugin under test")
+    strategies.register(plugin, name=_NAME)
     return strategies
 
 
@@ -177,14 +186,20 @@ def _planned(case: _Case, strategies: StrategyManager, names: Any = _SHORT) -> l
     return plans
 
 
-def _check_part(case: _Case, label: str | None, members: list[Part]) -> None:
-    sizes, indexes = {part.size for part in members}, sorted(part.index for part in members)
-    if sizes != {len(members)}:
-        raise AssertionError(
-            f"{case}: the part {label!r} has {len(members)} ranks and says that it has {sorted(sizes)}"
-        )
-    if indexes != list(range(len(members))):
-        raise AssertionError(f"{case}: the ranks of the part {label!r} have the indexes {indexes}")
+def _agree_on_parts(plans: Sequence[Plan]) -> bool:
+    try:
+        check_parts(plans)
+    except HookError:
+        return False
+    return True
+
+
+@contextmanager
+def _naming_case(case: _Case) -> Iterator[None]:
+    try:
+        yield
+    except HookError as error:
+        raise AssertionError(f"{case}: {error}") from error
 
 
 def _outcomes(plugin: object, cases: Sequence[_Case]) -> list[list[Outcome]]:

@@ -51,6 +51,7 @@ SHAPES: Final[tuple[tuple[int, ...], ...]] = (
     (2, 1),
     (1, 7),
     (3, 5, 8),
-    *_random_shapes(12, seed=1),
+    (4, 2, 3),
+    *_random_shapes(11, seed=1),
 )
 """Ranks of each node: round numbers, ragged nodes, and some drawn at random once and for all."""

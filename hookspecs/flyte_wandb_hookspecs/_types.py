@@ -6,7 +6,9 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+_KINDS: Final = ("run_mode", "rank_scope")
 
 
 class PlanRefusedError(ValueError):
@@ -49,14 +51,38 @@ class Strategy:
         kind: ``"run_mode"`` or ``"rank_scope"``.
         name: What users write, without an argument: ``"island"`` for ``rank_scope="island:4"``.
         summary: One line for listings and error messages.
+        example: A setting that works in most worlds, for a name that needs an argument: ``"island:4"``. `flyte-wandb
+            plugins` and `flyte-wandb doctor` try it. None tries the name alone.
 
-    >>> Strategy(kind="rank_scope", name="island", summary="one part per NVLink island").name
+    Raises:
+        ValueError: The kind is unknown, or a user could not write the name or the example.
+
+    >>> Strategy(kind="rank_scope", name="island", summary="one part per NVLink island", example="island:4").name
     'island'
+    >>> Strategy(kind="rank_scope", name="island:4", summary="one part per NVLink island")
+    Traceback (most recent call last):
+        ...
+    ValueError: the name 'island:4' has a colon, and what follows it is an argument: write name='island'
     """
 
     kind: Literal["run_mode", "rank_scope"]
     name: str
     summary: str
+    example: str | None = None
+
+    # A strategy that nobody can ask for is found here rather than by the first user.
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"the kind {self.kind!r} of {self.name!r} is unknown: write {' or '.join(_KINDS)}")
+        if not isinstance(self.name, str) or not self.name or self.name != "".join(self.name.split()):
+            raise ValueError(f"the name {self.name!r} is not one word: write what users type, such as 'island'")
+        if ":" in self.name:
+            name = strategy_name(self.name)
+            raise ValueError(
+                f"the name {self.name!r} has a colon, and what follows it is an argument: write name={name!r}"
+            )
+        if self.example is not None and strategy_name(self.example) != self.name:
+            raise ValueError(f"the example {self.example!r} is another strategy's: write '{self.name}:...'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -251,7 +251,7 @@ def test_a_broken_plugin_and_a_misspelt_block_are_told(tmp_path: Path) -> None:
     said = examined(tmp_path, environ=environ, exit_code=1)
     broken, used, unknown, blocked = said["plugins"]
     assert broken[0] == "problem"
-    assert broken[1].startswith("plugin 'acme-names' (acme-names 1.0) cannot be loaded: ImportError: no GPU; repair or")
+    assert broken[1].startswith("plugin 'acme-names' (acme-names 1.0) cannot be loaded: ImportError: no GPU; repair ")
     assert used == ("ok", f"builtin (flyte-wandb {flyte_wandb.__version__})")
     assert unknown[0] == "note"
     assert unknown[1].startswith("FLYTE_WANDB_DISABLE_PLUGINS names acme, which is not installed")

@@ -23,7 +23,11 @@ import flyte_wandb
 @flyte_wandb.hookimpl
 def list_strategies():
     return [flyte_wandb.Strategy(kind="rank_scope", name="island", summary={HOSTILE!r})]
+
+@flyte_wandb.hookimpl
+def locate_rank(): ...
 """
+HARMLESS: Final = "import flyte_wandb\n\n@flyte_wandb.hookimpl\ndef run_started(): ..."
 
 
 def printed(*arguments: str, folder: Path, environ: dict[str, str], exit_code: int | None = 0) -> str:
@@ -44,7 +48,7 @@ def test_no_command_prints_a_hostile_text_as_it_is(tmp_path: Path) -> None:
         assert SHOWN[:20] in printed("doctor", folder=tmp_path, environ=environ, exit_code=None)
         assert SHOWN[:20] in printed("plugins", folder=tmp_path, environ=environ, exit_code=1)
         json.loads(run("plugins", "--json", folder=tmp_path, environ=environ).stdout)
-        (tmp_path / "broken_plugin.py").write_text("")
+        (tmp_path / "broken_plugin.py").write_text(HARMLESS)
         printed("plan", "--nodes", "1", "--rank-scope", HOSTILE, folder=tmp_path, environ=environ, exit_code=1)
         printed(
             "plan",

@@ -399,7 +399,7 @@ def test_a_naming_rule_that_makes_ranks_collide_is_an_error_that_names_it(
     assert line.startswith(
         "Error: two ranks own the run 'acme-RUN-ACTION': rank 0 (rank 0 of worker-0), solo, and rank "
     )
-    assert line.endswith("plugin 'acme-names' named it so: an id has to tell parts and ranks apart")
+    assert line.endswith("; compute_run_id of plugin 'acme-names' has to tell parts and ranks apart")
 
 
 def test_a_naming_rule_that_hashes_costs_the_link_and_is_named(folder: Path) -> None:

@@ -40,7 +40,9 @@ def test_every_plugin_is_listed_with_its_distribution_hooks_and_strategies(tmp_p
         "version": "2.1",
         "state": "ok",
         "hooks": ["list_strategies", "locate_rank"],
-        "strategies": [{"kind": "rank_scope", "name": "island", "summary": "one part per NVLink island"}],
+        "strategies": [
+            {"kind": "rank_scope", "name": "island", "summary": "one part per NVLink island", "example": None}
+        ],
         "problem": None,
     }
 
@@ -61,10 +63,11 @@ def test_one_that_is_blocked_is_not_loaded_and_broken_ones_do_not_hide_the_other
     }
     said = result.stdout.splitlines()
     assert (
-        "plugin 'acme-names' (acme-names 1.0) cannot be loaded: ImportError: no GPU; repair or uninstall it, or leave "
-        "it out with FLYTE_WANDB_DISABLE_PLUGINS=acme-names"
+        "plugin 'acme-names' (acme-names 1.0) cannot be loaded: ImportError: no GPU; repair the module or the "
+        "entry point, acme-names = 'acme_names', or uninstall it (to go on without it: "
+        "FLYTE_WANDB_DISABLE_PLUGINS=acme-names)"
     ) in said
     assert (
-        "two plugins bring the rank_scope 'island': 'other-island' and 'gpu-island'; leave one out with "
-        "FLYTE_WANDB_DISABLE_PLUGINS=gpu-island"
+        "two plugins bring the rank_scope 'island': 'other-island' and 'gpu-island'; rename the rank_scope in one of "
+        "them, or uninstall one (to go on without it: FLYTE_WANDB_DISABLE_PLUGINS=gpu-island)"
     ) in said

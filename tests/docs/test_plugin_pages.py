@@ -96,7 +96,7 @@ HASH = module("acme_names", block_with("hexdigest", NAMES))
 GROUPS = module("acme_names", block_with("compute_group", NAMES))
 COSTS = module("acme_names", block_with("COST_CENTRES", NAMES))
 OBSERVERS = block_with("def run_started", NAMES)
-PLUGIN = "from flyte_wandb import hookimpl"
+PLUGIN = "from flyte_wandb import hookimpl\n\n@hookimpl\ndef run_started(run): ..."
 
 
 # Every page

@@ -39,7 +39,7 @@ def test_the_suite_finds_an_island_that_says_it_is_whole_and_is_not(tmp_path: Pa
     (tmp_path / "flyte_wandb_gpu_island.py").write_text(ISLAND.replace("min(size, ranks - island * size)", "size"))
     result = run_tests(BLOCKS[0], tmp_path)
     assert "1 failed, 6 passed" in result.stdout
-    assert "ranks and says that it has [4]" in result.stdout
+    assert "says that the part 'island-0' has 4 ranks, and it has 1; locate_rank of plugin" in result.stdout
 
 
 def test_a_plan_that_differs_is_told_as_the_page_says(tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ def test_a_plugin_that_only_the_container_has_is_told_where_the_submitter_could_
 
 
 def test_a_tracked_parent_tells_its_plugins_to_its_children(tmp_path: Path) -> None:
-    install(tmp_path, "acme-names", "")
+    install(tmp_path, "acme-names", "from flyte_wandb import hookimpl\n@hookimpl\ndef run_started(run): ...")
     (tmp_path / "job.py").write_text(JOB)
     environ = process_environ(tmp_path, {"WANDB_MODE": "offline"})
     result = run_python("job.py", folder=tmp_path, environ=environ)

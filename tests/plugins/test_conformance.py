@@ -32,7 +32,7 @@ class Strided:
 
     @hookimpl
     def list_strategies(self) -> list[Strategy]:
-        return [Strategy(kind="rank_scope", name="strided", summary="every n-th rank")]
+        return [Strategy(kind="rank_scope", name="strided", summary="every n-th rank", example="strided:2")]
 
     @hookimpl
     def locate_rank(self, request: Request) -> Part | None:
@@ -192,6 +192,17 @@ class RefusesAll:
         raise PlanRefusedError("nobody")
 
 
+class SolosShareAnId:
+    @hookimpl
+    def choose_initializer(self) -> Role:
+        return Role.SOLO
+
+
+class Unmarked:
+    def name_runs(self, request: Request) -> str:
+        return "r1"
+
+
 class DoesNotFit:
     @hookimpl
     def compute_run_id(self, reqest: Request) -> str:
@@ -208,11 +219,25 @@ LIMITS = "test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_f
 @pytest.mark.parametrize(
     ("plugin", "test", "words"),
     [
-        (LiesAboutSizes(), AGREE, "the part 'all' has 1 ranks and says that it has [2]"),
-        (GivesOneIndexTwice(), AGREE, "the ranks of the part 'all' have the indexes [0, 0]"),
+        (
+            LiesAboutSizes(),
+            AGREE,
+            "rank 0 says that the part 'all' has 2 ranks, and it has 1; locate_rank of plugin 'pl",
+        ),
+        (
+            GivesOneIndexTwice(),
+            AGREE,
+            "rank 0 and rank 1 both have index 0 in the part 'all'; locate_rank of plugin 'p",
+        ),
+        (
+            GivesOneIndexTwice(),
+            OWNER,
+            "rank 0 and rank 1 both have index 0 in the part 'all'; locate_rank of plugin 'p",
+        ),
+        (SolosShareAnId(), OWNER, "choose_initializer of plugin 'plugin under test' has to let one rank of"),
         (OneIdForAll(), OWNER, "two ranks own the run 'r1-a0'"),
         (NoPrimary(), OWNER, "which no rank opens as PRIMARY"),
-        (NamesMonitorsAnew(), OWNER, "monitor, is to join the run"),
+        (NamesMonitorsAnew(), OWNER, "monitor, joins the run"),
         (Hashes(), LINKS, "compute_run_id of plugin 'builtin', wrapped by 'plugin under test', changes the names"),
         (Counts(), SAME, "when asked twice"),
         (TakesHashesOfThisProcess(), SAME, "when asked in another process"),
@@ -221,6 +246,7 @@ LIMITS = "test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_f
         (RefusesOneRank(), AGREE, "nodes of (2,) ranks: 1 of 2 ranks are refused: not me"),
         (RefusesAll(), FITS, "run_mode 'auto' with rank_scope 'global' is refused for every world"),
         (DoesNotFit(), FITS, "'reqest'"),
+        (Unmarked(), FITS, "it has no hook: mark each of its functions with @hookimpl"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -232,6 +258,60 @@ def test_a_bad_plugin_fails_the_test_for_it(
     with pytest.raises(Exception, match=r".") as caught:
         getattr(suite, test)()
     assert words in str(caught.value)
+
+
+class Nightly:
+    """A run mode and a rank scope."""
+
+    @hookimpl
+    def list_strategies(self) -> list[Strategy]:
+        return [
+            Strategy(kind="run_mode", name="nightly", summary="as auto"),
+            *Strided().list_strategies(),
+        ]
+
+    @hookimpl
+    def choose_initializer(self, request: Request, part: Part) -> Role | None:
+        return (Role.SOLO if part.leads else Role.SKIP) if request.run_mode == "nightly" else None
+
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part | None:
+        return Strided().locate_rank(request)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        (
+            {},
+            "the plugin brings the rank_scope 'strided', and TestNightly does not try it: write rank_scopes = "
+            "('strided:2', 'global', 'worker')",
+        ),
+        (
+            {"rank_scopes": ("strided:4",)},
+            "the plugin brings the run_mode 'nightly', and TestNightly does not try it: write run_modes = ('nightly', "
+            "'auto', 'new', 'shared')",
+        ),
+        (
+            {"rank_scopes": ("strided:4",), "run_modes": ("nightly:1",)},
+            None,
+        ),
+    ],
+)
+def test_a_strategy_that_the_suite_of_a_plugin_does_not_try_is_an_error(
+    attributes: dict[str, Any], message: str | None
+) -> None:
+    suite = type("TestNightly", (PluginConformance,), {"plugin": Nightly(), **attributes})()
+    if message is None:
+        getattr(suite, FITS)()
+        return
+    with pytest.raises(AssertionError) as caught:
+        getattr(suite, FITS)()
+    assert str(caught.value) == message
+
+
+def test_ragged_worlds_are_tried() -> None:
+    assert {(4, 2, 3), (2, 1), (1, 7)} <= set(PluginConformance.shapes)
 
 
 def test_every_test_of_the_suite_has_a_plugin_that_fails_it() -> None:

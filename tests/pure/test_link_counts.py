@@ -228,7 +228,7 @@ def test_ranks_that_would_own_one_run_cost_the_link_and_are_an_error_in_the_log(
     assert {record.levelname for record in caplog.records if record.name == "flyte_wandb"} == {"ERROR"}
     assert message.endswith(
         "two ranks own the run 'r1-{{.actionName}}': rank 0 (rank 0 of worker-0), solo, and rank 1 (rank 1 of "
-        "worker-0), solo; plugin 'careless' named it so: an id has to tell parts and ranks apart"
+        "worker-0), solo; compute_run_id of plugin 'careless' has to tell parts and ranks apart"
     )
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte_wandb import HookError, Part, Plan, Request, Role, Settings, Topology, hookimpl, plan
-from flyte_wandb.plans._world import check_owners, world_requests
+from flyte_wandb import (
+    HookError,
+    Part,
+    Plan,
+    Request,
+    Role,
+    Settings,
+    Strategy,
+    Topology,
+    hookimpl,
+    plan,
+    strategy_argument,
+)
+from flyte_wandb.plans._world import check_owners, check_world, world_requests
 from tests.pure.worlds import launched, manager, plans, request
 
 BUILTIN = manager()
@@ -116,31 +129,147 @@ class AlwaysSecondary:
         return Role.SECONDARY
 
 
-def test_ranks_that_own_one_run_are_an_error_that_names_both_ranks_and_the_plugin() -> None:
-    found = plans(launched(1, 2), manager(careless=OneIdForAll()), run_mode="new", rank_scope="worker")
+class Cuts:
+    """A naming rule that makes two ids one."""
+
+    @hookimpl(wrapper=True)
+    def compute_run_id(self) -> Generator[None, str, str]:
+        run_id = yield
+        return run_id[:5]
+
+
+class Prefixes:
+    """A naming rule that is right."""
+
+    @hookimpl(wrapper=True)
+    def compute_run_id(self) -> Generator[None, str, str]:
+        run_id = yield
+        return f"acme-{run_id}"
+
+
+class Every:
+    """A run mode with many owners in a part, and no id for each of them."""
+
+    @hookimpl
+    def list_strategies(self) -> list[Strategy]:
+        return [Strategy(kind="run_mode", name="every", summary="every n-th rank opens a run", example="every:2")]
+
+    @hookimpl
+    def choose_initializer(self, request: Request, part: Part) -> Role | None:
+        if request.run_mode != "every":
+            return None
+        return Role.SKIP if part.index % int(strategy_argument(request.settings.run_mode) or 1) else Role.SOLO
+
+
+class SecondaryIds:
+    """A run mode that is right, and ids that are not: those of ranks that share a run differ."""
+
+    @hookimpl(wrapper=True)
+    def compute_run_id(self, part: Part) -> Generator[None, str, str]:
+        run_id = yield
+        return f"{run_id}-{part.index}"
+
+
+class Whole:
+    """A rank scope with parts of one label, which says of each rank what a function says."""
+
+    def __init__(self, place: Callable[[Topology], tuple[int, int]]) -> None:
+        self.place = place
+
+    @hookimpl
+    def locate_rank(self, request: Request) -> Part:
+        index, size = self.place(request.topology)
+        return Part(label="island-0", index=index, size=size)
+
+
+TAKES_PART = "count the ranks of a part in `size`, and number them 0, 1, 2, ... in `index`"
+SHARED: dict[str, Any] = {"run_mode": "shared"}
+MISFITS: dict[str, tuple[dict[str, object], dict[str, Any], str, str]] = {
+    "one id for all ranks": (
+        {"careless": OneIdForAll()},
+        {"run_mode": "new", "rank_scope": "worker"},
+        "careless",
+        "two ranks own the run 'everything': rank 0 (rank 0 of worker-0), solo, and rank 1 (rank 0 of worker-1), solo; "
+        "compute_run_id of plugin 'careless' has to tell parts and ranks apart",
+    ),
+    "a wrapper that cuts ids": (
+        {"cuts": Cuts()},
+        {"run_mode": "new"},
+        "cuts",
+        "two ranks own the run 'r1-a0': rank 0, solo, and rank 1, solo; compute_run_id of plugin 'builtin', wrapped by "
+        "'cuts', has to tell parts and ranks apart",
+    ),
+    "a run mode whose owners share an id": (
+        {"every": Every()},
+        {"run_mode": "every:2"},
+        "every",
+        "two ranks own the run 'r1-a0': rank 0, solo, and rank 2, solo; choose_initializer of plugin 'every' has to "
+        "let one rank of a part own its run, or the plugin has to compute an id for each owner",
+    ),
+    "the same below a naming rule that is right": (
+        {"every": Every(), "acme": Prefixes()},
+        {"run_mode": "every:2"},
+        "every",
+        "two ranks own the run 'acme-r1-a0': rank 0, solo, and rank 2, solo; choose_initializer of plugin 'every' has "
+        "to let one rank of a part own its run, or the plugin has to compute an id for each owner",
+    ),
+    "nobody opens the run that ranks join": (
+        {"timid": AlwaysSecondary()},
+        {"rank_scope": "worker"},
+        "timid",
+        "rank 0 (rank 0 of worker-0), secondary, joins the run 'r1-a0-worker-0', which no rank opens as PRIMARY; "
+        "choose_initializer of plugin 'timid' has to answer PRIMARY for one rank of the part",
+    ),
+    "ranks that share a run have many ids": (
+        {"ids": SecondaryIds()},
+        SHARED,
+        "ids",
+        "rank 1, secondary, joins the run 'r1-a0-1', which no rank opens as PRIMARY; compute_run_id of plugin "
+        "'builtin', wrapped by 'ids', has to give one id to all ranks that share a run",
+    ),
+    "index 0 for every rank": (
+        {"zero": Whole(lambda topology: (0, topology.world_size))},
+        {},
+        "zero",
+        f"rank 0 and rank 1 both have index 0 in the part 'island-0'; locate_rank of plugin 'zero' has to {TAKES_PART}",
+    ),
+    "a part of each rank under one label": (
+        {"one": Whole(lambda topology: (0, 1))},
+        {},
+        "one",
+        f"rank 0 and rank 1 both have index 0 in the part 'island-0'; locate_rank of plugin 'one' has to {TAKES_PART}",
+    ),
+    "a part that is larger than it is": (
+        {"larger": Whole(lambda topology: (topology.rank, 16))},
+        {},
+        "larger",
+        "rank 0 says that the part 'island-0' has 16 ranks, and it has 9; locate_rank of plugin 'larger' has to "
+        f"{TAKES_PART}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("plugins", "settings", "culprit", "message"), MISFITS.values(), ids=MISFITS)
+def test_plans_that_do_not_fit_together_name_the_plugin_at_fault_and_what_to_answer(
+    plugins: dict[str, object], settings: dict[str, Any], culprit: str, message: str
+) -> None:
+    ragged = launched(*((1, 2) if "rank_scope" in settings else (4, 2, 3)))
     with pytest.raises(HookError) as caught:
-        check_owners(found)
-    words = ["'everything'", "rank 0 of worker-0", "rank 0 of worker-1", "'careless'"]
-    assert [word for word in words if word not in str(caught.value)] == []
+        check_world(plans(ragged, manager(**plugins), **settings))
+    assert (str(caught.value), caught.value.plugin) == (message, culprit)
 
 
-def test_a_wrapper_that_makes_two_ids_one_is_named() -> None:
-    class Cuts:
-        @hookimpl(wrapper=True)
-        def compute_run_id(self) -> Generator[None, str, str]:
-            run_id = yield
-            return run_id[:5]
-
-    with pytest.raises(HookError, match="'cuts'"):
-        check_owners(plans(launched(2), manager(cuts=Cuts()), run_mode="new"))
-
-
-def test_a_secondary_without_a_primary_is_an_error_that_names_rank_run_and_plugin() -> None:
-    found = plans(launched(2, 1), manager(timid=AlwaysSecondary()), rank_scope="worker")
-    with pytest.raises(HookError, match=r"'r1-a0-worker-\d', which no rank opens as PRIMARY") as caught:
-        check_owners(found)
-    assert "of worker-" in str(caught.value)
-    assert "'timid'" in str(caught.value)
+def test_of_the_first_ranks_of_a_world_a_part_may_have_more_elsewhere() -> None:
+    strategies = manager(all=Whole(lambda topology: (topology.rank, topology.world_size)))
+    first = plans(launched(4, 2, 3), strategies)[:3]
+    check_world(first, whole=False)
+    other = manager(grows=Whole(lambda topology: (topology.rank, 4 + topology.rank)))
+    with pytest.raises(HookError) as caught:
+        check_world(plans(launched(4, 2, 3), other)[:3], whole=False)
+    assert str(caught.value) == (
+        "rank 1 says that the part 'island-0' has 5 ranks, and rank 0 says 4; locate_rank of plugin 'grows' has to "
+        f"{TAKES_PART}"
+    )
 
 
 @pytest.mark.parametrize(
