@@ -39,6 +39,7 @@ class Run:
 
 INSTALLS: Final = "installs from the package index; the wheel is built and used by tests/structure/test_distribution.py"
 PLUGIN_PAGES: Final = "tests/docs/test_plugin_pages.py"
+CLUSTER: Final = "tests/docs/test_cluster_page.py"
 CONTRIBUTING: Final = "tests/docs/test_contributing.py::test_every_command_of_the_page_does_what_it_says"
 RUNS: Final = [
     Run(page="README.md", kind="console", words="make demo", why_not="they are the demo and this suite itself"),
@@ -46,42 +47,79 @@ RUNS: Final = [
     Run(
         page="README.md",
         kind="console",
-        words="export",
-        by="tests/docs/test_readme.py::test_a_command_prints_what_the_readme_says",
+        words="first.py",
+        by="tests/docs/test_readme.py::test_the_first_command_prints_what_the_readme_says",
+    ),
+    Run(
+        page="README.md",
+        kind="python",
+        words="epochs: int = 5",
+        by="tests/docs/test_readme.py::test_the_first_command_prints_what_the_readme_says",
+        same_as="tests/docs/test_readme.py::test_the_first_task_is_the_example",
     ),
     Run(
         page="README.md",
         kind="console",
-        words="wandb plan",
-        by="tests/docs/test_readme.py::test_a_command_prints_what_the_readme_says",
-    ),
-    Run(
-        page="README.md",
-        kind="python",
-        words="async def main",
+        words="quickstart.py",
         by="tests/docs/test_readme.py::test_the_quickstart_opens_the_runs_that_it_says",
-        same_as="tests/docs/test_readme.py::test_the_quickstart_is_the_example",
     ),
     Run(
         page="README.md",
         kind="python",
-        words="async def search",
-        by="tests/docs/test_sweeps_page.py::test_the_example_finds_the_best_trial",
-        same_as="tests/docs/test_sweeps_page.py::test_the_readme_shows_a_part_of_the_example",
+        words="secrets=",
+        by=f"{CLUSTER}::test_the_commands_reach_the_cluster_with_key_image_code_and_link",
+        same_as=f"{CLUSTER}::test_the_program_is_the_example_and_the_readme_shows_a_part_of_it",
+    ),
+    Run(
+        page="README.md",
+        kind="console",
+        words="flyte create",
+        by=f"{CLUSTER}::test_the_commands_reach_the_cluster_with_key_image_code_and_link",
+        same_as=f"{CLUSTER}::test_the_program_is_the_example_and_the_readme_shows_a_part_of_it",
     ),
     Run(
         page="README.md",
         kind="python",
         words="def locate_rank",
-        by="tests/docs/test_readme.py::test_the_plugin_brings_a_scope_for_every_run_mode_and_prefixes_ids",
-    ),
-    Run(
-        page="README.md",
-        kind="python",
-        words="def test_training",
-        by="tests/docs/test_readme.py::test_the_way_to_test_a_task_works",
+        by="tests/docs/test_readme.py::test_the_plugin_brings_a_scope_for_every_run_mode",
     ),
     Run(page="README.md", kind="toml", by="tests/docs/test_readme.py::test_the_entry_point_makes_the_module_a_plugin"),
+    Run(
+        page="docs/on-a-cluster.md",
+        kind="python",
+        words="init_from_config",
+        by=f"{CLUSTER}::test_the_commands_reach_the_cluster_with_key_image_code_and_link",
+        same_as=f"{CLUSTER}::test_the_program_is_the_example_and_the_readme_shows_a_part_of_it",
+    ),
+    Run(
+        page="docs/on-a-cluster.md",
+        kind="console",
+        by=f"{CLUSTER}::test_the_commands_reach_the_cluster_with_key_image_code_and_link",
+    ),
+    Run(
+        page="docs/on-a-cluster.md",
+        kind="python",
+        words="with_source_file",
+        by=f"{CLUSTER}::test_an_image_that_is_not_there_is_to_be_built_with_the_package",
+    ),
+    Run(
+        page="docs/on-a-cluster.md",
+        kind="python",
+        words="team-wandb-key",
+        by=f"{CLUSTER}::test_the_task_of_many_ranks_and_the_other_secret_are_as_the_page_says",
+    ),
+    Run(
+        page="docs/on-a-cluster.md",
+        kind="python",
+        words="Elastic",
+        by=f"{CLUSTER}::test_the_task_of_many_ranks_and_the_other_secret_are_as_the_page_says",
+    ),
+    Run(
+        page="docs/on-a-cluster.md",
+        kind="python",
+        words="def test_training",
+        by=f"{CLUSTER}::test_the_way_to_try_it_without_a_cluster_works",
+    ),
     Run(page="CONTRIBUTING.md", kind="console", by=CONTRIBUTING),
     Run(page="CONTRIBUTING.md", kind="python", by=CONTRIBUTING),
     Run(
@@ -123,7 +161,11 @@ RUNS: Final = [
         kind="python",
         by="tests/docs/test_device_mesh_page.py::test_the_code_opens_a_run_for_each_replica",
     ),
-    Run(page="docs/distributed.md", kind="python", by="tests/docs/test_readme.py::test_the_way_to_try_ranks_works"),
+    Run(
+        page="docs/distributed.md",
+        kind="python",
+        by="tests/docs/test_readme.py::test_the_worlds_of_the_page_on_ranks_are_planned_as_declared_and_can_be_tried",
+    ),
     Run(
         page="docs/hooks.md",
         kind="python",
@@ -133,8 +175,24 @@ RUNS: Final = [
     Run(page="docs/index.md", kind="console", words="pip install", why_not=INSTALLS),
     Run(
         page="docs/index.md",
+        kind="console",
+        words="first.py",
+        by="tests/docs/test_readme.py::test_the_first_command_prints_what_the_readme_says",
+        same_as="tests/docs/test_start_pages.py::test_the_first_page_has_the_commands_of_the_readme",
+    ),
+    Run(
+        page="docs/index.md",
         kind="python",
-        by="tests/docs/test_start_pages.py::test_the_first_run_is_a_run_with_five_rows",
+        words="epochs: int = 5",
+        by="tests/docs/test_readme.py::test_the_first_command_prints_what_the_readme_says",
+        same_as="tests/docs/test_start_pages.py::test_the_programs_of_the_first_page_are_the_examples",
+    ),
+    Run(
+        page="docs/index.md",
+        kind="python",
+        words="async def main",
+        by="tests/docs/test_readme.py::test_the_quickstart_opens_the_runs_that_it_says",
+        same_as="tests/docs/test_start_pages.py::test_the_programs_of_the_first_page_are_the_examples",
     ),
     Run(
         page="docs/links-and-plans.md",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from flyte_wandb.cli._plan import MOST_LISTED
 from flyte_wandb.links._build import MOST_CHECKED
 from flyte_wandb.links._per_part import MOST_LINKS
 from flyte_wandb.testing import WandbServer, run_ranks
-from tests.checkout import ROOT
+from tests.checkout import ROOT, SCRIPTS
 from tests.docs.consoles import Console, consoles
 
 PAGE = (ROOT / "docs" / "links-and-plans.md").read_text()
@@ -50,6 +51,15 @@ def test_the_page_has_the_commands_that_it_promises() -> None:
     assert sum(console.output.startswith("Error: two ranks own") for console in CONSOLES) == 1
 
 
+@pytest.mark.parametrize("program", ["flyte", "flyte-wandb"])
+def test_the_shell_can_complete_the_commands_as_the_page_says(program: str) -> None:
+    variable = f"_{program.upper().replace('-', '_')}_COMPLETE"
+    assert f"`{variable}`" in PAGE or f"$({variable}=bash_source {program})" in PAGE
+    environ = {"PATH": f"{SCRIPTS}:/usr/bin:/bin", variable: "bash_source"}
+    result = subprocess.run([program], env=environ, capture_output=True, text=True)
+    assert "complete -o nosort -F" in result.stdout, result.stderr
+
+
 def code_with(words: str) -> str:
     (found,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if words in block)
     return str(found)
@@ -73,7 +83,7 @@ def test_links_by_hand_lead_where_the_page_says() -> None:
 
 def test_the_page_tells_the_numbers_that_hold() -> None:
     assert f"More than {MOST_LISTED} ranks are summed up" in PAGE.replace("\n", " ")
-    assert f"for the first {MOST_CHECKED} ranks" in PAGE
+    assert f"The first {MOST_CHECKED} ranks are also checked" in PAGE
     assert f"| more than {MOST_LINKS} parts |" in PAGE
 
 

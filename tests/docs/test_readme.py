@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import types
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 
 import flyte_wandb_builtin_strategies
-from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan
-from tests.checkout import ROOT, import_path
+from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan, preview, wandb_init
+from tests.checkout import ROOT, SCRIPTS, import_path, process_environ
 from tests.cli.running import run
 from tests.conftest import own_config
 from tests.distributions import install
 from tests.docs.consoles import consoles
+from tests.docs.pages import table_rows
 from tests.offline import logs
 from tests.programs import run_python
 
@@ -31,12 +33,29 @@ def block_with(words: str) -> str:
     return found
 
 
-def test_the_first_lines_are_the_two_commands() -> None:
-    assert re.findall(r"^\$ (make \w+)", README, re.MULTILINE)[:2] == ["make demo", "make test"]
+def test_the_first_screen_has_a_task_and_the_two_commands() -> None:
+    screen = "\n".join(README.splitlines()[:45])
+    assert screen.index("```python") < screen.index("```console")
+    assert len(screen.partition("```python")[0].splitlines()) < 15
+    assert re.findall(r"^\$ (make \w+)", screen, re.MULTILINE) == ["make demo", "make test"]
 
 
-def test_the_quickstart_is_the_example() -> None:
-    assert block_with("async def main") == QUICKSTART.read_text()
+def test_the_first_task_is_the_example() -> None:
+    assert block_with("epochs: int = 5") == (ROOT / "examples" / "first.py").read_text()
+
+
+@pytest.mark.usefixtures("clean_client")
+def test_the_first_command_prints_what_the_readme_says(tmp_path: Path) -> None:
+    (console,) = (one for one in consoles(README) if "first.py" in one.command)
+    environ = process_environ(tmp_path, {"WANDB_DIR": str(tmp_path), "PATH": f"{SCRIPTS}:/usr/bin:/bin"})
+    command = ["bash", "-c", console.command]
+    result = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+    printed = re.sub(r"\x1b\[[\d;]*m", "", result.stderr + result.stdout)
+    places = [printed.find(line) for line in console.output.splitlines()]
+    assert places == sorted(places), printed
+    assert places[0] >= 0, printed
+    (log,) = logs(tmp_path)
+    assert (log.project, log.exit_code, log.logged("loss")) == ("vision", 0, [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
 
 
 @pytest.mark.usefixtures("clean_client")
@@ -54,10 +73,11 @@ def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
     assert [log.summary["best"] for log in found if "best" in log.summary] == [0.2]
 
 
-@pytest.mark.parametrize("words", ["flyte wandb plan"])
-def test_a_command_prints_what_the_readme_says(words: str, tmp_path: Path) -> None:
-    (console,) = (one for one in consoles(README) if words in one.command)
-    assert console.printed(tmp_path) == console.output
+def test_the_rows_of_the_comparison_are_those_of_its_page() -> None:
+    counted = [cells[:3] for cells in table_rows("docs/comparison.md", "What is right")]
+    rows = [row for row in table_rows("README.md", "Compared with flyteplugins-wandb") if row[0].strip("-")]
+    assert len(rows) == 3
+    assert [row for row in rows if row not in counted] == [], "write the figures of docs/comparison.md into these rows"
 
 
 @pytest.fixture
@@ -74,12 +94,12 @@ def acme() -> StrategyManager:
 @pytest.mark.parametrize(
     ("run_mode", "expected"),
     [
-        ("auto", [("acme-r1-a0-island-0", Role.SOLO), (None, Role.SKIP)]),
-        ("shared", [("acme-r1-a0-island-0", Role.PRIMARY), ("acme-r1-a0-island-0", Role.SECONDARY)]),
-        ("new", [("acme-r1-a0-island-0-rank-0", Role.SOLO), ("acme-r1-a0-island-0-rank-3", Role.SOLO)]),
+        ("auto", [("r1-a0-island-0", Role.SOLO), (None, Role.SKIP)]),
+        ("shared", [("r1-a0-island-0", Role.PRIMARY), ("r1-a0-island-0", Role.SECONDARY)]),
+        ("new", [("r1-a0-island-0-rank-0", Role.SOLO), ("r1-a0-island-0-rank-3", Role.SOLO)]),
     ],
 )
-def test_the_plugin_brings_a_scope_for_every_run_mode_and_prefixes_ids(
+def test_the_plugin_brings_a_scope_for_every_run_mode(
     run_mode: str, expected: list[tuple[str | None, Role]], acme: StrategyManager
 ) -> None:
     settings = Settings(run_mode=run_mode, rank_scope="island:4")
@@ -99,20 +119,23 @@ def test_the_entry_point_makes_the_module_a_plugin(tmp_path: Path) -> None:
     assert (acme["name"], acme["state"], acme["distribution"]) == ("acme", "ok", "acme-flyte-wandb")
 
 
-def test_the_way_to_test_a_task_works(tmp_path: Path) -> None:
+def test_the_worlds_of_the_page_on_ranks_are_planned_as_declared_and_can_be_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from examples.quickstart import train
 
-    names: dict[str, Any] = {"train": train}
-    exec(block_with("def test_training"), names)
-    names["test_training"](tmp_path)
-
-
-def test_the_way_to_try_ranks_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from examples.quickstart import train
-
-    metrics, ranks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "distributed.md").read_text(), re.DOTALL)
+    cluster, metrics, ranks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "distributed.md").read_text(), re.DOTALL
+    )
+    names: dict[str, Any] = {}
+    exec(cluster, names)
+    for env in (names["elastic"], names["clustered"]):
+        assert preview(wandb_init(env.task(empty))).summary == "1 run, 1 link (15 ranks without a run)"
     exec(metrics, {})
     exec(ranks, {"train": train, "tmp_path": tmp_path})
     assert sorted(re.findall(r"run1-a0[\w-]*", capsys.readouterr().out)) == [
         f"run1-a0-rank-{rank}" for rank in range(4)
     ]
+
+
+def empty() -> None: ...

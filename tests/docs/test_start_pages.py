@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from flyte_wandb import Role
-from tests.checkout import import_path
+from tests.checkout import ROOT
 from tests.docs.pages import PAGES, blocks
-from tests.offline import logs
-from tests.programs import run_python
 
 
-@pytest.mark.usefixtures("clean_client")
-def test_the_first_run_is_a_run_with_five_rows(tmp_path: Path) -> None:
-    (block,) = (one for one in blocks("docs/index.md") if one.kind == "python")
-    (tmp_path / "first.py").write_text(block.text)
-    environ = os.environ | {"WANDB_MODE": "offline", "PYTHONPATH": import_path()}
-    result = run_python("first.py", folder=tmp_path, environ=environ)
-    assert (result.returncode, result.stdout.splitlines()[-1:]) == (0, ["0.2"]), result.stderr
-    (log,) = logs(tmp_path)
-    assert (log.project, log.exit_code, log.logged("loss")) == ("vision", 0, [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+@pytest.mark.parametrize("name", ["first", "quickstart"])
+def test_the_programs_of_the_first_page_are_the_examples(name: str) -> None:
+    """Which the README tells to run: see tests/docs/test_readme.py."""
+    program = (ROOT / "examples" / f"{name}.py").read_text()
+    assert [block.text for block in blocks("docs/index.md") if block.text == program] == [program]
+
+
+def test_the_first_page_has_the_commands_of_the_readme() -> None:
+    told = [block.text.splitlines()[0] for block in blocks("README.md") if block.kind == "console"]
+    own = [block.text.strip() for block in blocks("docs/index.md") if block.kind == "console"]
+    assert [command for command in own if command not in told] == []
 
 
 @pytest.mark.usefixtures("clean_client")

@@ -119,9 +119,3 @@ def test_the_page_tells_the_settings_and_numbers_that_hold() -> None:
     for name, parameter in list(inspect.signature(flyte_wandb.run_sweep).parameters.items())[1:]:
         default = "" if parameter.default is None and name != "count" else f"{parameter.default} "
         assert f"| `{name}` | {default}|" in PAGE
-
-
-def test_the_readme_shows_a_part_of_the_example() -> None:
-    readme = (ROOT / "README.md").read_text()
-    (block,) = (text for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "run_sweep" in text)
-    assert block in EXAMPLE.read_text()
