@@ -229,11 +229,6 @@ LIMITS = "test_names_are_those_that_wandb_takes_also_with_the_longest_names_of_f
             AGREE,
             "rank 0 and rank 1 both have index 0 in the part 'all'; locate_rank of plugin 'p",
         ),
-        (
-            GivesOneIndexTwice(),
-            OWNER,
-            "rank 0 and rank 1 both have index 0 in the part 'all'; locate_rank of plugin 'p",
-        ),
         (SolosShareAnId(), OWNER, "choose_initializer of plugin 'plugin under test' has to let one rank of"),
         (OneIdForAll(), OWNER, "two ranks own the run 'r1-a0'"),
         (NoPrimary(), OWNER, "which no rank opens as PRIMARY"),
