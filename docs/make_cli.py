@@ -18,6 +18,7 @@ MORE: Final = {
     "demo": "",
     "plan": "[Links and plans](links-and-plans.md#the-plan-before-the-launch) shows the output.",
     "plugins": "[Write a rank scope](write-a-rank-scope.md#the-package) shows the output.",
+    "new-plugin": "[Write a rank scope](write-a-rank-scope.md#the-package) shows what it writes.",
     "download": "[Bring results home](bring-results-home.md#from-a-shell) shows the output.",
     "sync": "[Offline runs come home](offline.md#from-a-shell) shows the output.",
     "report": "[A tab in Flyte's report](report.md#open-a-local-report) shows how to use it.",

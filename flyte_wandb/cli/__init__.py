@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
@@ -82,6 +83,31 @@ def plugins(context: click.Context, as_json: bool) -> None:
 
     if not show_plugins(as_json=as_json):
         context.exit(1)
+
+
+@main.command(
+    "new-plugin",
+    cls=OneLineErrors,
+    examples=(
+        "flyte-wandb new-plugin gpu-island --rank-scope island",
+        "flyte-wandb new-plugin acme --names acme --observer",
+    ),
+)
+@click.argument("name")
+@click.option("--rank-scope", metavar="WORD", help="A rank scope, WORD:<ranks>: every so many ranks are a part.")
+@click.option("--run-mode", metavar="WORD", help="A run mode, WORD:<n>: every n-th rank of a part opens a run.")
+@click.option("--names", metavar="WORD", help="A naming rule: every run id starts with WORD-.")
+@click.option("--observer", is_flag=True, help="An observer, which prints where a run starts and ends.")
+@click.option("--to", metavar="DIR", type=click.Path(path_type=Path), help="A new or empty folder. Default: ./NAME.")
+def new_plugin(name: str, to: Path | None, observer: bool, **words: str | None) -> None:
+    """Write the package of a plugin, with tests that pass: a rank scope, a run mode, names, an observer, or several.
+
+    NAME is the distribution's, such as gpu-island. In its folder `pip install -e '.[test]' && pytest` passes.
+    """
+    from ._new_plugin import write_plugin
+
+    wanted = {concern: word for concern, word in words.items() if word is not None}
+    write_plugin(name, {**wanted, "observer": "observer"} if observer else wanted, to)
 
 
 @main.command(

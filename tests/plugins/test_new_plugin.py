@@ -1,0 +1,173 @@
+"""`flyte-wandb new-plugin`: the packages that it writes install, and their tests pass, whatever they bring."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+
+import click
+import pytest
+
+from flyte_wandb.cli._new_plugin import build_files, write_plugin
+from tests.checkout import SCRIPTS, import_path, process_environ
+from tests.cli.running import run
+from tests.plugins.environments import environments
+
+TESTS = {"rank_scope": 3, "run_mode": 3, "names": 3, "observer": 1}
+"""How many tests each concern has beside the conformance suite, of which one counts: that it fits the contract."""
+
+COMBINATIONS = [words for size in range(1, 5) for words in combinations(TESTS, size)]
+QUICK = "not agree and not owner and not longest and not another_process and not links_can and not declares"
+
+
+def words_of(concerns: tuple[str, ...], suffix: object = "") -> dict[str, str]:
+    """The user's words for some concerns; with a suffix they are those of one plugin among many."""
+    return {concern: f"{concern.replace('_', '-')}{suffix}" for concern in concerns}
+
+
+def run_tests(*options: str, python: str | Path = sys.executable, folder: Path, paths: str = "") -> str:
+    """Run pytest in a folder, and return the last line that it prints."""
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *options]
+    environ = process_environ(folder, {"PYTHONPATH": paths or import_path()})
+    result = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout.splitlines()[-1]
+
+
+def entry_points(texts: Mapping[str, str]) -> dict[str, str]:
+    _, _, section = texts["pyproject.toml"].partition("[project.entry-points.flyte_wandb]\n")
+    return dict(re.findall(r'^(.+) = "(.+)"$', section.partition("\n\n")[0], re.MULTILINE))
+
+
+@pytest.mark.parametrize("concerns", COMBINATIONS, ids="+".join)
+def test_each_module_is_the_same_in_every_combination_and_has_an_entry_point(concerns: tuple[str, ...]) -> None:
+    everything = build_files("gpu-island", words_of(tuple(TESTS)))
+    texts = build_files("gpu-island", words_of(concerns))
+    modules = {path for concern in concerns for path in (f"gpu_island/{concern}.py", f"tests/test_{concern}.py")}
+    assert set(texts) == {*modules, "gpu_island/__init__.py", "pyproject.toml", "README.md"}
+    names = ["gpu-island" if len(concerns) == 1 else f"gpu-island-{concern}".replace("_", "-") for concern in concerns]
+    assert entry_points(texts) == {name: f"gpu_island.{concern}" for name, concern in zip(names, concerns, strict=True)}
+    for path in modules:
+        assert re.sub(r'name="gpu-island[\w-]*"', "", texts[path]) == re.sub(
+            r'name="gpu-island[\w-]*"', "", everything[path]
+        )
+    assert [text for text in texts.values() if "$" in text] == []
+
+
+def test_the_tests_of_every_combination_pass_with_all_of_them_installed(tmp_path: Path) -> None:
+    folders = []
+    for number, concerns in enumerate(COMBINATIONS):
+        folder = tmp_path / f"plugin-{number}"
+        write_plugin(f"plugin-{number}", words_of(concerns, number), folder)
+        info = folder / f"plugin_{number}-0.1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{number}\nVersion: 0.1.0\n")
+        points = entry_points({"pyproject.toml": (folder / "pyproject.toml").read_text()})
+        lines = [f"{name} = {module}" for name, module in points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[flyte_wandb]", *lines]))
+        folders.append(folder)
+    paths = os.pathsep.join([*map(str, folders), import_path()])
+    last = run_tests("-k", QUICK, *(str(folder / "tests") for folder in folders), folder=tmp_path, paths=paths)
+    assert last.startswith(f"{sum(TESTS[concern] for concerns in COMBINATIONS for concern in concerns)} passed")
+
+
+def test_what_is_written_installs_as_wheels_and_passes_its_whole_suite(tmp_path: Path) -> None:
+    everything, scope = tmp_path / "acme-plugins", tmp_path / "gpu-island"
+    written = {everything: words_of(tuple(TESTS)), scope: {"rank_scope": "island"}}
+    for folder, words in written.items():
+        write_plugin(folder.name, words, folder)
+    python = environments(tmp_path)(*written)
+    listed = subprocess.run(
+        [str(python), str(SCRIPTS / "flyte-wandb"), "plugins", "--json"],
+        cwd=tmp_path,
+        env=process_environ(tmp_path, {"PYTHONPATH": import_path()}),
+        capture_output=True,
+        text=True,
+    )
+    found = {one["name"]: (one["state"], one["distribution"]) for one in json.loads(listed.stdout)}
+    named = {f"acme-plugins-{concern}".replace("_", "-"): ("ok", "acme-plugins") for concern in TESTS}
+    assert {name: state for name, state in found.items() if name != "builtin"} == {
+        **named,
+        "gpu-island": ("ok", "gpu-island"),
+    }
+    assert run_tests(python=python, folder=everything).startswith("28 passed")
+
+
+def test_the_command_says_what_it_wrote_and_what_to_type_next(tmp_path: Path) -> None:
+    result = run("new-plugin", "gpu-island", "--rank-scope", "island", "--observer", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == (
+        "wrote gpu-island/pyproject.toml\n"
+        "wrote gpu-island/README.md\n"
+        "wrote gpu-island/gpu_island/__init__.py\n"
+        "wrote gpu-island/gpu_island/rank_scope.py\n"
+        "wrote gpu-island/tests/test_rank_scope.py\n"
+        "wrote gpu-island/gpu_island/observer.py\n"
+        "wrote gpu-island/tests/test_observer.py\n"
+        "\n"
+        "Next:\n"
+        "  cd gpu-island\n"
+        "  pip install -e '.[test]'\n"
+        "  pytest\n"
+        "  flyte-wandb plan --nodes 2 --per-node 4 --rank-scope island:4\n"
+    )
+
+
+FORM = "write lower-case words with hyphens between them, such as 'gpu-island'"
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("GpuIsland", {"names": "acme"}, f"'GpuIsland' is not a name: {FORM}"),
+        ("gpu_island", {"names": "acme"}, f"'gpu_island' is not a name: {FORM}"),
+        ("../island", {"names": "acme"}, f"'../island' is not a name: {FORM}"),
+        ("4-islands", {"names": "acme"}, f"'4-islands' is not a name: {FORM}"),
+        ("", {"names": "acme"}, f"'' is not a name: {FORM}"),
+        ("gpu-island", {"rank_scope": "island:4"}, f"'island:4' is not a name: {FORM}"),
+        ("gpu-island", {"names": 'a"'}, f"'a\"' is not a name: {FORM}"),
+        ("wandb", {"names": "acme"}, "there is a Python module 'wandb' already: name the plugin otherwise"),
+        ("flyte-wandb", {"names": "acme"}, "there is a Python module 'flyte_wandb' already: name the plugin otherwise"),
+        ("class", {"names": "acme"}, "there is a Python module 'class' already: name the plugin otherwise"),
+        (
+            "gpu-island",
+            {"rank_scope": "worker"},
+            "there is a rank_scope 'worker' already: see `flyte-wandb plugins`, and take another",
+        ),
+        (
+            "gpu-island",
+            {},
+            "say what gpu-island brings, with --rank-scope, --run-mode, --names, --observer or several of them",
+        ),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_told_and_nothing_is_written(
+    name: str, words: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        write_plugin(name, words, tmp_path)
+    assert caught.value.message == message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_there_is_not_overwritten(kind: str, tmp_path: Path) -> None:
+    there = tmp_path / "gpu-island"
+    if kind == "folder":
+        there.mkdir()
+    (there / "notes.txt" if kind == "folder" else there).write_text("mine")
+    with pytest.raises(click.UsageError) as caught:
+        write_plugin("gpu-island", {"names": "acme"}, there)
+    assert caught.value.message == f"{there} is there and is no empty folder: name another one with --to"
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    write_plugin("gpu-island", {"names": "acme"}, tmp_path)
+    assert (tmp_path / "gpu_island" / "names.py").exists()
