@@ -37,7 +37,6 @@ dist: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.make_site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 pages: $(VENV)/.dev
 	for page in cli hooks pictures settings; do $(BIN)/python -m docs.make_$$page || exit 1; done

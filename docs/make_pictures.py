@@ -13,8 +13,11 @@ import flyte
 from flyte_wandb import Preview, preview, wandb_config, wandb_init
 
 from .drawing.architecture import architecture
-from .drawing.plans import LEGEND_WIDTH, WIDTH, Panel, legend
+from .drawing.plans import LEGEND_WIDTH, NARROW_LEGEND_WIDTH, WIDTH, Panel, legend
 from .drawing.shapes import picture
+
+NARROW: Final = "-narrow"
+"""The end of the name of a picture that shows the same as another one, for phones."""
 
 FOLDER: Final = Path(__file__).with_name("pictures")
 RUN_MODES: Final = ("auto", "shared", "new")
@@ -32,7 +35,8 @@ def _task() -> None: ...
 def pictures() -> dict[str, str]:
     """Return every picture by the name of its file."""
     made = {f"{mode}.svg": _of_mode(mode) for mode in RUN_MODES}
-    return {"first-screen.svg": _first_screen(), "architecture.svg": architecture(), **made}
+    first = {"first-screen.svg": _first_screen(), f"first-screen{NARROW}.svg": _first_screen(narrow=True)}
+    return {**first, "architecture.svg": architecture(), **made}
 
 
 def planned(run_mode: str, rank_scope: str, nodes: int, per_node: int) -> Preview:
@@ -41,9 +45,10 @@ def planned(run_mode: str, rank_scope: str, nodes: int, per_node: int) -> Previe
     return preview(_task, context=context, nodes=nodes, per_node=per_node)
 
 
-def _first_screen() -> str:
-    row = [Panel(title=f'run_mode="{mode}"', found=planned(mode, "global", 2, 2)) for mode in RUN_MODES]
-    return _grid([row], title="Which ranks of a job on 2 nodes with 2 ranks each open which W&B runs")
+def _first_screen(*, narrow: bool = False) -> str:
+    panels = [Panel(title=f'run_mode="{mode}"', found=planned(mode, "global", 2, 2)) for mode in RUN_MODES]
+    rows = [[panel] for panel in panels] if narrow else [panels]
+    return _grid(rows, title="Which ranks of a job on 2 nodes with 2 ranks each open which W&B runs")
 
 
 def _of_mode(mode: str) -> str:
@@ -55,6 +60,7 @@ def _of_mode(mode: str) -> str:
 
 
 def _grid(rows: list[list[Panel]], *, title: str) -> str:
+    narrow = len(rows[0]) == 1
     width = 2 * _MARGIN + len(rows[0]) * (WIDTH + _SPACE) - _SPACE + 6
     shapes: list[str] = []
     top: float = _MARGIN
@@ -62,9 +68,10 @@ def _grid(rows: list[list[Panel]], *, title: str) -> str:
         for column, panel in enumerate(row):
             shapes += panel.shapes(_MARGIN + column * (WIDTH + _SPACE), top)
         top += max(panel.height for panel in row) + _SPACE
-    shapes += legend((width - LEGEND_WIDTH) / 2, top - 8)
+    shapes += legend((width - (NARROW_LEGEND_WIDTH if narrow else LEGEND_WIDTH)) / 2, top - 8, narrow=narrow)
     described = " ".join(panel.described() for row in rows for panel in row)
-    return picture(width, top - _SPACE + _LEGEND + _MARGIN, title=title, described=described, shapes=shapes)
+    height = top - _SPACE + _LEGEND * (1 + narrow / 2) + _MARGIN
+    return picture(width, height, title=title, described=described, shapes=shapes)
 
 
 def write() -> None:

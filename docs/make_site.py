@@ -1,26 +1,61 @@
-"""Lay out build/pages, from which the site is built: `make docs`.
+"""Build the site of docs/: `make docs`.
 
-The pages of docs/ are there under their own names. The README and its like, which stand at the root of the repository,
-are pages, too, and what else a page links to, a source file or a folder of them, is a page that shows it. So the links
-of a page are the same in the repository and on the site, and any generator for MkDocs' settings can build it.
+It is laid out in build/pages first. The pages of docs/ are there under their own names. The README and the other pages
+at the root of the repository are pages, too. A source file or a folder that a page links to is a page that shows it. So
+the links of a page are the same in the repository and on the site.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
+from html import escape
+from importlib import metadata
 from pathlib import Path
 from typing import Final
+
+from .make_pictures import NARROW
 
 ROOT: Final = Path(__file__).parents[1]
 PROJECT_PAGES: Final = {path.name: f"{path.stem.lower()}.md" for path in sorted(ROOT.glob("*.md"))}
 """Pages at the root of the repository, and what they are called on the site."""
 
 _LINK: Final = re.compile(r"(?P<before>\]\(|(?:src|srcset|href)=\")(?![a-z]+:|#)(?P<target>[^)#\s\"]+)")
+_IMAGE: Final = re.compile(r"!\[(?P<words>[^\]]*)\]\((?P<stem>[^)\s]+)(?P<ending>\.\w+)\)")
+_NOT_FOUND_BY_SEARCH: Final = "---\nsearch:\n  exclude: true\n---\n\n"
+"""Above a page with somebody's source: it would stand before the pages that explain it."""
+_ROW: Final = re.compile(r"^\|.*$", re.MULTILINE)
+_CODE: Final = re.compile(r"`[^`\n]+`")
 _LANGUAGES: Final = {".py": "python", ".toml": "toml", ".md": "markdown", ".yml": "yaml"}
+
+
+def build(folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Lay out the pages in a folder with mkdocs.yml and the packages, and build the site there, in build/site."""
+    lay_out(folder / "build" / "pages")
+    return run_generator(folder)
+
+
+def run_generator(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of pages that are laid out. A page that lacks a picture or links to nowhere is an error."""
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    environ = {**os.environ, "SITE_FOOTER": footer()}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+
+
+def footer() -> str:
+    """Return the link to the repository below every page; empty while pyproject.toml names no address.
+
+    It is no `repo_url` of the theme, which has readers' browsers ask GitHub for the number of stars.
+    """
+    urls = metadata.metadata("flyte-wandb").get_all("Project-URL") or []
+    address = dict(url.split(", ", 1) for url in urls).get("Source")
+    return f'<a href="{escape(address)}">Source code of flyte-wandb</a>' if address else ""
 
 
 def lay_out(folder: Path) -> None:
@@ -41,7 +76,22 @@ def pages() -> dict[str, str]:
 
 
 def _linked(markdown: str, uri: str) -> str:
-    return _LINK.sub(partial(_moved, uri=uri), markdown)
+    pictured = _IMAGE.sub(partial(_fitted, uri=uri), _ROW.sub(_with_plain_bars, markdown))
+    return _LINK.sub(partial(_moved, uri=uri), pictured)
+
+
+def _with_plain_bars(row: re.Match[str]) -> str:
+    """Return a row of a table with bars in code without a backslash: GitHub needs it, the site would show it."""
+    return _CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0])
+
+
+def _fitted(found: re.Match[str], *, uri: str) -> str:
+    """Return an image with the picture for phones beside it where there is one."""
+    wide, narrow = (f"{found['stem']}{ending}{found['ending']}" for ending in ("", NARROW))
+    if not (ROOT / _path_of(narrow, uri)).exists():
+        return found[0]
+    source = f'<source media="(max-width: 600px)" srcset="{narrow}">'
+    return f'<picture>{source}<img src="{wide}" alt="{escape(found["words"])}"></picture>'
 
 
 def _moved(found: re.Match[str], *, uri: str) -> str:
@@ -69,7 +119,7 @@ def _shown(path: str) -> str:
     """Return a page with the text of a file, or of all files of a folder."""
     inside = sorted(file for file in (ROOT / path).rglob("*") if file.suffix in _LANGUAGES)
     sections = (f"## {file.relative_to(ROOT / path)}\n\n{_block(file)}" for file in inside)
-    return f"# {path}\n\n" + ("\n\n".join(sections) if inside else _block(ROOT / path))
+    return f"{_NOT_FOUND_BY_SEARCH}# {path}\n\n" + ("\n\n".join(sections) if inside else _block(ROOT / path))
 
 
 def _block(file: Path) -> str:
@@ -77,4 +127,6 @@ def _block(file: Path) -> str:
 
 
 if __name__ == "__main__":
-    lay_out(ROOT / "build" / "pages")
+    built = build()
+    print(built.stdout + built.stderr)
+    sys.exit(built.returncode)

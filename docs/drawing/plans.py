@@ -14,6 +14,7 @@ WIDTH: Final = 276
 """The width of one plan."""
 
 LEGEND_WIDTH: Final = 510
+NARROW_LEGEND_WIDTH: Final = 282
 _HEAD, _TILE, _GAP, _NODE_GAP = 46, 26, 8, 14
 _RANK_WIDTH: Final = 58
 _NODE_WIDTH: Final = _RANK_WIDTH + 16
@@ -119,15 +120,16 @@ class Panel:
         return self._node_top(node) + 22 + local_rank * (_TILE + _GAP)
 
 
-def legend(x: float, y: float) -> list[str]:
-    """Return what the looks of a rank and the words of an id mean, on one line."""
+def legend(x: float, y: float, *, narrow: bool = False) -> list[str]:
+    """Return what the looks of a rank and the words of an id mean, on one line, or on two narrow ones."""
     kinds = (("full blue", "opens the run"), ("pale joins blue", "joins it"), ("off", "has no run"))
     places = (x, x + 122, x + 202)
     looks = [
         box(at, y, 14, 14, kind, radius=3) + text(at + 21, y + 11, words, "muted")
         for at, (kind, words) in zip(places, kinds, strict=True)
     ]
-    return [*looks, text(x + 308, y + 11, "{base} = {flyte run}-{action}", "mono muted")]
+    at = (x, y + 33) if narrow else (x + 308, y + 11)
+    return [*looks, text(*at, "{base} = {flyte run}-{action}", "mono muted")]
 
 
 def _described(rank: int, one: Plan) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Dialog, Page, Route
+    from playwright.sync_api import Browser, Dialog, Page, Route
 
 FLYTES_FONT: Final = "https://fonts.googleapis.com/"
 """What the page around all tabs loads, which is Flyte's own."""
@@ -59,16 +59,23 @@ def artifacts(folder: Path) -> Path:
 
 
 @contextmanager
-def opened(html: str, folder: Path, *, width: int = 1400, scheme: Scheme = "light") -> Iterator[Seen]:
-    """Open a page in a fresh browser that reaches no network."""
+def launched() -> Iterator[Browser]:
+    """Launch a fresh browser."""
     from playwright.sync_api import sync_playwright  # takes most of a second, which tests elsewhere need not spend
 
-    path = folder / "page.html"
-    path.write_text(html)
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox"]) as chromium,
     ):
+        yield chromium
+
+
+@contextmanager
+def opened(html: str, folder: Path, *, width: int = 1400, scheme: Scheme = "light") -> Iterator[Seen]:
+    """Open a page in a fresh browser that reaches no network."""
+    path = folder / "page.html"
+    path.write_text(html)
+    with launched() as chromium:
         seen = Seen(page=chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme))
         seen.page.route("**/*", lambda route: _answered(route, path.as_uri(), seen))
         seen.page.on("console", lambda message: seen.said.append(message.text))
