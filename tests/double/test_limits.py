@@ -35,21 +35,25 @@ def test_the_limits_are_those_that_wandb_documents() -> None:
     assert (limits.stream_bytes, limits.writers) == (120e6, 300)
 
 
-def test_a_run_that_is_opened_too_soon_is_opened_later(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("run_id", "resumed"), [("run1", 0), ("run0", 1)])
+def test_a_run_that_is_opened_too_soon_is_opened_later(
+    run_id: str, resumed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def open_run(run_id: str, project: str = "p") -> None:
         settings = wandb.Settings(**SECOND)
-        wandb.init(id=run_id, project=project, reinit="create_new", settings=settings).finish()
+        wandb.init(id=run_id, project=project, reinit="create_new", resume="allow", settings=settings).finish()
 
     with limited(monkeypatch, run_creations=0.001) as server:
         open_run("run0")
-        thread = threading.Thread(target=open_run, args=["run1"])
+        thread = threading.Thread(target=open_run, args=[run_id])
         thread.start()
         server.wait_for(lambda server: server.refused["run_creations"])
         assert [run.id for run in server.runs] == ["run0"]
-        open_run("run0", project="q")
+        open_run("run2", project="q")
         server.pass_time(1000)
         thread.join()
-        assert server.run("run1").state == server.run("run0", project="q").state == "finished"
+        assert {run.state for run in server.runs} == {"finished"}
+        assert server.run(run_id).resumed == resumed
 
 
 def test_a_refusal_says_when_to_come_back_and_the_clock_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:

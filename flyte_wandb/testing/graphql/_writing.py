@@ -54,10 +54,11 @@ def _upsert(call: Call) -> dict[str, Any]:
     key, about = call.key(), _description(told)
     check_names(key.id, key.project, about)
     store.wait_out_pause()
-    inserted, resumes = key not in store.runs, store.take_ticket(told.get("id"))
+    inserted, resumes = key not in store.runs, store.is_ticket(told.get("id"))
     opens = inserted or resumes or _opens(told)
     if opens:
         store.check_opening(key)
+    store.use_up_ticket(told.get("id"))
     run = store.runs.get(key) or store.add_run(key)
     _apply(call, run, opens=opens, resumes=resumes)
     run.describe(about)

@@ -162,11 +162,13 @@ class Store:
         self._tickets.add(ticket)
         return ticket
 
-    def take_ticket(self, ticket: str | None) -> bool:
-        """Tell whether an id is such a ticket, which then is used up."""
-        valid = ticket in self._tickets
+    def is_ticket(self, ticket: str | None) -> bool:
+        """Tell whether an id is such a ticket, and not used up yet."""
+        return ticket in self._tickets
+
+    def use_up_ticket(self, ticket: str | None) -> None:
+        """Let a ticket be none any more. Who was refused meanwhile has it still, for the client asks again with it."""
         self._tickets.discard(ticket or "")
-        return valid
 
     def meet(self, names: Collection[str]) -> Fault | None:
         """Count a request by all of its names, hold it while it is to be slow, and return the fault that hits it."""
