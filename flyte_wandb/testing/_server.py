@@ -84,7 +84,7 @@ class WandbServer:
         if self._started is not None:
             raise RuntimeError(f"the server runs already, at {self.url}")
         http = HttpServer(self._port, self._about)
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread = threading.Thread(target=http.serve_until_end, daemon=True)
         thread.start()
         self._started = (http.store, http, thread)
 
@@ -96,7 +96,7 @@ class WandbServer:
         self._started, self._ended = None, store
         with store.changing():
             store.closed = True  # lets go of all requests that are held, which then change nothing
-        http.shutdown()
+        http.end()
         thread.join()
         http.disconnect()
         http.server_close()

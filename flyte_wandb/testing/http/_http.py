@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import re
+import selectors
 import socket
 import sys
 import threading
@@ -51,6 +52,7 @@ class HttpServer(ThreadingHTTPServer):
         Raises:
             OSError: The port is in use.
         """
+        self._end, self._ending = socket.socketpair()
         super().__init__((_LOOPBACK, port), _Handler)
         self.store = Store(f"http://{_LOOPBACK}:{self.server_address[1]}", about)
         self._connections: dict[Any, threading.Thread] = {}
@@ -59,6 +61,24 @@ class HttpServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Take the port. The inherited way would also look up the host's name, which can take seconds."""
         TCPServer.server_bind(self)
+
+    def serve_until_end(self) -> None:
+        """Serve until `end` is called, at once and not after a look at the clock as the inherited way."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._end, selectors.EVENT_READ)
+            while all(key.fileobj is self for key, _ in selector.select()):
+                self._handle_request_noblock()  # type: ignore[attr-defined]  # what `serve_forever` calls
+
+    def end(self) -> None:
+        """Have `serve_until_end` return."""
+        self._ending.close()
+
+    def server_close(self) -> None:
+        """Let go of the port."""
+        super().server_close()
+        self._end.close()
+        self._ending.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
