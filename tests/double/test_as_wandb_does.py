@@ -11,6 +11,7 @@ from flyte_wandb.testing import WandbServer
 from tests.double.agents import OwnAgent
 from tests.double.writers import shared, writer
 
+pytestmark = pytest.mark.usefixtures("no_package_list")
 SETTINGS: dict[str, Any] = {"x_file_stream_transmit_interval": 1}  # of less than a second W&B's client makes 15
 
 

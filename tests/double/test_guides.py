@@ -400,7 +400,7 @@ GUIDES: dict[str, list[Program]] = {
 }
 
 
-@pytest.mark.usefixtures("quick_agents")
+@pytest.mark.usefixtures("quick_agents", "no_package_list")
 @pytest.mark.parametrize("guide", GUIDES)
 def test_programs_of_a_guide_run_unchanged(guide: str, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for program in GUIDES[guide]:

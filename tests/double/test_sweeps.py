@@ -24,6 +24,7 @@ from flyte_wandb.testing import WandbServer
 from tests.double.agents import PROJECT, OwnAgent, running_agent
 from tests.double.raw import ask
 
+pytestmark = pytest.mark.usefixtures("no_package_list")
 GRID: dict[str, Any] = {
     "method": "grid",
     "metric": {"name": "loss", "goal": "minimize"},
