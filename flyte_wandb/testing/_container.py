@@ -25,6 +25,7 @@ T = TypeVar("T")
 Task = flyte.TaskTemplate[..., Any, Any]
 
 IMPORTS: Final = (
+    "filelock",
     "flyte._bin.runtime",
     "flyte._internal.controllers.remote._client",
     "flyte._internal.controllers.remote._controller",
@@ -47,6 +48,7 @@ IMPORTS: Final = (
     "sniffio",
     "wandb",
     "wandb.apis.public",
+    "wandb.sdk.artifacts._models.pagination",
     "wandb.sdk.launch.inputs.internal",
     "yaml",
 )
