@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import types
@@ -14,14 +13,14 @@ import pytest
 
 import flyte_wandb_builtin_strategies
 from flyte_wandb import Request, Role, Settings, StrategyManager, Topology, plan, preview, wandb_init
-from tests.checkout import ROOT, SCRIPTS, import_path, process_environ
+from tests.checkout import ROOT, SCRIPTS, process_environ
 from tests.cli.running import run
 from tests.conftest import own_config
 from tests.distributions import install
 from tests.docs.consoles import consoles
 from tests.docs.pages import table_rows
 from tests.offline import logs
-from tests.programs import run_python
+from tests.programs import client_environ, run_python
 
 README = (ROOT / "README.md").read_text()
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -60,7 +59,7 @@ def test_the_first_command_prints_what_the_readme_says(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("clean_client")
 def test_the_quickstart_opens_the_runs_that_it_says(tmp_path: Path) -> None:
-    environ = os.environ | {"WANDB_MODE": "offline", "PYTHONPATH": import_path()}
+    environ = client_environ() | {"WANDB_MODE": "offline"}
     result = run_python(str(QUICKSTART), folder=tmp_path, environ=environ)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "0.2"
