@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Final, Literal
@@ -49,7 +49,7 @@ def build_link_to_run(
     if _opens_no_run(first, action, rank):
         return _link_to_best_page(first)
     # The last place before the submission where somebody reads an error: two owners cost hours of GPUs later.
-    plans = [plan(request, manager) for request in islice(world_requests(first), MOST_CHECKED)]
+    plans = _plan_first_ranks(first, manager)
     check_world(plans, whole=len(plans) == first.topology.world_size)
     target: Target = "common" if rank is None else "run"
 
@@ -59,7 +59,39 @@ def build_link_to_run(
     return replace(check_placeholders(build, action), crowd=_find_crowd(first, plans))
 
 
-def _find_crowd(first: Request, plans: list[Plan]) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlannedWorld:
+    """The plans of the first ranks of a world, and what they follow from."""
+
+    manager: StrategyManager
+    changes: int
+    first: Request
+    plans: tuple[Plan, ...]
+
+
+_last_planned: _PlannedWorld | None = None
+
+
+def _plan_first_ranks(first: Request, manager: StrategyManager) -> tuple[Plan, ...]:
+    """Plan the first ranks of a world, once for all links of a task: Flyte asks for them one after the other."""
+    global _last_planned
+    last = _last_planned
+    if last and last.manager is manager and last.changes == manager.changes and _are_equal(last.first, first):
+        return last.plans
+    changes = manager.changes
+    plans = tuple(plan(request, manager) for request in islice(world_requests(first), MOST_CHECKED))
+    _last_planned = _PlannedWorld(manager=manager, changes=changes, first=first, plans=plans)
+    return plans
+
+
+def _are_equal(one: Request, other: Request) -> bool:
+    try:
+        return one == other
+    except Exception:  # of values in a configuration, such as arrays
+        return False
+
+
+def _find_crowd(first: Request, plans: tuple[Plan, ...]) -> str | None:
     """Say that a run of the world has more writers than W&B has tested, or None."""
     writers = most_writers(plans)
     return describe_writers(first, writers) if writers > TESTED_WRITERS else None
@@ -148,7 +180,7 @@ def _find_writer(request: Request, manager: StrategyManager) -> tuple[Request, P
 
 def _find_common_group(request: Request, manager: StrategyManager) -> str | None:
     """Return the group of all runs, or None where they have none or several."""
-    plans = [plan(rank_request, manager) for rank_request in islice(world_requests(request), MOST_CHECKED)]
+    plans = _plan_first_ranks(request, manager)
     groups = {rank_plan.group for rank_plan in plans if rank_plan.role.opens}
     return groups.pop() if len(groups) == 1 else None
 

@@ -13,7 +13,6 @@ from .._logging import quoted
 from .._place import Place
 from ..settings._context import read_record, write_record
 from ..settings._limits import RUN_ID
-from ..wandb_client._sweeps import read_sweep_parameters
 
 # The id alone stands under the key that flyteplugins-wandb uses, so a task that only knows that key can join the run.
 RUN_ID_KEY: Final = "_wandb_run_id"
@@ -84,6 +83,8 @@ def agent_trial(environ: Mapping[str, str]) -> Trial | None:
     run_id = agent_run_id(environ)
     if not run_id:
         return None
+    from ..wandb_client._sweeps import read_sweep_parameters  # loads what opens runs, which decoration and links do not
+
     place = {name: environ.get(f"WANDB_{name.upper()}") for name in ("project", "entity")}
     return _frozen_trial(
         run_id=run_id,

@@ -15,7 +15,7 @@ from .._errors import FlyteWandbError, PluginError
 from ._manager import BUILT_IN, StrategyManager
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 """Environment variable with the names of plugins to leave out, separated by commas."""
@@ -140,9 +140,19 @@ def load_plugins(entry_points: Iterable[EntryPoint], *, disabled: frozenset[str]
 # Once per process: the search goes through the metadata of every installed distribution.
 @functools.cache
 def _entry_points() -> tuple[EntryPoint, ...]:
-    from importlib.metadata import entry_points
+    from importlib.metadata import distributions
 
-    return tuple(entry_points(group=PROJECT_NAME))
+    section = f"[{PROJECT_NAME}]"
+    # `importlib.metadata.entry_points` reads all sections of all distributions, which takes twice as long.
+    with_section = [one for one in distributions() if section in (one.read_text("entry_points.txt") or "")]
+    points = [point for one in with_section if _is_in_force(one) for point in one.entry_points]
+    return tuple(point for point in points if point.group == PROJECT_NAME)
+
+
+def _is_in_force(distribution: Distribution) -> bool:
+    """Whether Python imports this distribution, rather than one of its name that comes before it in `sys.path`."""
+    first = distribution.from_name(distribution.name)
+    return first.locate_file("") == distribution.locate_file("") and first.version == distribution.version
 
 
 def _survey_entry_points(

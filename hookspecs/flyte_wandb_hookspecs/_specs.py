@@ -36,6 +36,8 @@ class HookSpecs:
         The built-in answer knows torch elastic, Flyte's clustered environments, and whoever set all of `RANK`,
         `WORLD_SIZE`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`. A pod's own `RANK` and `WORLD_SIZE` alone are no rank.
 
+        The answer holds for the process for as long as its environment stays as it is, and no plugin comes or goes.
+
         Args:
             environ: The process's environment, read-only.
 

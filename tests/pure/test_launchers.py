@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flyte_wandb import HookError, RefusedError, Topology
+from flyte_wandb import HookError, RefusedError, Topology, hookimpl, use_plugin
 from flyte_wandb.plans._plan import detect_topology
+from flyte_wandb.plans._request import detect_own_topology
 from flyte_wandb.testing import world_of
 from tests.pure.worlds import manager
 
@@ -333,3 +334,32 @@ def test_places_that_fit_alone_and_not_together_are_refused_with_all_variables(
 def test_every_launcher_sets_these_so_a_missing_one_is_an_error(name: str, launcher: dict[str, str]) -> None:
     with pytest.raises(RefusedError, match=f"left {name} unset"):
         detect(without(launcher, name))
+
+
+class Named:
+    """A launcher that is known by one variable, and counts how often it is asked."""
+
+    asked = 0
+
+    @hookimpl
+    def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:
+        self.asked += 1
+        return Topology(launcher=environ["MY_LAUNCHER"]) if "MY_LAUNCHER" in environ else None
+
+
+def test_a_process_is_asked_for_again_where_environment_or_plugins_have_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with use_plugin(first := Named()):
+        assert [detect_own_topology().launcher for _ in range(3)] == [None] * 3
+        assert first.asked == 1
+        monkeypatch.setenv("MY_LAUNCHER", "a")
+        assert [detect_own_topology().launcher for _ in range(3)] == ["a"] * 3
+        assert first.asked == 2
+        with use_plugin(second := Named(), name="second"):
+            assert detect_own_topology().launcher == "a"
+            assert second.asked == 1
+        monkeypatch.delenv("MY_LAUNCHER")
+        assert detect_own_topology().launcher is None
+    assert detect_own_topology().launcher is None
+    assert first.asked == 3

@@ -21,9 +21,11 @@ from flyte_wandb import (
     hookimpl,
     plan,
     quote_segment,
+    use_plugin,
     wandb_config,
     wandb_init,
 )
+from flyte_wandb._action import NAMELESS
 from flyte_wandb.plans._inherited import write_run
 from flyte_wandb.plans._spec import Spec
 from tests.messages import own_messages
@@ -38,6 +40,16 @@ env = flyte.TaskEnvironment(name="linked")
 
 
 def nothing() -> None: ...
+
+
+class Counts:
+    """A plugin that answers nothing, and counts how often it is asked."""
+
+    asked = 0
+
+    @hookimpl
+    def locate_rank(self) -> None:
+        self.asked += 1
 
 
 ROWS = [
@@ -316,3 +328,21 @@ def test_the_links_that_the_decorator_adds_show_its_settings() -> None:
         None,
     )
     assert made == replace(made)
+
+
+def test_the_links_of_a_task_share_the_plans_of_its_world() -> None:
+    spec = Spec(
+        settings={"project": "p", "entity": "e", "config": {"x": 1}},
+        declared=Topology.even(32, 8, launcher="torch-elastic"),
+    )
+    with use_plugin(plugin := Counts()):
+        asked = []
+        for rank in (0, 8, 16):
+            before = plugin.asked
+            Wandb(spec=spec, rank=rank).build(NAMELESS)
+            asked.append(plugin.asked - before)
+    assert asked[0] >= 256
+    assert asked[1] == asked[2] < 8
+    with use_plugin(other := Counts()):
+        Wandb(spec=spec).build(NAMELESS)
+    assert other.asked >= 256, "the plans of before other plugins came"

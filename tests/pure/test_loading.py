@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from importlib.metadata import Distribution, EntryPoint, PathDistribution
+import sys
+from importlib.metadata import Distribution, EntryPoint, PathDistribution, entry_points
 from pathlib import Path
 
 import pytest
 
 from flyte_wandb import PluginError, plan
-from flyte_wandb.plugins._loading import disabled_names, get_manager, load_plugins
+from flyte_wandb.plugins._loading import _entry_points, disabled_names, get_manager, load_plugins
+from tests.distributions import install
 from tests.pure.worlds import request
 
 BUILTIN = EntryPoint(name="builtin", value="flyte_wandb_builtin_strategies", group="flyte_wandb")
@@ -161,3 +163,18 @@ def test_the_built_in_strategies_are_found_through_their_entry_point_once_per_pr
 def test_a_variable_leaves_out_an_installed_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLYTE_WANDB_DISABLE_PLUGINS", "builtin")
     assert get_manager.__wrapped__().strategies("run_mode") == []
+
+
+def test_a_distribution_that_another_one_of_its_name_hides_brings_no_plugin(folder: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "behind"
+    hidden.mkdir()
+    install(hidden, "acme-names", "", version="1.0", plugin="acme-old")
+    install(folder, "acme-names", "", version="2.0", plugin="acme-new")
+    sys.path.append(str(hidden))
+    try:
+        names = {point.name for point in _entry_points.__wrapped__()}
+        assert names == {point.name for point in entry_points(group="flyte_wandb")}
+    finally:
+        sys.path.remove(str(hidden))
+    assert "acme-new" in names
+    assert "acme-old" not in names

@@ -121,6 +121,29 @@ def test_importing_the_package_and_decorating_loads_no_wandb_no_torch_and_no_plu
     assert "flyte_wandb" in packages
 
 
+LINKS = """
+import flyte_wandb
+from flyte_wandb.links._pages import find_pages
+from flyte_wandb._place import Place
+place = Place(project="vision", entity="team", host="https://wandb.example.com")
+assert find_pages(place).project == "https://wandb.example.com/team/vision"
+import os
+os.environ.update(WANDB_BASE_URL="http://localhost:8080/", WANDB_ENTITY="team", WANDB_PROJECT="audio")
+assert find_pages(Place(project=None, entity=None, host=None)).project == "http://localhost:8080/team/audio"
+link = flyte_wandb.Wandb(project="vision", nodes=2, per_node=2, run_mode="new")
+url = link.get_link("{{.runName}}", "p", "d", {}, "", "{{.actionName}}", "pod")
+assert url == "http://localhost:8080/team/vision/groups/{{.runName}}-{{.actionName}}/workspace", url
+"""
+
+
+def test_links_whose_place_is_known_load_no_client(tmp_path: Path) -> None:
+    assert "wandb" not in loaded_by(LINKS, tmp_path)
+    # What W&B's client refuses, and where only it knows the app of an API, is left to it.
+    known = "os.environ['WANDB_BASE_URL'] = 'https://api.example.com'"
+    other = f"{known}\nassert find_pages(place) and find_pages(Place(project='p', entity='e', host=None)).server"
+    assert "wandb" in loaded_by(f"{LINKS}\n{other} == 'https://app.example.com'", tmp_path)
+
+
 def test_the_package_by_itself_loads_nothing_that_costs_until_a_name_is_asked_for(third_party: Path) -> None:
     added = loaded_by("import flyte_wandb", third_party) - loaded_by("import importlib, typing", third_party)
     assert added == {"flyte_wandb"}
