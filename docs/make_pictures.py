@@ -13,6 +13,7 @@ import flyte
 from flyte_wandb import Preview, preview, wandb_config, wandb_init
 
 from .drawing.architecture import architecture
+from .drawing.badges import badges
 from .drawing.plans import LEGEND_WIDTH, NARROW_LEGEND_WIDTH, WIDTH, Panel, legend
 from .drawing.shapes import picture
 
@@ -36,7 +37,7 @@ def pictures() -> dict[str, str]:
     """Return every picture by the name of its file."""
     made = {f"{mode}.svg": _of_mode(mode) for mode in RUN_MODES}
     first = {"first-screen.svg": _first_screen(), f"first-screen{NARROW}.svg": _first_screen(narrow=True)}
-    return {**first, "architecture.svg": architecture(), **made}
+    return {**first, "architecture.svg": architecture(), "badges.svg": badges(), **made}
 
 
 def planned(run_mode: str, rank_scope: str, nodes: int, per_node: int) -> Preview:

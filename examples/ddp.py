@@ -10,7 +10,7 @@ from flyte_wandb import get_wandb_run, wandb_init
 env = flyte.TaskEnvironment(
     name="ddp",
     plugin_config=Elastic(nproc_per_node=2, nnodes=1),
-    # On GPUs: resources=flyte.Resources(gpu="A100:2")
+    # On a cluster, as in cluster.py: image=..., secrets="wandb-api-key", resources=flyte.Resources(gpu="A100:2")
 )
 
 

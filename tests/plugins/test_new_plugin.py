@@ -65,9 +65,9 @@ def test_the_tests_of_every_combination_pass_with_all_of_them_installed(tmp_path
     for number, concerns in enumerate(COMBINATIONS):
         folder = tmp_path / f"plugin-{number}"
         write_plugin(f"plugin-{number}", words_of(concerns, number), folder)
-        info = folder / f"plugin_{number}-0.1.0.dist-info"
+        info = folder / f"plugin_{number}-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{number}\nVersion: 0.1.0\n")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{number}\nVersion: 1.0\n")
         points = entry_points({"pyproject.toml": (folder / "pyproject.toml").read_text()})
         lines = [f"{name} = {module}" for name, module in points.items()]
         (info / "entry_points.txt").write_text("\n".join(["[flyte_wandb]", *lines]))
