@@ -5,17 +5,38 @@ Run it as ``python docs/make_hooks.py``.
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import enum
 import inspect
+import itertools
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs
+from flyte_wandb_hookspecs import (
+    PROJECT_NAME,
+    Group,
+    HookSpecs,
+    ParentRun,
+    Part,
+    Plan,
+    Request,
+    Role,
+    Settings,
+    Step,
+    Strategy,
+    Topology,
+    Trial,
+)
 
 PAGE: Final = Path(__file__).with_name("hooks.md")
+
+DATA: Final = (Request, Topology, Part, Role, Group, Plan, Settings, Strategy, ParentRun, Trial, Step)
+"""What hooks get and return, in the order of the page."""
 
 _WIDTH: Final = 130
 _SECTION: Final = re.compile(r"^(Args|Returns|Raises|Example)::?\n", re.MULTILINE)
@@ -27,22 +48,23 @@ _INTRO: Final = """\
 `python docs/make_hooks.py` writes this page from the docstrings of [the
 contract](../hookspecs/flyte_wandb_hookspecs/_specs.py).
 
-A plugin is a module, or an object, with functions of these names, each marked with `@hookimpl`. A function is handed
-those of the arguments that it names. [Write a rank scope](write-a-rank-scope.md) makes a package of one, and
+A plugin is a module or an object with functions of these names, each marked with `@hookimpl`. Name the arguments that
+your function needs, and leave out the others. [Write a rank scope](write-a-rank-scope.md) and [Write a run
+mode](write-a-run-mode.md) make packages. [What hooks get and return](#what-hooks-get-and-return) has every field.
 [Compatibility](compatibility.md) says what may change.
 
-**The first answer counts** for {first}. Plugins are asked one after the other, until one answers something other than
-`None`, which says "not mine". Where nobody answers, it is an error that lists the known run modes and rank scopes; only
+**The first answer counts** for {first}. flyte-wandb asks one plugin after the other, until one returns something other
+than `None`. `None` says "not mine". If nobody answers, the error lists the known run modes and rank scopes. Only
 `detect_topology` and `declare_topology` need no answer.
 
 **All are asked** for {every}.
 """
 _RULES: Final = """\
-**Wrappers.** A hook whose first answer counts can be wrapped: `@hookimpl(wrapper=True)` marks a generator function with
-one `yield`, which is called around those that answer. It is sent their answer, and what it returns is the answer from
-then on. A wrapper that returns nothing is an error when the hook is asked: "the answer got lost in a wrapper".
+**Wrappers.** You can wrap a hook whose first answer counts. Mark a generator function with `@hookimpl(wrapper=True)`,
+and write one `yield` in it. `yield` gives you the answer of the others, and what you return replaces it. Return
+something: otherwise the error is "the answer got lost in a wrapper".
 
-**Refused when a plugin is registered**, rather than when a task needs it:
+**Refused when a plugin is registered**, with what to write instead:
 
 - a plugin without a hook, and a function that has a hook's name and no `@hookimpl`;
 - a class or a function, where a module or an instance belongs;
@@ -53,6 +75,12 @@ then on. A wrapper that returns nothing is an error when the hook is asked: "the
 - a run mode or rank scope of an unknown kind, of a name that nobody can type, or of a taken name;
 - strategies that are no list, and one that no hook of the plugin answers for.
 """
+
+
+_DATA_INTRO: Final = """\
+## What hooks get and return
+
+All of it is frozen: build a new value rather than change one. Import the types from `flyte_wandb`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +113,8 @@ def page() -> str:
     told = hooks()
     first, every = (_linked(told, first_answer_counts=counts) for counts in (True, False))
     paragraphs = [*_INTRO.format(first=first, every=every).split("\n\n"), *_rules_of_decisions(), *_RULES.split("\n\n")]
-    return "\n\n".join([*map(_paragraph, paragraphs), *map(_section, told)]) + "\n"
+    data = [_DATA_INTRO, *map(_data_section, DATA)]
+    return "\n\n".join([*map(_paragraph, paragraphs), *map(_section, told), *data]) + "\n"
 
 
 def _hook(function: Callable[..., Any]) -> Hook:
@@ -133,14 +162,57 @@ def _told(title: str, text: str) -> str:
         return f"```python\n{text}\n```"
     if title == "Returns":
         return _prose(f"Returns: {text}")
-    _, *entries = _ENTRY.split(text)
-    lines = [_prose(f"- `{name}`: {said}", indent="  ") for name, said in zip(entries[::2], entries[1::2], strict=True)]
+    lines = [_prose(f"- `{name}`: {said}", indent="  ") for name, said in _entries(text)]
     return "\n".join([_TITLES[title], "", *lines])
 
 
 def _prose(text: str, *, indent: str = "") -> str:
     plain = " ".join(text.replace("``", "`").split())
     return textwrap.fill(plain, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _data_section(kind: type) -> str:
+    summary, _, rest = (inspect.getdoc(kind) or "").partition("\n\nAttributes:\n")
+    paragraphs = [_prose(one) for one in summary.split("\n\n") if not one.startswith(">>>")]
+    rows = [
+        f"| `{name}` | `{type_text.replace(' | ', ' or ')}` | {_cell(meaning)} |"
+        for name, type_text, meaning in _members(kind, rest)
+    ]
+    head = ["| name | type | meaning |", "|---|---|---|"]
+    return "\n\n".join([f"### {kind.__name__}", *paragraphs, "\n".join([*head, *rows])])
+
+
+def _members(kind: type, attributes: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and meaning: of the members of an enumeration, of fields, and of properties."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body  # type: ignore[attr-defined]
+    if issubclass(kind, enum.Enum):
+        for value, text in itertools.pairwise(body):
+            if isinstance(value, ast.Assign) and isinstance(text, ast.Expr):
+                yield ast.unparse(value.targets[0]), kind.__name__, ast.literal_eval(text.value)
+    else:
+        meanings = dict(_entries(textwrap.dedent(attributes.partition("\n\n")[0])))
+        for field in dataclasses.fields(kind):
+            default = _default_text(field)
+            yield field.name, str(field.type), meanings[field.name] + (f" Default: `{default}`." if default else "")
+    for name, value in vars(kind).items():
+        if isinstance(value, property) and value.fget:
+            meaning = (inspect.getdoc(value) or "").partition("\n\n")[0]
+            yield name, str(value.fget.__annotations__["return"]), meaning
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    # None says the same as the type, and a factory makes what the type's own defaults are.
+    known = field.default is not dataclasses.MISSING and field.default is not None
+    return repr(field.default) if known else ""
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    _, *entries = _ENTRY.split(text)
+    return list(zip(entries[::2], entries[1::2], strict=True))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The hook specifications: every question that a plugin can answer.
 
-Decision hooks (all but `list_strategies`, `contribute_run_settings` and the observers) stop at the first answer that is
-not None. Every rank asks them alone, and all ranks must agree. So they must be pure functions of their arguments: no
-clock, no random number, no host name, no environment. Only `detect_topology` is handed the variables of the process.
+Decision hooks are all but `list_strategies`, `contribute_run_settings` and the observers. Every rank asks them alone,
+and all ranks must agree. So write pure functions of the arguments: use no clock, random number, host name or
+environment variable. Only `detect_topology` gets the variables of the process.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def detect_topology(self, environ: Mapping[str, str]) -> Topology | None:
-        """Return this rank's place in the world, or None where another launcher than yours started the process.
+        """Return this rank's place in the world, or None if your launcher did not start the process.
 
-        The built-in answer knows torch elastic, Flyte's clustered environments, and whoever set all of `RANK`,
-        `WORLD_SIZE`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`. A pod's own `RANK` and `WORLD_SIZE` alone are no rank.
+        The built-in answer knows torch elastic and Flyte's clustered environments. It also takes a process as a rank
+        that has all of `RANK`, `WORLD_SIZE`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`.
 
         The answer holds for the process for as long as its environment stays as it is, and no plugin comes or goes.
 
@@ -42,7 +42,7 @@ class HookSpecs:
             environ: The process's environment, read-only.
 
         Returns:
-            The rank's place in the world. Where no plugin answers, the process is a world of its own.
+            The rank's place in the world. If no plugin answers, the process is a world of its own.
 
         Example::
 
@@ -64,20 +64,19 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def declare_topology(self, plugin_config: Any, environment: Any) -> Topology | None:
-        """Return rank 0 of the world that a task declares, or None where another launcher than yours will start it.
+        """Return rank 0 of the world that a task declares, or None if your launcher does not start the task.
 
-        Asked once, when `wandb_init` decorates the task. The plan of every rank, the links and their number follow. The
-        built-in answer knows `Elastic` and Flyte's clustered environments. Without this hook the links of your
-        launcher's tasks lead to the run of a task of one process. In local mode, where Flyte starts one process, the
-        task is this rank.
+        `wandb_init` asks once, when it decorates the task. Plans and links follow from the answer. The built-in answer
+        knows `Elastic` and Flyte's clustered environments. Without this hook, your launcher's tasks get the link of a
+        task of one process. In local mode Flyte starts one process, which is the rank that you return.
 
         Args:
             plugin_config: The task's `plugin_config`, or None.
             environment: The task's environment, or None for a task without one.
 
         Returns:
-            `Topology.even(...)`, with the `launcher` that `detect_topology` names. Where a number is known only on the
-            node, such as that of its GPUs, say so in `caveat`: plans and links show it.
+            `Topology.even(...)`, with the same `launcher` as in `detect_topology`. If a number is known only on the
+            node, such as the number of GPUs, say so in `caveat`. Plans and links show it.
 
         Example::
 
@@ -89,9 +88,9 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def locate_rank(self, request: Request) -> Part | None:
-        """Return the part of the world to which this rank belongs under the request's rank scope.
+        """Return the part of this rank under the request's rank scope, or None for the scopes of others.
 
-        This alone makes a new rank scope: run modes, ids, groups and links follow from the part.
+        This hook makes a new rank scope. Run modes, ids, groups and links follow from the part.
 
         Example::
 
@@ -108,12 +107,12 @@ class HookSpecs:
     def choose_initializer(self, request: Request, part: Part) -> Role | None:
         """Return the role of this rank: whether it opens a run, and whether others may join it.
 
-        This makes a new run mode. Where `part.spans_nodes`, the settings ask for the system metrics of all nodes of the
-        part. Then answer `PRIMARY` for its leader, and `MONITOR` for the rank of each other node whose local rank is
-        `part.node_ranks[0]`, unless that node has a writer.
+        This hook makes a new run mode. Return None for the run modes of others. If `part.spans_nodes`, the user wants
+        the system metrics of all nodes of the part. Then answer `PRIMARY` for the leader, and `MONITOR` on each other
+        node for the rank whose local rank is `part.node_ranks[0]`, unless that node has a writer.
 
         Raises:
-            PlanRefusedError: The run mode understands the request and cannot serve it.
+            PlanRefusedError: Your run mode understands the request and has no right answer.
 
         Example::
 
@@ -129,8 +128,8 @@ class HookSpecs:
     def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:
         """Return the id of the run that this rank writes to: 1 to 128 characters, none of ``:;,#?/%'``.
 
-        Not asked for SKIP and JOIN. Compose the id from names as they are: a link is built from the same answer, before
-        Flyte knows the names.
+        It is not asked for SKIP and JOIN. Build the id from the request's names as they are. Links are built from the
+        same answer, before Flyte knows the names.
 
         Example::
 
@@ -142,7 +141,7 @@ class HookSpecs:
 
     @hookspec(firstresult=True)
     def compute_group(self, request: Request, part: Part, role: Role) -> Group | None:
-        """Return the group of the run, or ``Group(name=None)`` for none. Not asked for SKIP and JOIN.
+        """Return the group of the run, or ``Group(name=None)`` for none. It is not asked for SKIP and JOIN.
 
         Example::
 
@@ -158,10 +157,9 @@ class HookSpecs:
 
         Args:
             request: The request, with Flyte's placeholders in its names.
-            plan: What the rank will do. Without a `run_id` the link is for several runs, or for none: those of `group`,
-                or else of the project.
-            project_url: The page of the W&B project, without a trailing slash. Write names behind it with
-                `quote_segment`, which leaves the placeholders as they are.
+            plan: What the rank will do. Without a `run_id`, link to the runs of `group`, or else of the project.
+            project_url: The page of the W&B project, without a trailing slash. Add names with `quote_segment`, which
+                keeps the placeholders.
 
         Example::
 
@@ -177,7 +175,7 @@ class HookSpecs:
 
         Args:
             request: The request, with Flyte's placeholders in its names.
-            sweep_id: W&B's id of the sweep, or None as long as it is not known.
+            sweep_id: W&B's id of the sweep, or None until it is known.
             project_url: As for `build_link`.
 
         Example::
@@ -190,7 +188,10 @@ class HookSpecs:
     @hookspec
     # pluggy never calls this body; mypy would like it to return something.
     def list_strategies(self) -> Sequence[Strategy]:  # type: ignore[empty-body]
-        """Declare the run modes and rank scopes that this plugin brings, for listings and error messages.
+        """Return the run modes and rank scopes that this plugin brings. Users can name no others.
+
+        Add the hook that answers for them to the same plugin: `choose_initializer` for a run mode, `locate_rank` for a
+        rank scope.
 
         Example::
 
@@ -203,12 +204,12 @@ class HookSpecs:
     def contribute_run_settings(self, request: Request, plan: Plan) -> Mapping[str, Any] | None:
         """Return what to add to the run that this rank opens.
 
-        The user's settings win; of two plugins, the first by name. Not asked where a rank joins somebody else's run. A
-        failure is logged and never harms the task.
+        The user's settings win. Of two plugins, the first by name wins. A rank that joins a run is not asked.
+        flyte-wandb logs a failure, and the task goes on.
 
         Returns:
-            Some of ``tags`` (behind the user's), ``config`` (below the user's keys), ``notes`` and ``job_type`` (where
-            the user set none).
+            Some of ``tags``, ``config``, ``notes`` and ``job_type``. Tags are added to the user's. Other values count
+            only if the user set none.
 
         Example::
 
@@ -221,8 +222,8 @@ class HookSpecs:
     def run_started(self, request: Request, plan: Plan, run: Any) -> None:
         """Observe that this rank has opened or joined a run, before the task's body.
 
-        All observers are called, in the order of their names, for at most 5 seconds each. A failure is logged and never
-        harms the task.
+        Every observer is called, in the order of plugin names. Each has 5 seconds. flyte-wandb logs a failure, and the
+        task goes on.
 
         Example::
 
@@ -233,10 +234,10 @@ class HookSpecs:
 
     @hookspec
     def run_finished(self, request: Request, plan: Plan, run: Any, error: BaseException | None) -> None:
-        """Observe that this rank is done with its run, which is finished unless others still write to it.
+        """Observe that this rank is done with its run. The run is finished unless others still write to it.
 
-        All observers are called, in the order of their names, for at most 5 seconds each. A failure is logged and never
-        harms the task.
+        Every observer is called, in the order of plugin names. Each has 5 seconds. flyte-wandb logs a failure, and the
+        task goes on.
 
         Args:
             request: The request.

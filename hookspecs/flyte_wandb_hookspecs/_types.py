@@ -12,10 +12,10 @@ _KINDS: Final = ("run_mode", "rank_scope")
 
 
 class PlanRefusedError(ValueError):
-    """A hook refuses the request: it understood it, and no right run can follow from it.
+    """Raise it in a hook that understands the request and has no right answer.
 
-    Raise it with a message for the person who wrote the task: what does not fit, its value, and what to do. The host
-    adds which hook and plugin refused and stops the task before its body.
+    Write the message for the author of the task: what does not fit, its value, and what to do. flyte-wandb adds the
+    hook and the plugin, and stops the task before its body.
 
     >>> raise PlanRefusedError("rank scope 'island:0': an island has at least one rank")
     Traceback (most recent call last):
@@ -87,19 +87,18 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """One rank's place in the world that a launcher started.
+    """One rank's place in its world: all processes that a launcher starts for a task.
 
     Attributes:
-        rank: This process among all of the task, 0 to `world_size` - 1.
+        rank: Number of this process in the task, 0 to `world_size` - 1.
         world_size: Processes of the task, at least 1.
-        local_rank: This process among those of its node, 0 to `local_world_size` - 1.
+        local_rank: Number of this process on its node, 0 to `local_world_size` - 1.
         local_world_size: Processes of *this* node, at least 1. Nodes may differ (ragged worlds).
-        worker_index: This node (worker) among those of the task, 0 to `num_workers` - 1.
+        worker_index: Number of this node (worker) in the task, 0 to `num_workers` - 1.
         num_workers: Nodes of the task, at least 1 and at most `world_size`.
-        launcher: Who started this process, or None for a process that nobody launched as a rank.
-        restart_count: How often the launcher has restarted the group, 0 for the first start.
-        caveat: What of a declared world only the start of the task can tell, as a sentence for people; None where
-            nothing is open, and for a rank that was started.
+        launcher: Who started this process, such as ``torch-elastic``; None for a process that is no rank.
+        restart_count: How often the launcher has restarted the ranks, 0 for the first start.
+        caveat: A sentence for people about what a task does not declare and only its start shows; None for nothing.
 
     Raises:
         ValueError: A rank lies outside its world; the message names the field, its value and the allowed range.
@@ -156,7 +155,7 @@ class Topology:
 
     @property
     def distributed(self) -> bool:
-        """Whether a launcher started this process as a rank (true also for a world of one rank)."""
+        """Whether a launcher started this process as a rank, even as the only one."""
         return self.launcher is not None
 
 
@@ -177,11 +176,11 @@ class Part:
     """Ranks that belong together under a rank scope.
 
     Attributes:
-        label: What the part is called in ids, groups and links (``worker-1``); None for the whole world.
-        index: This rank's place in the part, 0 to `size` - 1. Index 0 leads.
-        size: How many ranks the part really has, at least 1. Parts need not be contiguous.
-        node_ranks: Local ranks of those of its ranks that are on this rank's node: the part's leader first, then in
-            order. The host fills it in for ranks under ``system_metrics="nodes"``; `locate_rank` leaves it empty.
+        label: Name of the part in ids, groups and links (``worker-1``); None for the whole world.
+        index: This rank's place in the part, 0 to `size` - 1. Index 0 leads. Each rank has an index of its own.
+        size: Ranks of the part, at least 1. They need not be neighbours.
+        node_ranks: Local ranks of the part's ranks on this node, the leader first. flyte-wandb fills it in under
+            ``system_metrics="nodes"``. Leave it empty in `locate_rank`.
 
     Raises:
         ValueError: `index` lies outside the part, or `label` is an empty text.
@@ -209,7 +208,7 @@ class Part:
 
     @property
     def spans_nodes(self) -> bool:
-        """Whether the part has ranks on other nodes than this rank's; False where `node_ranks` is empty.
+        """Whether the part has ranks on other nodes, too; False where `node_ranks` is empty.
 
         >>> Part(index=2, size=4, node_ranks=(0, 1)).spans_nodes
         True
@@ -218,7 +217,7 @@ class Part:
 
 
 class Role(enum.Enum):
-    """What a rank does about a run.
+    """What a rank does with a run.
 
     >>> Role.SKIP.opens
     False
@@ -239,18 +238,21 @@ class Role(enum.Enum):
 
     @property
     def opens(self) -> bool:
-        """Whether the function of this rank has a run to write to; that of a MONITOR has none."""
+        """Whether the task's function gets a run on this rank. Under SKIP and MONITOR it gets none."""
         return self not in (Role.SKIP, Role.MONITOR)
 
     @property
     def owns(self) -> bool:
-        """Whether the run is this rank's own: its outcome is the run's outcome."""
+        """Whether the run is this rank's own. Then the rank's outcome is the run's outcome."""
         return self in (Role.SOLO, Role.PRIMARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The answer of `compute_group`. ``Group(name=None)`` says "no group"; a hook's plain None says "not mine".
+    """The answer of `compute_group`. ``Group(name=None)`` says "no group"; None says "not mine".
+
+    Attributes:
+        name: Name of the group, or None for no group.
 
     >>> Group(name="r1-a0").name
     'r1-a0'
@@ -265,9 +267,9 @@ class Step:
 
     Attributes:
         hook: Name of the hook that was asked.
-        value: Its checked answer.
+        value: Its answer, after flyte-wandb checked it.
         plugin: The plugin that answered.
-        wrapped_by: Plugins that wrapped this hook, and so may have changed the answer.
+        wrapped_by: Plugins that wrapped the hook, and may have changed the answer.
     """
 
     hook: str
@@ -281,9 +283,9 @@ class Plan:
     """What one rank does, and who decided it.
 
     Attributes:
-        part: The part of the world this rank belongs to.
-        role: What it does about a run.
-        run_id: Id of the run it writes to; None for a rank that skips.
+        part: The part that this rank belongs to.
+        role: What it does with a run.
+        run_id: Id of the run that it writes to; None for a rank that skips.
         group: Group of that run, or None.
         steps: The decisions in the order in which they were taken.
 
@@ -300,7 +302,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for, merged per key: defaults < `wandb_config` context < decorator.
+    """What the user set. First match wins: decorator, `wandb_config`, environment variable, default.
 
     Attributes:
         run_mode: Name of a run mode, perhaps with an argument after a colon.
@@ -314,20 +316,19 @@ class Settings:
         config: Read-only configuration of the run, or None where nobody set it.
         group: A group that the user asked for, ``parent`` for that of the parent's run, or None.
         mode: W&B's own mode (``online``, ``offline``, ``disabled``), or None for the environment's.
-        joinable: Whether child tasks may write to this run; None leaves it to the run mode.
-        system_metrics: Whose system metrics a run has: those of its ``owner``'s node, or of all ``nodes`` of its part.
-        download_logs: Whether the run's files are fetched after the task.
+        joinable: Whether child tasks may write to this run; None lets the run mode decide.
+        system_metrics: Which nodes send system metrics to a run: its ``owner``'s, or all ``nodes`` of its part.
+        download_logs: Whether to fetch the run's files after the task.
         report: Whether the task's report in Flyte has a tab with the plan, the outcome and plots.
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
         config_inputs: Whether the run's configuration has the inputs of the task.
-        on_error: What a task does where W&B does not open its run: ``raise``, go on ``offline``, or ``ignore`` it.
-        on_retry: Whether another attempt of an action goes on with the run (``resume``), starts it over (``restart``)
-            or has a ``new`` one.
-        checkpoint_step: The last W&B step that a checkpoint holds, 0 or more: another attempt goes on with the step
-            after it. Or a function that finds it and returns None where there is none; None leaves the run at its end.
-        sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B gets up to 13 more then.
-        run_creations_per_second: Runs that the ranks of a task open a second, 0 to 1,000,000; more wait for their turn.
-            0 is no limit.
+        on_error: What a task does when W&B cannot open its run: ``raise``, go on ``offline``, or ``ignore`` it.
+        on_retry: What another attempt does: ``resume`` the run, ``restart`` it, or open a ``new`` one.
+        checkpoint_step: The last W&B step in a checkpoint, 0 or more, or a function that returns it or None. Another
+            attempt goes on with the step after it. None goes on at the run's end.
+        sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B then gets up to 13 more.
+        run_creations_per_second: Runs that the ranks of a task open a second, 0 to 1,000,000. The others wait for their
+            turn. 0 is no limit.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope
@@ -362,7 +363,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentRun:
-    """The run of the nearest tracked action above this one, as it travels in Flyte's context.
+    """The run of the nearest tracked action above this one. It travels in Flyte's context.
 
     Attributes:
         run_id: W&B's id of that run.
@@ -386,10 +387,10 @@ class ParentRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What W&B's controller asks for in a sweep: a run with an id of its choice and with parameters.
+    """A trial of a sweep. W&B's controller chooses the run's id and the parameters.
 
     Attributes:
-        run_id: Id of the run; W&B knows the trial by it, so no hook can change it.
+        run_id: Id of the run. No hook can change it, because W&B knows the trial by it.
         sweep_id: Id of the sweep.
         parameters: Read-only values of the sweep's parameters by name.
         project: Project of the sweep, or None for the client's own default.
@@ -410,10 +411,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that a decision hook may look at: the same on every rank but for the rank itself.
+    """Everything that a decision hook may read. Only `topology` differs between the ranks of a task.
 
     Flyte asks for links before the run exists. Then `action_name` is the text ``{{.actionName}}``, and `run_name` of a
-    root action is ``{{.runName}}``. Compose names from them; never cut or hash them, or change their case.
+    root action is ``{{.runName}}``. Build names from them as they are: do not cut or hash them, or change their case.
 
     Attributes:
         run_name: Name of the Flyte run.
@@ -421,10 +422,10 @@ class Request:
         flyte_project: Flyte project, or None in local mode.
         flyte_domain: Flyte domain, or None in local mode.
         task_name: Full name of the Flyte task, or None for a plain function.
-        settings: What the user asked for.
+        settings: What the user set.
         topology: This rank's place in the world.
         parent: The tracked run above this action, or None.
-        trial: The trial of a sweep that this action is, or None. A trial has no parent.
+        trial: The trial of a sweep that this action runs, or None. A trial has no parent.
         attempt: Which attempt of the action this is, from 1. In a link it is always 1.
 
     >>> Request(run_name="r1", action_name="a0").base
@@ -446,7 +447,7 @@ class Request:
 
     @property
     def base(self) -> str:
-        """What ids and groups of this action start with: a trial's or the explicit id, else run and action name."""
+        """The start of ids and groups: the trial's id, else the user's id, else ``{run_name}-{action_name}``."""
         # W&B's controller waits for the run that it named, so a trial's id wins over the user's.
         if self.trial:
             return self.trial.run_id

@@ -15,13 +15,13 @@ from typing import Final
 
 import pytest
 
+from flyte_wandb.cli._new_plugin import write_plugin
 from tests.checkout import ROOT, SCRIPTS
 from tests.docs.consoles import consoles
 from tests.docs.pages import table_rows
 from tests.programs import import_path_of, run_python
 
 PAGE: Final = (ROOT / "CONTRIBUTING.md").read_text()
-SCOPE_PAGE: Final = (ROOT / "docs" / "write-a-rank-scope.md").read_text()
 COMMANDS: Final = [console.command for console in consoles(PAGE)]
 TABLES: Final = "python -m pytest -q -x tests/pure/test_tables.py"
 EXPECTED: Final[dict[str, tuple[int, ...]]] = {TABLES: (1, 0)}
@@ -32,9 +32,10 @@ WITH_PLUGIN: Final = COMMANDS[slice(*_BOUNDS)]
 """What is typed while the plugin is installed: pip may have made it importable by other means than a folder."""
 
 SAID: Final = {
-    "flyte-wandb plugins": r"gpu-island +1\.0 +gpu-island +ok",
+    "flyte-wandb new-plugin gpu-island --rank-scope island --to build/gpu-island": r"wrote build/gpu-island/README\.md",
+    "flyte-wandb plugins": r"gpu-island +0\.1\.0 +gpu-island +ok",
     "flyte-wandb plan --nodes 1 --per-node 8 --rank-scope island:4": r"2 runs, 2 links \(6 ranks without a run\)",
-    "python -m pytest -q --rootdir build/gpu-island build/gpu-island": r"7 passed",
+    "python -m pytest -q build/gpu-island": r"9 passed",
     "flyte-wandb plan --nodes 1 --per-node 2 --run-mode new": r"RUN-ACTION-r-1",
 }
 _COPIED: Final = ("flyte_wandb", "hookspecs", "builtin_strategies", "tests", "examples")
@@ -81,8 +82,6 @@ def typed(command: str, clone: Path, first: str = "") -> subprocess.CompletedPro
         clone: The clone.
         first: A folder from which Python imports before it does from all others.
     """
-    if command.startswith("pip install"):
-        _write_plugin(clone / "build" / "gpu-island")
     scripts = clone / ".venv" / "bin"
     environ = {"HOME": str(clone.parent), "PATH": f"{scripts}:/usr/bin:/bin", "WANDB_PROJECT": "p"}
     program, *words = shlex.split(command)
@@ -92,18 +91,6 @@ def typed(command: str, clone: Path, first: str = "") -> subprocess.CompletedPro
     script = [] if program == "python" else [str(SCRIPTS / program)]
     environ["PYTHONPATH"] = os.pathsep.join([first, import_path_of(scripts / "python")])
     return run_python(*script, *words, folder=clone, environ=environ)
-
-
-def _write_plugin(folder: Path) -> None:
-    """Put the files there that the page names: two of another page, and the test."""
-    code, *_ = re.findall(r"```python\n(.*?)```", SCOPE_PAGE, re.DOTALL)
-    (metadata,) = re.findall(r"```toml\n(.*?)```", SCOPE_PAGE, re.DOTALL)
-    (test,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    files = {"gpu_island.py": code, "pyproject.toml": metadata, "tests/test_gpu_island.py": test}
-    (folder / "tests").mkdir()
-    for name, text in files.items():
-        assert f"`{name}`" in PAGE or f"/{name}`" in PAGE
-        (folder / name).write_text(text)
 
 
 def test_every_command_of_the_page_does_what_it_says(clone: Path) -> None:
@@ -119,14 +106,14 @@ def test_every_command_of_the_page_does_what_it_says(clone: Path) -> None:
 
 def test_an_island_that_is_not_full_is_found_as_the_page_says(clone: Path) -> None:
     folder = clone / "build" / "not-full"
-    folder.mkdir(parents=True)
-    _write_plugin(folder)
-    code = (folder / "gpu_island.py").read_text()
+    write_plugin("not-full", {"rank_scope": "island"}, folder)
     old, new = re.findall(r"Change `(size=min.*?)` to `(size=size)`", PAGE)[0]
-    (folder / "gpu_island.py").write_text(code.replace(old, new))
-    result = typed("python -m pytest -q --rootdir build/not-full build/not-full", clone, first=str(folder))
-    assert "1 failed, 6 passed" in result.stdout, result.stdout
+    module = folder / "not_full" / "rank_scope.py"
+    code = module.read_text()
     assert old in code
+    module.write_text(code.replace(old, new))
+    result = typed("python -m pytest -q build/not-full", clone, first=str(folder))
+    assert "1 failed, 8 passed" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md"])

@@ -40,6 +40,9 @@ class Run:
 INSTALLS: Final = "installs from the package index; the wheel is built and used by tests/structure/test_distribution.py"
 PLUGIN_PAGES: Final = "tests/docs/test_plugin_pages.py"
 CLUSTER: Final = "tests/docs/test_cluster_page.py"
+WRITES: Final = "test_the_package_of_a_page_is_the_one_that_the_command_of_the_page_writes"
+INSTALLS_WRITTEN: Final = "test_the_package_of_the_page_installs_and_is_listed_and_plans"
+UNTRIED: Final = "test_no_other_command_goes_untried"
 CONTRIBUTING: Final = "tests/docs/test_contributing.py::test_every_command_of_the_page_does_what_it_says"
 RUNS: Final = [
     Run(page="README.md", kind="console", words="make demo", why_not="they are the demo and this suite itself"),
@@ -121,7 +124,6 @@ RUNS: Final = [
         by=f"{CLUSTER}::test_the_way_to_try_it_without_a_cluster_works",
     ),
     Run(page="CONTRIBUTING.md", kind="console", by=CONTRIBUTING),
-    Run(page="CONTRIBUTING.md", kind="python", by=CONTRIBUTING),
     Run(
         page="docs/bring-results-home.md",
         kind="console",
@@ -271,13 +273,6 @@ RUNS: Final = [
     Run(page="docs/double.md", kind="python", by="tests/docs/test_double_page.py::test_the_code_of_the_page_runs"),
     Run(page="docs/double.md", kind="console", by="tests/cli/test_server.py::test_it_serves_until_it_is_ended"),
     Run(
-        page="docs/write-a-rank-scope.md",
-        kind="console",
-        by=f"{PLUGIN_PAGES}::test_the_package_of_the_page_installs_and_is_listed_and_plans",
-        words="pip install -e",
-        same_as=f"{PLUGIN_PAGES}::test_no_other_command_goes_untried",
-    ),
-    Run(
         page="docs/integrations.md",
         kind="python",
         words="WandbLogger",
@@ -306,27 +301,26 @@ RUNS: Final = [
         kind="console",
         by="tests/cli/test_report.py::test_it_prints_the_path_of_a_runs_report",
     ),
-    Run(
-        page="docs/write-a-rank-scope.md",
-        kind="console",
-        words="flyte wandb",
-        by=f"{PLUGIN_PAGES}::test_a_command_prints_what_the_page_says",
+    *(
+        Run(page=page, kind=kind, words=words, by=f"{PLUGIN_PAGES}::{by}", same_as=f"{PLUGIN_PAGES}::{same_as}")
+        for page in ("docs/write-a-rank-scope.md", "docs/write-a-run-mode.md")
+        for kind, words, by, same_as in (
+            ("console", "new-plugin", WRITES, UNTRIED),
+            ("console", "$ cd", INSTALLS_WRITTEN, UNTRIED),
+            ("console", "$ pip install -e", INSTALLS_WRITTEN, UNTRIED),
+            ("console", "$ pytest", INSTALLS_WRITTEN, UNTRIED),
+            ("console", "flyte wandb", "test_a_command_prints_what_the_page_says", UNTRIED),
+            ("console", "export", "test_a_command_prints_what_the_page_says", UNTRIED),
+            ("python", "@hookimpl", "test_every_plugin_of_the_pages_fits_the_contract", WRITES),
+        )
     ),
+    Run(page="docs/write-a-rank-scope.md", kind="toml", by=f"{PLUGIN_PAGES}::{INSTALLS_WRITTEN}"),
     Run(
-        page="docs/write-a-rank-scope.md",
-        kind="console",
-        words="export",
-        by=f"{PLUGIN_PAGES}::test_a_command_prints_what_the_page_says",
-    ),
-    Run(
-        page="docs/write-a-rank-scope.md",
+        page="docs/write-a-run-mode.md",
         kind="python",
-        by=f"{PLUGIN_PAGES}::test_every_plugin_of_the_pages_fits_the_contract",
-    ),
-    Run(
-        page="docs/write-a-rank-scope.md",
-        kind="toml",
-        by=f"{PLUGIN_PAGES}::test_the_package_of_the_page_installs_and_is_listed_and_plans",
+        words="PluginConformance",
+        by="tests/plugins/test_new_plugin.py::test_what_is_written_installs_as_wheels_and_passes_its_whole_suite",
+        same_as=f"{PLUGIN_PAGES}::{WRITES}",
     ),
     Run(
         page="docs/your-organisations-run-ids.md",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ import flyte
 import pytest
 
 import flyte_wandb
-from docs.make_hooks import PAGE, Hook, hooks, page
+import flyte_wandb_hookspecs as hookspecs
+from docs.make_hooks import DATA, PAGE, Hook, hooks, page
 from flyte_wandb import (
     HookError,
     Part,
@@ -96,6 +98,20 @@ def test_the_page_has_every_hook_with_its_arguments_and_how_answers_count() -> N
         spec = getattr(StrategyManager()._plugins.hook, name).spec
         assert HOOKS[name].first_answer_counts is spec.opts["firstresult"]
         assert all(f"{argument}: " in HOOKS[name].signature for argument in spec.argnames)
+
+
+@pytest.mark.parametrize("kind", DATA, ids=lambda kind: kind.__name__)
+def test_the_page_has_every_field_and_property_of_what_hooks_get_with_its_type_and_meaning(kind: Any) -> None:
+    section = page().partition(f"\n### {kind.__name__}\n")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| `(.+)` \| (\S.*\.) \|$", section, re.MULTILINE)
+    properties = [name for name, value in vars(kind).items() if isinstance(value, property)]
+    members = list(kind.__members__) if kind is Role else [field.name for field in dataclasses.fields(kind)]
+    assert [name for name, _, _ in rows] == [*members, *properties]
+
+
+def test_the_page_has_all_data_of_the_contract() -> None:
+    public = [getattr(flyte_wandb, name) for name in flyte_wandb.__all__ if hasattr(hookspecs, name)]
+    assert {kind for kind in public if dataclasses.is_dataclass(kind)} == {*DATA} - {Role}
 
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=lambda hook: hook.name)
@@ -281,7 +297,7 @@ def test_a_wrapper_that_returns_nothing_is_the_error_of_the_page() -> None:
     spoils = module("@hookimpl(wrapper=True)\ndef compute_run_id():\n    yield")
     with pytest.raises(HookError) as caught:
         plan(request(), manager(spoils=spoils))
-    (words,) = re.findall(r'is asked:\s"([^"]+)"', page())
+    (words,) = re.findall(r'the\s+error\s+is\s"([^"]+)"', page())
     assert f": {' '.join(words.split())}:" in str(caught.value)
 
 

@@ -27,6 +27,7 @@ from flyte_wandb import (
     Part,
     RefusedError,
     Request,
+    Role,
     SettingError,
     Wandb,
     hookimpl,
@@ -36,6 +37,7 @@ from flyte_wandb import (
     wandb_init,
 )
 from flyte_wandb import _logging as _notices
+from flyte_wandb.cli._new_plugin import build_files, write_plugin
 from flyte_wandb.links._placeholders import _SAMPLES
 from flyte_wandb.runs._run_hooks import OBSERVER_SECONDS, collect_contributions
 from flyte_wandb.settings._limits import RUN_ID
@@ -55,9 +57,15 @@ from tests.ranks.tasks import ranked
 DOCS = ROOT / "docs"
 PAGES = {
     name: (DOCS / f"{name}.md").read_text()
-    for name in ("write-a-rank-scope", "your-organisations-run-ids", "compatibility")
+    for name in ("write-a-rank-scope", "write-a-run-mode", "your-organisations-run-ids", "compatibility")
 }
-SCOPE, NAMES, _ = PAGES.values()
+SCOPE, MODE, NAMES, _ = PAGES.values()
+WRITTEN = {
+    "write-a-rank-scope": ("gpu-island", {"rank_scope": "island"}),
+    "write-a-run-mode": ("every-rank", {"run_mode": "every"}),
+}
+"""The package that `flyte-wandb new-plugin` writes on a page."""
+
 CONSOLES = [(name, console) for name, page in PAGES.items() for console in consoles(page)]
 COMMANDS = [(name, console) for name, console in CONSOLES if "flyte wandb" in console.command]
 BLOCKS = [block for page in PAGES.values() for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
@@ -90,7 +98,8 @@ def code_lines(block: str) -> list[str]:
     return [line for line in block.splitlines() if line.strip() and not line.startswith(("from ", "import "))]
 
 
-TEN_LINES, REFUSING = (module("gpu_island", block) for block in BLOCKS if "def locate_rank" in block)
+ISLAND = module("gpu_island", block_with("def locate_rank", SCOPE))
+EVERY = module("every_rank", block_with("def read_step", MODE))
 PREFIX = module("acme_names", block_with('return f"acme-{run_id}"', NAMES))
 HASH = module("acme_names", block_with("hexdigest", NAMES))
 GROUPS = module("acme_names", block_with("compute_group", NAMES))
@@ -112,8 +121,30 @@ def test_a_command_prints_what_the_page_says(console: Console, tmp_path: Path) -
 
 
 def test_no_other_command_goes_untried() -> None:
-    others = [console.command for _, console in CONSOLES if "flyte wandb" not in console.command]
-    assert others == ["pip install -e ."]
+    others = [(name, console.command) for name, console in CONSOLES if "flyte wandb" not in console.command]
+    for name, (distribution, words) in WRITTEN.items():
+        ((concern, word),) = words.items()
+        new = f"flyte-wandb new-plugin {distribution} --{concern.replace('_', '-')} {word}"
+        assert [command for page, command in others if page == name] == [
+            new,
+            f"cd {distribution}",
+            "pip install -e '.[test]'",
+            "pytest",
+        ]
+    assert {page for page, _ in others} == set(WRITTEN)
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_the_package_of_a_page_is_the_one_that_the_command_of_the_page_writes(page: str, tmp_path: Path) -> None:
+    _, command = next(console.command.split(maxsplit=1) for name, console in CONSOLES if name == page)
+    output = next(console.output for name, console in CONSOLES if name == page)
+    assert run(*command.split(), folder=tmp_path).stdout.rstrip() == output
+    written = {path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".py", ".toml")}
+    shown = re.findall(r"```(?:python|toml)\n(.*?)```", PAGES[page], re.DOTALL)
+    assert [
+        block for block in shown if block not in written and "forgets" not in PAGES[page].partition(block)[0][-99:]
+    ] == []
+    assert len(written & set(shown)) == 2
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "@hookimpl" in block])
@@ -124,7 +155,7 @@ def test_every_plugin_of_the_pages_fits_the_contract(block: str) -> None:
 
 
 def test_the_code_that_is_no_plugin_runs() -> None:
-    (block,) = (block for block in BLOCKS if "@hookimpl" not in block)
+    (block,) = (block for block in BLOCKS if "@hookimpl" not in block and "def test_" not in block)
     made = vars(module("image", block))
     assert made["env"].image is made["image"]
 
@@ -173,14 +204,12 @@ def interpreter(tmp_path: Path) -> Path:
 
 
 def test_the_package_of_the_page_installs_and_is_listed_and_plans(interpreter: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    (folder / "gpu_island.py").write_text(block_with("size=min(", SCOPE))
-    (settings,) = re.findall(r"```toml\n(.*?)```", SCOPE, re.DOTALL)
-    (folder / "pyproject.toml").write_text(settings)
+    name, words = WRITTEN["write-a-rank-scope"]
+    folder = tmp_path / name
+    write_plugin(name, words, folder)
     environ = process_environ(tmp_path, PLACE | {"PYTHONPATH": import_path(), "TMPDIR": str(tmp_path)})
     options = ["--no-index", "--no-build-isolation", "--quiet"]
-    installs = ["-m", "pip", "--python", str(interpreter), "install", *options, "-e", "."]
+    installs = ["-m", "pip", "--python", str(interpreter), "install", *options, "-e", ".[test]"]
     subprocess.run([sys.executable, *installs], cwd=folder, env=environ, check=True)
     of_the_package = [console for name, console in COMMANDS if name == "write-a-rank-scope"][:3]
     commands = [[str(SCRIPTS / "flyte"), *console.command.split()[1:]] for console in of_the_package]
@@ -188,22 +217,27 @@ def test_the_package_of_the_page_installs_and_is_listed_and_plans(interpreter: P
     printed = subprocess.run(program, cwd=tmp_path, env=environ, capture_output=True, text=True)
     lines = [line.rstrip() for line in printed.stdout.splitlines()]
     assert "\n".join(lines) == "\n".join(console.output for console in of_the_package), printed.stderr
+    tests = subprocess.run([str(interpreter), "-m", "pytest"], cwd=folder, env=environ, capture_output=True, text=True)
+    assert "9 passed" in tests.stdout, tests.stdout + tests.stderr
 
 
-def test_the_scope_takes_ten_lines_and_the_naming_rule_five() -> None:
-    assert len(code_lines(block_with("size=min(", SCOPE))) == 9
-    assert "all of the code, nine lines and an import" in SCOPE
+def test_the_naming_rule_takes_five_lines() -> None:
     assert len(code_lines(block_with('return f"acme-{run_id}"', NAMES))) <= 5
 
 
+def test_the_naming_rule_is_what_the_command_writes() -> None:
+    text = build_files("acme-names", {"names": "acme"})["acme_names/names.py"]
+    assert text.endswith(block_with('return f"acme-{run_id}"', NAMES))
+
+
 class TestTheScope(PluginConformance):
-    plugin: ClassVar[Any] = TEN_LINES
+    plugin: ClassVar[Any] = ISLAND
     rank_scopes = ("island:1", "island:4")
 
 
-class TestTheScopeThatRefuses(PluginConformance):
-    plugin: ClassVar[Any] = REFUSING
-    rank_scopes = ("island:1", "island:4")
+class TestTheMode(PluginConformance):
+    plugin: ClassVar[Any] = EVERY
+    run_modes = ("every:1", "every:3")
 
 
 class TestTheNames(PluginConformance):
@@ -215,7 +249,7 @@ class TestTheGroups(PluginConformance):
 
 
 def test_what_the_page_says_follows_from_the_part() -> None:
-    strategies = manager(island=TEN_LINES)
+    strategies = manager(island=ISLAND)
     seventh = launched(8)[6]
     found = {
         mode: plan(request(seventh, run_mode=mode, rank_scope="island:4"), strategies)
@@ -231,30 +265,25 @@ def test_what_the_page_says_follows_from_the_part() -> None:
     assert plan_text(fifth) == "solo r1-a0-island-1"
 
 
-@pytest.mark.parametrize(
-    ("scope", "ranks"), [("island", 4), ("island:", 4), ("island:x", 4), ("island:0", 4), ("island:4", 6)]
-)
-def test_all_ranks_refuse_what_cannot_be_right(scope: str, ranks: int) -> None:
-    for topology in launched(ranks):
+@pytest.mark.parametrize("scope", ["island", "island:", "island:x", "island:0"])
+def test_all_ranks_refuse_what_cannot_be_right(scope: str) -> None:
+    for topology in launched(4):
         with pytest.raises(
             RefusedError, match=rf"^rank_scope '{scope}': .* \(refused by plugin 'island' in locate_rank"
         ):
-            plan(request(topology, rank_scope=scope), manager(island=REFUSING))
+            plan(request(topology, rank_scope=scope), manager(island=ISLAND))
 
 
 def test_a_task_of_one_process_keeps_its_id_under_a_scope_for_the_whole_run() -> None:
-    assert plan_text(plan(request(ALONE, rank_scope="island:4"), manager(island=REFUSING))) == "primary r1-a0"
+    assert plan_text(plan(request(ALONE, rank_scope="island:4"), manager(island=ISLAND))) == "primary r1-a0"
 
 
 @pytest.mark.usefixtures("offline")
 def test_a_refusal_stops_the_task_before_its_body(run_local: LocalRun, tmp_path: Path) -> None:
-    with (
-        use_plugin(REFUSING),
-        pytest.raises(flyte.errors.RuntimeUserError, match=r"8 ranks are no whole number of isl"),
-    ):
-        run_local(finetune, context=wandb_config(rank_scope="island:3"))
+    with use_plugin(ISLAND), pytest.raises(flyte.errors.RuntimeUserError, match=r"such as island:4 \(refused by"):
+        run_local(finetune, context=wandb_config(rank_scope="island:few"))
     assert by_id(tmp_path) == {}
-    with use_plugin(REFUSING):
+    with use_plugin(ISLAND):
         run_local(finetune, context=wandb_config(rank_scope="island:4", id="top"))
     assert set(by_id(tmp_path)) == {"top-island-0"}
 
@@ -262,8 +291,26 @@ def test_a_refusal_stops_the_task_before_its_body(run_local: LocalRun, tmp_path:
 def test_a_scope_that_no_plugin_declares_is_refused_at_the_decorator() -> None:
     with pytest.raises(SettingError, match="no plugin brings it"):
         wandb_init(rank_scope="island:4")
-    with use_plugin(TEN_LINES):
+    with use_plugin(ISLAND):
         wandb_init(rank_scope="island:4")
+
+
+# Write a run mode
+
+
+def test_a_task_of_one_process_has_one_run_without_a_rank_under_the_mode() -> None:
+    assert plan_text(plan(request(ALONE, run_mode="every:2"), manager(every=EVERY))) == "solo r1-a0"
+
+
+def test_a_group_of_the_user_stays_under_the_mode() -> None:
+    found = plan(request(launched(4)[2], run_mode="every:2", group="mine"), manager(every=EVERY))
+    assert plan_text(found) == "solo r1-a0-rank-2 in mine"
+
+
+def test_the_page_lists_every_role_and_hook() -> None:
+    assert re.findall(r"^\| `Role\.(\w+)`", MODE, re.MULTILINE) == [role.name for role in Role]
+    hooks = re.findall(r"^@hookimpl\ndef (\w+)", block_with("def read_step", MODE), re.MULTILINE)
+    assert re.findall(r"^\| `(\w+)` \| [A-Z]", MODE, re.MULTILINE) == hooks
 
 
 # Your organisation's run ids
