@@ -75,19 +75,19 @@ def _portable_error(error: BaseException | None) -> BaseException | None:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOutcome(Generic[R_co]):
-    """What became of one trial of `run_sweep`; ``TrialOutcome[float]`` is one of a task that returns a number.
+    """The outcome of one trial of `run_sweep`; ``TrialOutcome[float]`` if the task returns a float.
 
-    It can be pickled and copied, and a task of Flyte can return it. What such a task returns has `error` as a
-    `TrialError`, and a `result` that JSON cannot say as the text that Python prints.
+    You can pickle and copy it, and return it from a Flyte task. After such a return `error` is a `TrialError`, and a
+    `result` without a JSON form is its `repr`.
 
     Attributes:
-        number: Its place in the order in which W&B's controller gave trials out, from 0.
+        number: Its place in the order in which W&B's controller issued trials, from 0.
         run_id: Id of its W&B run.
-        parameters: What the controller chose, as JSON has it: dicts and lists.
-        state: What became of it.
+        parameters: The controller's choice, in JSON's types: dicts and lists.
+        state: Its outcome.
         result: What the task returned; None unless it finished.
         error: What the task raised, or None.
-        summary: The summary of its run, without W&B's own keys; empty where it could not be read.
+        summary: The summary of its run, without W&B's own keys; empty if it could not be read.
         url: Page of its run.
 
     >>> import json
@@ -147,12 +147,12 @@ def _row(trial: TrialOutcome) -> dict[str, Any]:
 
 
 class TrialOutcomes(tuple[TrialOutcome[R_co], ...], Generic[R_co]):
-    """The trials of a sweep, in the order in which W&B gave them out.
+    """The trials of a sweep, in the order in which W&B issued them.
 
-    A tuple. A task that is to return it says ``-> list[TrialOutcome]`` and returns ``list(trials)``.
+    A tuple. To return it from a task, declare ``-> list[TrialOutcome]`` and return ``list(trials)``.
 
     Attributes:
-        metric: Name of the metric that the sweep is after, or None.
+        metric: Name of the sweep's metric, or None.
         goal: "minimize" or "maximize".
 
     >>> one, two = (

@@ -24,7 +24,7 @@ _FIRST_DIGITS: Final = 8
 
 
 def assign_local_paths(names: Iterable[str]) -> dict[str, str]:
-    """Map names of a run's files to relative paths, every name to a path of its own.
+    """Map names of a run's files to relative paths, every name to a different path.
 
     A name that is a safe path stays as it is. A name is unsafe if it is absolute or leads upwards, has a drive, a
     device, a control character or a backslash, is too long, or is the folder of another file. Its path is as near to

@@ -17,7 +17,7 @@ class Watch(Protocol):
     """What a download reports its progress to, from several threads at a time."""
 
     def expect(self, files: int, size: int) -> None:
-        """Add files that are to be fetched, and their bytes."""
+        """Add the number and bytes of files to download."""
 
     def received(self, size: int) -> None:
         """Add bytes that have arrived; a negative number takes some back."""

@@ -129,7 +129,7 @@ def _outcome_of(future: Future[Any]) -> Any:
 
 
 async def run_in_thread(call: Callable[[Stop], None]) -> None:
-    """Make a call in a thread of its own, and stop it if this coroutine is cancelled."""
+    """Make a call in a separate thread, and stop it if this coroutine is cancelled."""
     # A thread of its own, because the loop's default pool is the user's: downloads would hold its threads for minutes.
     stop, thread = Stop(), ThreadPoolExecutor(1, thread_name_prefix="flyte-wandb-download")
     ended = asyncio.get_running_loop().run_in_executor(thread, call, stop)

@@ -30,7 +30,7 @@ class AgentTrials:
         self.forget()
 
     def forget(self) -> None:
-        """Know of no trial: at first, and in a forked child, where somebody who is not there may hold the lock."""
+        """Know of no trial: at first, and in a forked child, where a thread of the parent may hold the lock."""
         self._lock = threading.Lock()
         self._claim: _Claim | None = None
 

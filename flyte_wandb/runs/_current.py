@@ -23,10 +23,10 @@ class TrackedCall:
         action: The Flyte action, or None outside of Flyte.
         request: What was planned for.
         plan: The plan.
-        inputs: What the run's configuration says of the inputs of the call.
+        inputs: The inputs of the call, for the run's config.
         lease: The run it holds, or None for a rank that skips.
-        monitor: What a MONITOR holds in the place of a lease: nobody but this package writes to that run.
-        fell_back: Whether the run is offline because W&B did not open it; the tasks below then stay offline, too.
+        monitor: The lease of a MONITOR; only this package writes to that run.
+        fell_back: Whether the run is offline because W&B did not open it. The tasks below then stay offline, too.
         interruption: What can end the function from outside.
         process: Id of the process that called the function.
     """
@@ -49,11 +49,11 @@ class TrackedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnd:
-    """What became of the run that a tracked function held.
+    """How the run of a tracked function ended.
 
     Attributes:
-        exit_code: With which the run was finished, or None where there is none, or where others still hold it.
-        kept: Where an offline run is kept, or None.
+        exit_code: The exit code of the run. None without a run, or while others still hold it.
+        kept: Place in storage of an offline run, or None.
     """
 
     exit_code: int | None = None

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def get_wandb_run() -> wandb.Run | None:
     """Return the run of the tracked task (or plain function) in which this code runs.
 
-    Found from the task, its traces, `asyncio.to_thread`, and every thread that copies its context or is started in it.
+    Works in the task, its traces, `asyncio.to_thread`, and in threads that copy its context or that it starts.
 
     Returns:
-        The run; None outside of a tracked task, on a rank that does not log, and in a thread without context that was
-        not started in a tracked task (with one warning while runs are open).
+        The run. None outside of a tracked task, on a rank without a run, and in a thread without context that no
+        tracked task started (with one warning while runs are open).
     """
     from ._current import current_call
     from ._registry import OPEN_RUNS
@@ -34,20 +34,20 @@ def get_wandb_run() -> wandb.Run | None:
     run = None if is_owner_known() else OPEN_RUNS.only()
     if run is None and len(OPEN_RUNS):
         log_once(
-            "get_wandb_run() was called in a thread that no tracked task has started, so it cannot know whose run is "
-            "meant; start the thread in the task, or hand it the run or contextvars.copy_context().run of the task"
+            "get_wandb_run() was called in a thread that no tracked task started, so it cannot tell which run you "
+            "mean; start the thread in the task, or pass it the run, or the task's contextvars.copy_context().run"
         )
     return run
 
 
 def get_wandb_run_dir() -> str | None:
-    """Return the local folder of the current run's files, or None where `get_wandb_run` is None."""
+    """Return the local folder of the current run's files, or None if `get_wandb_run` is None."""
     run = get_wandb_run()
     return run.dir if run else None
 
 
 def get_distributed_info() -> dict[str, int] | None:
-    """Return this rank's place in the world, or None in a task that no launcher spread over ranks.
+    """Return this rank's place in the world, or None if no launcher started the process.
 
     Returns:
         `rank`, `local_rank`, `world_size`, `local_world_size`, `worker_index` and `num_workers`; see `Topology`.
@@ -67,7 +67,7 @@ def get_distributed_info() -> dict[str, int] | None:
 
 
 def get_wandb_sweep_id() -> str | None:
-    """Return the id of the sweep for which this task works, or None outside of a `wandb_sweep` task and those below."""
+    """Return the id of this task's sweep, or None outside of a `wandb_sweep` task and the tasks below it."""
     from ..plans._inherited import read_sweep
     from ..settings._config import config_in_force
 

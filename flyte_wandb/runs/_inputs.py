@@ -18,14 +18,14 @@ MOST_ITEMS: Final = 100
 """Items of a list or mapping that are shown."""
 _DEEPEST: Final = 5
 _SECRET: Final = re.compile(r"secret|password|passwd|token(?!s|iz)|credential|api_?key|private_?key|auth(?!or)", re.I)
-"""What the names of inputs have in them whose values nobody is to see. `tokens` and `tokenizer` are not among them."""
+"""Parts of the names of inputs with secret values. `tokens` and `tokenizer` are not secret."""
 _HIDDEN: Final = "(hidden)"
 
 
 def collect_inputs(
     function: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what a call of `function` is given, its defaults included, as values that W&B can write.
+    """Return the arguments of a call of `function`, including defaults, as values that W&B can write.
 
     >>> def train(lr: float, layers: list[int], api_key: str = "x", note: str = ""): ...
     >>> collect_inputs(train, (0.1, [1, 2]), {"note": "a" * 1002})["lr"]

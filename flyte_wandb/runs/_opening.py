@@ -17,7 +17,7 @@ from ..wandb_client._opening import Additions, Mode, Opening
 from ._run_hooks import NOTHING_ADDED, Contribution
 
 PARENT_KEY: Final = "flyte_parent_run_id"
-"""Where the configuration of a task's own run names the run of the tracked task above it."""
+"""Config key of the run of the tracked task above."""
 
 _READABLE: Final = 20
 """Characters of a name that people still read; those of Flyte's local mode have 25 and 36."""
@@ -50,15 +50,15 @@ def build_opening(
     """Return the call of `wandb.init` that opens or joins the run of `plan`.
 
     Args:
-        plan: A plan whose role opens a run.
-        request: The request it was made for.
-        added: What is added to a run of its own.
-        mode: How W&B's client reaches a server, where other processes may write to the run; None where the whole tree
-            of tasks runs in this process, which then shares the run object itself.
-        rewind: The step after which another attempt goes on, or None.
+        plan: A plan with a role that opens a run.
+        request: The request of the plan.
+        added: Additions, if the action opens its own run.
+        mode: The mode of W&B's client, if other processes may write to the run. None if the whole tree of tasks runs
+            in this process and shares the run object.
+        rewind: The step after which a retry continues, or None.
 
     Raises:
-        SettingError: The run is to start at a step, which a run of this id, or of several processes, cannot.
+        SettingError: The run should start at a step, which a run with this id, or of several processes, cannot.
     """
     assert plan.run_id is not None
     # A run that other processes may write to needs W&B's shared mode, which does not exist offline.
@@ -98,7 +98,7 @@ def build_opening(
 def build_monitor_opening(plan: Plan, request: Request, *, mode: Mode) -> Opening:
     """Return the call of `wandb.init` that joins the run of `plan` with the system metrics of this rank's node.
 
-    Offline it opens a run of its own for them, in the group of the others.
+    Offline it opens its own run for them, in the group of the others.
 
     Args:
         plan: The plan of a MONITOR.
@@ -222,9 +222,8 @@ def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
     """Refuse to start a run at a step where W&B cannot: it would open another run, or one without the rows."""
     if shared and request.settings.on_retry == "restart":
         raise SettingError(
-            f"on_retry='restart' cannot be used for the run {plan.run_id!r}, to which several processes write: W&B's "
-            "shared mode has no steps to go back to; use on_retry='new', or a run mode in which one rank writes to "
-            "each run"
+            f"on_retry='restart' cannot be used: several processes write to the run {plan.run_id!r}, and W&B's shared "
+            "mode has no steps to go back to; use on_retry='new', or a run mode in which one rank writes to each run"
         )
     branch = next((name for name in BRANCHES if request.settings.init.get(name)), None)
     if branch is None:
@@ -232,12 +231,12 @@ def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
     moment = request.settings.init[branch]
     if shared:
         raise SettingError(
-            f"{branch}={moment!r} cannot be used for the run {plan.run_id!r}, to which several processes write: W&B's "
-            "shared mode has no steps; use a run mode in which one rank writes to each run"
+            f"{branch}={moment!r} cannot be used: several processes write to the run {plan.run_id!r}, and W&B's shared "
+            "mode has no steps; use a run mode in which one rank writes to each run"
         )
     if branch == "resume_from" and run_of(moment) != plan.run_id:
         raise SettingError(
-            f"resume_from={moment!r} goes back in another run than the one of this rank, {plan.run_id!r}; use "
+            f"resume_from={moment!r} goes back in a run other than this rank's, {plan.run_id!r}; use "
             "fork_from, or a run mode that adds no rank or node to the id"
         )
     if branch == "fork_from" and run_of(moment) == plan.run_id:
@@ -245,9 +244,9 @@ def _refuse_branch(plan: Plan, request: Request, *, shared: bool) -> None:
 
 
 def _init_config(request: Request, added: Contribution, *, own: bool) -> dict[str, Any] | None:
-    """Return a trial's parameters over the user's configuration over what is added.
+    """Return the run's config: first a trial's parameters, then the user's config, then the additions.
 
-    A run of one's own below a tracked task names the run of that, for nothing else leads there.
+    An own run below a tracked task names the run of that task, because nothing else leads there.
     """
     config = dict(added.identity)
     if request.parent and own:
@@ -257,7 +256,7 @@ def _init_config(request: Request, added: Contribution, *, own: bool) -> dict[st
 
 
 def _arguments_below(request: Request) -> frozenset[str]:
-    """Return the arguments that no setting of the user's says: W&B's variables and files go over them."""
+    """Return the arguments that the user has not set: W&B's variables and files override them."""
     settings = request.settings
     set_by_user = {
         "group": settings.group is not None,
@@ -268,7 +267,7 @@ def _arguments_below(request: Request) -> frozenset[str]:
 
 
 def _build_additions(request: Request, added: Contribution, run_id: str) -> Additions:
-    """Return what the run is given once it is open."""
+    """Return what is added to the run once it is open."""
     again = (f"attempt-{request.attempt}",) if request.attempt > 1 and request.settings.flyte_identity else ()
     return Additions(
         tags=tuple(dict.fromkeys((*added.tags, *again))),

@@ -98,7 +98,7 @@ class OpenRuns:
             in_flyte: Whether it is an action of Flyte, or a plain function outside of it.
             local: Whether it is an action of Flyte's local mode.
             trial: Whether it is a trial of a sweep.
-            stop: What is called when somebody stops the run in W&B's UI.
+            stop: Called when the run is stopped in W&B's UI.
 
         Raises:
             RunInUseError: Another action holds a run of this id, and this one does not join it.
@@ -154,7 +154,7 @@ class OpenRuns:
                     self._count_agents(-1)
 
     def only(self, *, in_flyte: bool = False) -> wandb.Run | None:
-        """Return the only open run, or None where there is none or more than one.
+        """Return the only open run, or None if there is none or more than one.
 
         None as well in Flyte's local mode: in its process there may be tasks that are not tracked.
 

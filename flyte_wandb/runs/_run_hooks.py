@@ -20,7 +20,7 @@ _LOG = logging.getLogger("flyte_wandb")
 _KEYS: Final = ("tags", "config", "notes", "job_type")
 
 OBSERVER_SECONDS: Final = 5.0
-"""How long a task waits for one observer; one that takes longer goes on in a thread of its own.
+"""How long a task waits for one observer. One that takes longer keeps running in its own thread.
 
 At the end of a preempted task it counts against Kubernetes' 30 seconds (`_sigterm.py`).
 """
@@ -91,7 +91,7 @@ def _usable_contribution(plugin: str, call: Callable[..., Any], about: Mapping[s
     except Exception as error:  # a mapping of the plugin's own can raise, and what holds itself has no end
         fault = f"it cannot be read: {type(error).__name__}: {one_line(error)}"
     if fault:
-        log_once(f"contribute_run_settings of plugin {plugin!r} answered {quoted(answer)}, which is left out: {fault}")
+        log_once(f"contribute_run_settings of plugin {plugin!r} answered {quoted(answer)}, which is ignored: {fault}")
         return {}
     return answer  # type: ignore[no-any-return]
 
@@ -110,7 +110,7 @@ def _contribution_faults(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unwritable_fault(value: Any) -> str | None:
-    """Return why W&B cannot write texts, or None where it can. It would fail the task when the run is opened."""
+    """Return why W&B cannot write strings, or None. It would fail the task when the run is opened."""
     try:
         " ".join(value).encode()
     except UnicodeEncodeError as error:
@@ -122,7 +122,7 @@ def _call_logged(call: Callable[..., Any], about: Mapping[str, Any]) -> Any:
     try:
         return call(about)
     except Exception as error:
-        _LOG.error("the task goes on: %s", one_line(error), exc_info=error)
+        _LOG.error("the task continues: %s", one_line(error), exc_info=error)
         return None
 
 
@@ -133,8 +133,8 @@ def _call_bounded(call: Callable[[], Any], what: str) -> None:
     try:
         thread.start()
     except RuntimeError as error:  # such as a machine that has no more threads
-        log_once(f"{what} is not told: {one_line(error)}")
+        log_once(f"{what} is not called: {one_line(error)}")
         return
     thread.join(OBSERVER_SECONDS)
     if thread.is_alive():
-        log_once(f"{what} has not ended after {OBSERVER_SECONDS:g} s; the task does not wait for it any longer")
+        log_once(f"{what} is still running after {OBSERVER_SECONDS:g} s; the task no longer waits for it")

@@ -76,17 +76,18 @@ class SigtermHandler:
     The sequence:
 
     1. The handler runs in the main thread, or, while that is in native code, a thread that reads the signal's wakeup
-       descriptor hears of it first. Whoever it is, each watched call gets one thread that sees to its end.
-    2. That thread has W&B told, and ends the function: a sync one by `PreemptedError`, raised in its thread (in the
-       main one by the handler); a coroutine by cancelling it.
+       descriptor gets it first. In both cases each watched call gets one thread, which ends it.
+    2. That thread marks the run preempted, and ends the function: a sync one by `PreemptedError`, raised in its thread
+       (in the main thread by the handler); a coroutine by cancelling it.
     3. The function has its grace for its own clean-up, and its run is finished as ever. Finishing has `FINISH_SECONDS`;
        then what W&B did not take stays on the disk. A result that the function has returned is returned.
     4. A function that does not end (native code, `time.sleep` in a thread, swallowed exceptions) has its run finished
        from here, and the process exits with 143.
-    5. A container that does not end with its function (a thread goes on that its code has started) exits so, too.
+    5. A container that does not end with its function (a thread of its code is still running) exits so, too.
 
-    A handler of somebody else is called in place of steps 2 to 4, after W&B was told; who ignores SIGTERM goes on to.
-    The handler of before is back after the last call. A forked child has it back at once: it is nobody's task.
+    If a handler is already installed, the run is marked preempted and the handler is called instead of steps 2 to 4;
+    "ignore" stays "ignore". The old handler is restored after the last call. A forked child has it back at once: it is
+    not a task.
     """
 
     def __init__(self) -> None:
@@ -117,7 +118,7 @@ class SigtermHandler:
     def _call_in_main_thread(self, call: Callable[[], None]) -> None:
         """Call something in the main thread, where alone Python lets handlers be set: at once, or when its loop turns.
 
-        Not waited for: whoever comes from a thread goes on with opening a run, which takes longer, or has ended.
+        Not waited for: a caller in a thread continues with opening a run, which takes longer, or has ended.
         """
         if threading.current_thread() is threading.main_thread():
             self._reached = True
@@ -132,7 +133,7 @@ class SigtermHandler:
                 loop.call_soon_threadsafe(call)
 
     def _install(self) -> None:
-        """Take SIGTERM over, but from one who ignores it and from what is no Python code."""
+        """Take SIGTERM over, unless it is ignored or has a handler in C."""
         current = _get_handler(signal.SIGTERM)
         # None is a handler in C, which Python could not put back. The calls may be over: a loop runs this later.
         if current in (signal.SIG_IGN, None, self._on_term) or not self._calls:
@@ -217,8 +218,8 @@ class SigtermHandler:
             self._exit_process(
                 call,
                 deadline,
-                "the function has ended after SIGTERM, but not its process, in which a thread goes on (such as one of "
-                f"asyncio.to_thread), so it exits with {PREEMPTED}",
+                "the function has ended after SIGTERM, but a thread is still running (such as one of "
+                f"asyncio.to_thread), so the process exits with {PREEMPTED}",
             )
 
     def _exit_process(self, call: WatchedCall, deadline: float, reason: str) -> None:
@@ -280,7 +281,7 @@ os.register_at_fork(
 def _loop_of_main_thread() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that runs in the main thread: Flyte's `a0` has one, and awaits sync functions on it.
 
-    There is no public way to it from another thread.
+    It has no public way from another thread.
     """
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     while frame is not None:

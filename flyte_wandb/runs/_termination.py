@@ -15,10 +15,10 @@ from .._errors import RunStoppedError
 from .._light import Latch
 
 PREEMPTED: Final = 128 + signal.SIGTERM
-"""Exit code of a run, and of a process, whose task was ended by SIGTERM."""
+"""Exit code of a run, and of a process, after SIGTERM has ended its task."""
 
 _MARK_SECONDS: Final = 2.0
-"""How long finishing a run waits for the thread that tells W&B of the preemption, where its service is silent."""
+"""How long finishing a run waits for the thread that marks it preempted, if W&B's service does not respond."""
 
 
 class PreemptedError(SystemExit):
@@ -33,7 +33,7 @@ class Interruption:
 
     The sequence of Stop:
 
-    1. W&B's client calls `stop` in a thread of its own.
+    1. W&B's client calls `stop` in its own thread.
     2. `RunStoppedError` is raised in the function's thread, or its coroutine is cancelled. A function that has not
        started does not start. One that is over is ended no more.
     3. `around_sync` or `around_async` raises the error.
@@ -61,7 +61,7 @@ class Interruption:
         self._delivered = False
 
     def stop(self) -> None:
-        """End the function, or do not let it start, because somebody has stopped its run. Callable from any thread."""
+        """End the function, or do not let it start, because its run was stopped. Callable from any thread."""
         self._end_because(RunStoppedError)
 
     def preempt(self) -> None:

@@ -120,7 +120,7 @@ def read_sweep_reference(text: str) -> Reference:
     """Read the name of a sweep that exists: ``ENTITY/PROJECT/ID``, an id, or the address of its page.
 
     Raises:
-        SettingError: It is none of these.
+        SettingError: It is neither of these.
     """
     try:
         reference = read_reference(text, "sweep")
@@ -132,7 +132,7 @@ def read_sweep_reference(text: str) -> Reference:
 
 
 def _find_named(text: str, place: Place) -> SweepRef:
-    """Return a sweep that exists; what its name leaves open is as for one that is made."""
+    """Return an existing sweep. Missing parts of its name are filled in as for a new sweep."""
     reference = read_sweep_reference(text)
     where = Place(**{name: getattr(reference, name) or getattr(place, name) for name in PLACE_FIELDS})
     controller = connect_controller(_sweep_ref(reference.id, where))
@@ -141,17 +141,17 @@ def _find_named(text: str, place: Place) -> SweepRef:
 
 
 def _current_request(spec: Spec) -> tuple[SweepRef | None, SweepRequest]:
-    """Return the sweep above, and what is asked of W&B where there is none."""
+    """Return the sweep above, and the request for a new one if there is none."""
     action = current_action()
     if action is None:
-        raise SweepError(f"{spec.task_name} was called outside of Flyte; run it with flyte.run, which names the sweep")
+        raise SweepError(f"{spec.task_name} was called outside of Flyte; run it with flyte.run")
     _refuse_offline(action, spec)
     above, asked = read_sweep(action.context), _build_sweep_request(action, spec)
     return (above if above is None or above.project else _sweep_ref(above.sweep_id, asked.place)), asked
 
 
 def _downloads_after_task(spec: Spec) -> bool:
-    """Whether the runs of the sweep are fetched after this task: only after the one that has made it."""
+    """Whether the runs of the sweep are downloaded after this task: only after the task that created it."""
     action = current_action()
     assert action is not None
     return not read_sweep(action.context) and bool(
@@ -165,8 +165,8 @@ def _build_sweep_request(action: Action, spec: Spec) -> SweepRequest:
     beside = [*config, *(["prior_runs"] if "prior_runs" in given else [])]
     if "id" in given and beside:
         raise SettingError(
-            f"id={quoted(given['id'])} names a sweep that exists, whose configuration is W&B's; remove "
-            f"{', '.join(beside)} from wandb_sweep and wandb_sweep_config, or id"
+            f"id={quoted(given['id'])} names an existing sweep, and W&B has its configuration; remove "
+            f"{', '.join(beside)} from wandb_sweep and wandb_sweep_config, or remove id"
         )
     return SweepRequest(
         id=given.get("id"),
@@ -182,8 +182,8 @@ def _refuse_offline(action: Action, spec: Spec) -> None:
     mode = effective_mode(read_settings(action.context, RUNS).get("mode"))
     if mode != "online":
         raise SweepError(
-            f"{spec.task_name} needs a sweep, and W&B is {mode} here, where there are none: its server picks the "
-            "parameters; set WANDB_MODE=online (or mode='online')"
+            f"{spec.task_name} needs a sweep, but W&B is {mode} here, and only its server picks the parameters; "
+            "set WANDB_MODE=online (or mode='online')"
         )
 
 
@@ -191,14 +191,14 @@ def _find_or_create(asked: SweepRequest) -> SweepRef:
     missing = [name for name in ("method", "parameters") if name not in asked.config]
     if missing:
         raise SweepError(
-            f"nobody says what the sweep {asked.config['name']!r} searches: {' and '.join(missing)} not set; give them "
-            "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
+            f"the sweep {asked.config['name']!r} has nothing to search: {' and '.join(missing)} not set; set them "
+            "with wandb_sweep_config(...) in with_runcontext(custom_context=...), or in wandb_sweep(...)"
         )
     return _find_existing(asked) or _create_new(asked)
 
 
 def _find_existing(asked: SweepRequest) -> SweepRef | None:
-    """Return the sweep that an earlier attempt of this action has made, or None: also where there is no project yet.
+    """Return the sweep that an earlier attempt of this action created, or None, also if the project does not exist yet.
 
     Raises:
         SweepError: W&B does not answer, or does not know the key.

@@ -73,7 +73,7 @@ class Controller:
         return send_heartbeat(self.api, agent, running)
 
     def read_summary(self, run_id: str) -> dict[str, Any]:
-        """Return the summary of a trial's run; empty where it cannot be read."""
+        """Return the summary of a trial's run; empty if it cannot be read."""
         try:
             return read_run_summary(self.api, self.place, run_id)
         except Exception as error:
@@ -102,11 +102,11 @@ class Controller:
         ]
 
     def fail_pending_run(self, run_id: str) -> None:
-        """Have a trial that failed before it opened its run be a failed one for W&B, too. Never raises."""
+        """Mark the run of a trial failed in W&B, if the trial failed before it opened the run. Never raises."""
         try:
             fail_pending_run(self.api, self.place, self.sweep.sweep_id, run_id)
         except Exception as error:
-            _LOG.warning("W&B was not told that the trial %s has failed: %s", run_id, error)
+            _LOG.warning("the trial %s could not be marked failed in W&B: %s", run_id, error)
 
     def run_url(self, run_id: str) -> str:
         """Return the page of a trial's run."""
@@ -147,14 +147,14 @@ def check_end(sweep_id: str, config: Mapping[str, Any]) -> None:
     if config.get("method") != "grid" and "run_cap" not in config:
         raise SettingError(
             f"run_sweep() without count= would never end: the sweep {sweep_id!r} of method {config.get('method')!r} "
-            "has no run_cap; give one of the two"
+            "has no run_cap; set one of the two"
         )
 
 
 def is_deleted(error: Exception) -> bool:
-    """Whether W&B says that there is no such sweep or agent, as it does after somebody has deleted the sweep."""
+    """Whether W&B does not know the sweep or agent, as after the sweep was deleted."""
     return getattr(getattr(error, "response", None), "http_status", None) == 404
 
 
 def _not_answered_message(sweep: SweepRef, error: Exception) -> str:
-    return f"W&B cannot be asked about the sweep {sweep.sweep_id!r}: {type(error).__name__}: {one_line(error)}"
+    return f"a request to W&B failed for the sweep {sweep.sweep_id!r}: {type(error).__name__}: {one_line(error)}"

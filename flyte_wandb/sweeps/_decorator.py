@@ -34,20 +34,20 @@ def wandb_sweep(**settings: Unpack[SweepArguments]) -> Callable[[T], T]: ...
 
 
 def wandb_sweep(target: Any = None, /, **settings: Unpack[SweepArguments]) -> Any:
-    """Create a W&B sweep for a Flyte task, once: tasks below it that are decorated, too, work for the same sweep.
+    """Create a W&B sweep for a Flyte task. Decorated tasks below it work for the same sweep.
 
-    Inside, `get_wandb_sweep_id` is the sweep's id; run its trials with `run_sweep`, or with `wandb.agent`. Stands above
+    Inside, `get_wandb_sweep_id` returns the sweep's id. Run its trials with `run_sweep` or `wandb.agent`. Put it above
     ``@env.task``, and above or below `wandb_init`.
 
     Args:
-        target: The task, where the decorator stands without parentheses.
-        settings: See `SweepArguments`; they go over those of `wandb_sweep_config`, and these over `wandb_config`.
+        target: The task, if you use the decorator without parentheses.
+        settings: See `SweepArguments`. First match wins: these, `wandb_sweep_config`, `wandb_config`.
 
     Returns:
         The same task object.
 
     Raises:
-        SettingError: A setting cannot be used, or the target is no task of one process whose function runs in it.
+        SettingError: A setting cannot be used, or the target is not a task that runs its function in one process.
 
     Example::
 
@@ -62,7 +62,7 @@ def wandb_sweep(target: Any = None, /, **settings: Unpack[SweepArguments]) -> An
 
 def _decorate_task(task: T, *, settings: Mapping[str, Any]) -> T:
     if not _templates.is_task(task):
-        raise SettingError(f"{_NAME} decorates a task of Flyte, not {task!r}; put it above @env.task")
+        raise SettingError(f"{_NAME} decorates a Flyte task, not {task!r}; put it above @env.task")
     function = check_trackable(_templates.task_function(task, _NAME), _NAME)
     spec = Spec(settings=settings, task_name=task.name)
     _refuse_ranks(task, spec)
@@ -85,6 +85,6 @@ def _build_link(settings: Mapping[str, Any], spec: Spec) -> WandbSweep:
 def _refuse_ranks(task: Any, spec: Spec) -> None:
     if _templates.declared_topology(task):
         raise SettingError(
-            f"{_NAME} cannot decorate {spec.task_name!r}, whose ranks would each create a sweep; decorate a task of "
-            "one process, which runs this one as a trial with run_sweep"
+            f"{_NAME} cannot decorate {spec.task_name!r}: each of its ranks would create a sweep; decorate a task of "
+            "one process that runs this one as a trial with run_sweep"
         )

@@ -37,10 +37,10 @@ MOST_AGENTS: Final = 20
 """Agents that W&B allows one sweep at a time."""
 
 LEAST_HEARTBEAT: Final = 0.01
-"""Seconds. 20 agents then ask 2,000 times a second at most, which only a server of your own stands."""
+"""Seconds. 20 agents then send at most 2,000 requests a second, which only your own server can take."""
 
 MOST_MISSED: Final = 60
-"""Heartbeats in a row that an agent without a trial may miss before it gives W&B up."""
+"""Heartbeats in a row that an agent without a trial may miss before it gives up."""
 
 
 class TaskReturning(Protocol[R_co]):
@@ -99,39 +99,37 @@ async def run_sweep(
     heartbeat: float = 5.0,
     stop_after_failures: int | None = 5,
 ) -> TrialOutcomes[Any]:
-    """Run the trials of a sweep as actions of Flyte, each with its own container, nodes and retries.
+    """Run the trials of a sweep as Flyte actions, each with its own container, nodes and retries.
 
-    W&B's controller chooses the parameters; each trial is one action of `task`, which gets them as inputs of the same
-    names and writes to the trial's run. A trial that fails does not end the sweep; its retries are Flyte's. What W&B's
-    controller or its UI stops is cancelled. Call it in an async task: one decorated with `wandb_sweep`, or any other
-    under a `wandb_sweep_config`, for which it then creates the sweep.
+    W&B's controller chooses the parameters. Each trial is one action of `task`, gets them as inputs of the same names,
+    and writes to the trial's run. A failed trial does not end the sweep; Flyte retries it. A trial that is stopped by
+    W&B's controller or in its UI is cancelled. Call it in an async task: one decorated with `wandb_sweep`, or any task
+    under a `wandb_sweep_config`, for which it creates the sweep.
 
     Args:
-        task: A task decorated with `wandb_init`; one that runs on several nodes is one trial.
-        count: Trials to run at most, 1 or more. None leaves the end to W&B, to a grid or to ``run_cap``, or to
-            `stop_when`.
-        max_parallel: Trials at a time, from 1 to 20.
-        inputs: Inputs that all trials have in common.
-        inputs_from: Inputs that are parameters of another name, as ``{"lr": "optimizer.lr"}``; a point leads into
-            parameters that have parameters of their own. Or a function that gets a trial's parameters and returns all
-            inputs that are not in `inputs`.
-        sweep: A sweep that exists, whoever has made it: ``ENTITY/PROJECT/ID``, its id, or the address of its page.
-        on_trial: Called with each trial that has ended, in the event loop; it may be async. What it raises ends the
-            sweep.
-        stop_when: Called with all trials that have ended, each time that one has; it may be async. Where it returns
-            true the search ends: no more trials are asked for, and those that run are awaited.
-        heartbeat: Seconds between two questions to W&B about each trial, 0.01 or more.
-        stop_after_failures: Where the first trials, this many, all fail with one and the same error, the search ends
-            with a `SweepError` that says it. None never ends it so.
+        task: A task decorated with `wandb_init`. A task on several nodes is one trial.
+        count: Maximum number of trials, 1 or more. None leaves the end to W&B (a grid, ``run_cap``) or to `stop_when`.
+        max_parallel: Concurrent trials, from 1 to 20.
+        inputs: Inputs that all trials share.
+        inputs_from: Parameters for inputs of other names, such as ``{"lr": "optimizer.lr"}``; a point leads into nested
+            parameters. Or a function that takes a trial's parameters and returns all inputs that are not in `inputs`.
+        sweep: An existing sweep, of any creator: ``ENTITY/PROJECT/ID``, its id, or the address of its page.
+        on_trial: Called with each trial when it ends, in the event loop; may be async. An exception that it raises ends
+            the sweep.
+        stop_when: Called with all ended trials whenever one ends; may be async. If it returns true, no more trials
+            start, and `run_sweep` waits for the running ones.
+        heartbeat: Seconds between two requests to W&B about each trial, 0.01 or more.
+        stop_after_failures: If this many first trials all fail with the same error, the search ends with a
+            `SweepError` that quotes it. None turns this off.
 
     Returns:
-        The trials in the order in which they were given out; ``best()`` is the best one by the sweep's metric. Trials
-        of earlier attempts of the calling task count, for `count` and `stop_when` too; they have no `result`.
+        The trials in the order in which W&B issued them; ``best()`` is the best one by the sweep's metric. Trials of
+        earlier attempts of the calling task count, also for `count` and `stop_when`; they have no `result`.
 
     Raises:
         SettingError: An argument cannot be used.
-        SweepError: There is no sweep and none can be created, the task cannot take what it searches, or W&B does not
-            answer any more; the trials of before are its `trials`.
+        SweepError: There is no sweep and none can be created, the task cannot take its parameters, or W&B no longer
+            answers. The trials that have ended are in its `trials`.
 
     Example::
 
@@ -172,10 +170,10 @@ async def run_sweep(
 def _check_task(task: Any) -> None:
     if not _templates.is_task(task):
         what = getattr(task, "__qualname__", None) or quoted(task)
-        raise SettingError(f"run_sweep runs a task of Flyte that is decorated with @wandb_init, not {what}")
+        raise SettingError(f"run_sweep runs a Flyte task that is decorated with @wandb_init, not {what}")
     if not is_tracked(_templates.task_function(task, "run_sweep")):
         raise SettingError(
-            f"run_sweep runs a task that is decorated with @wandb_init, not the task {task.name!r}, whose trials would "
+            f"run_sweep runs a task that is decorated with @wandb_init, and {task.name!r} is not, so its trials would "
             "write to no run; put @wandb_init above its @env.task"
         )
 
@@ -191,7 +189,7 @@ def _check_numbers(count: object, max_parallel: object, heartbeat: object, failu
     if type(heartbeat) not in (int, float) or not LEAST_HEARTBEAT <= heartbeat < math.inf:  # type: ignore[operator]
         raise SettingError(
             f"run_sweep(heartbeat={quoted(heartbeat)}): expected seconds, {LEAST_HEARTBEAT} or more; W&B's own agent "
-            "asks every 5 seconds"
+            "sends one every 5 seconds"
         )
     if failures is not None and (type(failures) is not int or failures < 1):
         raise SettingError(
@@ -205,21 +203,21 @@ def _check_function(name: str, function: object, argument: str) -> None:
 
 
 def _refuse_offline_trials(task: Any) -> None:
-    """Refuse a task that its decorator keeps from W&B: its trials would end with nothing in their runs.
+    """Refuse a task with an offline or disabled mode in its decorator: the runs of its trials would stay empty.
 
-    A mode of the context or the environment keeps the sweep itself from W&B, which says so when it is asked for.
+    A mode in the context or the environment applies to the sweep itself, which is a separate error.
     """
     spec: Spec = _templates.task_function(task, "run_sweep").__wandb_spec__  # type: ignore[attr-defined]
     mode = spec.settings.get("mode", "online")
     if mode != "online":
         raise SweepError(
-            f"the task {task.name!r} is {mode} by its settings, so that W&B would see nothing of its trials; remove "
-            f"mode={mode!r} from its @wandb_init"
+            f"the task {task.name!r} has mode={mode!r}, so W&B would see nothing of its trials; remove mode= from its "
+            "@wandb_init"
         )
 
 
 def _open_controller(inputs: TrialInputs, sweep: str | None) -> tuple[Controller, Mapping[str, Any]]:
-    """Return the controller of this task's sweep, whose trials the task can be, and its configuration. Blocks."""
+    """Return the controller of this task's sweep, checked against the trial's task, and its configuration. Blocks."""
     _refuse_offline_trials(inputs.task)
     controller = connect_controller(current_sweep(Spec(task_name="run_sweep"), sweep))
     config = controller.read_config()
@@ -234,7 +232,7 @@ def _read_metric(search: Mapping[str, Any]) -> tuple[str | None, Goal]:
 
 
 def _read_earlier_trials(controller: Controller) -> list[TrialOutcome]:
-    """Return the trials that earlier attempts of the calling task have brought to an end. Blocks."""
+    """Return the trials that ended in earlier attempts of the calling task. Blocks."""
     action = current_action()
     return controller.read_trials_of(action.run_name) if action and current_attempt() > 1 else []
 
@@ -270,7 +268,7 @@ class _TrialRunner:
     enough: bool = False
     """Whether `stop_when` wants no more trials."""
     fault: SweepError | None = None
-    """Why no more trials are asked for. Those that run go on, and it is raised when they have ended."""
+    """Why no more trials start. It is raised when the running ones have ended."""
 
     async def run_agents(self, agents: int) -> TrialOutcomes:
         if self.earlier:
@@ -336,13 +334,13 @@ class _TrialRunner:
 
     def _handle_missed_heartbeat(self, times: int, error: Exception) -> None:
         sweep_id = self.controller.sweep.sweep_id
-        _LOG.warning("W&B does not say what the sweep %s tries next: %s", sweep_id, error)
+        _LOG.warning("W&B did not answer with the next trial of the sweep %s: %s", sweep_id, error)
         if is_deleted(error):
-            self._stop_asking(f"the sweep {sweep_id!r} is not there any more, as if somebody has deleted it", error)
+            self._stop_asking(f"the sweep {sweep_id!r} no longer exists; it was probably deleted", error)
         elif times >= MOST_MISSED:
             self._stop_asking(
-                f"W&B does not answer about the sweep {sweep_id!r}: {one_line(error)}; its trials are kept, and it can "
-                "go on from here once W&B does",
+                f"W&B does not answer about the sweep {sweep_id!r}: {one_line(error)}; its trials are saved, and you "
+                "can continue it when W&B answers again",
                 error,
             )
 
@@ -383,11 +381,11 @@ class _TrialRunner:
             return await self.task.aio(**inputs)
 
     async def _is_stopped(self, agent: str, trial: Trial) -> bool:
-        """Whether W&B's controller, or somebody in its UI, wants the trial to end. It runs on where W&B is silent."""
+        """Whether W&B's controller or UI stops the trial. It keeps running while W&B does not answer."""
         try:
             commands = await _run_off_loop(self.controller.heartbeat, agent, trial.run_id)
         except Exception as error:
-            _LOG.warning("W&B was not told that the trial %s is running: %s", trial.run_id, error)
+            _LOG.warning("the heartbeat of the trial %s failed: %s", trial.run_id, error)
             return False
         return any(command["type"] in ("stop", "exit") for command in commands[:1])
 
@@ -428,13 +426,13 @@ class _TrialRunner:
         if len(reasons) == 1 and all(outcome.state == "failed" for outcome in self.outcomes):
             self._stop_asking(
                 f"the first {len(self.outcomes)} trials of the sweep {self.controller.sweep.sweep_id!r} all failed "
-                f"with {reasons.pop()}; run_sweep(stop_after_failures=None) would go on",
+                f"with {reasons.pop()}; to continue anyway, pass run_sweep(stop_after_failures=None)",
                 self.outcomes[0].error,
             )
 
 
 def _is_stop_error(error: BaseException) -> bool:
-    """Whether somebody has stopped the trial's run in W&B's UI; Flyte tells of an error by its name."""
+    """Whether the trial's run was stopped in W&B's UI; Flyte identifies an error by its name."""
     return getattr(error, "code", None) == RunStoppedError.__name__
 
 

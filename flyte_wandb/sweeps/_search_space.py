@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 UNKNOWN: Final = object()
-"""A value of a parameter of which the configuration does not say what it can be."""
+"""A value of a parameter that the configuration does not describe."""
 
 _EXPONENTS: Final[Mapping[str, int]] = {"log_uniform": 1, "inv_log_uniform": -1}
-"""Distributions whose ends are exponents of e, and the sign that they get."""
+"""Distributions with exponents of e as ends, and the sign of the exponents."""
 
 _FRACTION: Final = 0.3819660112501051
-"""Where in a range the value between its ends stands. Between whole ends it is a number with a fraction."""
+"""Position in a range of the value between its ends. Between whole ends it has a fraction."""
 
 
 def sample_parameters(search: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return few sets of parameters in which every value occurs that a type can refuse.
+    """Return a few sets of parameters that contain every value that a type can refuse.
 
     Args:
-        search: What a sweep's configuration has under ``parameters``.
+        search: The ``parameters`` of a sweep's configuration.
 
     >>> list(sample_parameters({"x": {"values": [1, 2, 3]}, "lr": {"value": 0.1}}))
     [{'x': 1, 'lr': 0.1}, {'x': 2, 'lr': 0.1}, {'x': 3, 'lr': 0.1}]

@@ -24,9 +24,9 @@ class TrialInputs:
     """How the parameters of a trial become inputs of its task.
 
     Attributes:
-        task: The task of Flyte.
-        fixed: Inputs that all trials have in common.
-        source: Where inputs come from that are no parameters of the same name, or None.
+        task: The Flyte task.
+        fixed: Inputs that all trials share.
+        source: The source of inputs without a parameter of the same name, or None.
     """
 
     task: Any
@@ -34,14 +34,14 @@ class TrialInputs:
     source: InputsFrom | None = None
 
     def check_search(self, search: Mapping[str, Any]) -> None:
-        """Check that the task takes whatever a sweep can give out.
+        """Check that the task can take every trial of a sweep.
 
         Args:
-            search: What the sweep's configuration has under ``parameters``.
+            search: The ``parameters`` of the sweep's configuration.
 
         Raises:
-            SweepError: A parameter is no input of the task, is given twice, cannot become the type of its input, or an
-                input has no value.
+            SweepError: A parameter is not an input of the task, has two values, cannot become the type of its input, or
+                an input has no value.
         """
         for parameters in sample_parameters(search):
             self.build(parameters)
@@ -57,7 +57,7 @@ class TrialInputs:
         return {name: self._convert(name, *entry) for name, entry in named.items()} | dict(self.fixed)
 
     def _name_inputs(self, parameters: dict[str, Any]) -> dict[str, tuple[str, Any]]:
-        """Return for each input where it comes from, in words, and its value."""
+        """Return the source, in words, and the value of each input."""
         if callable(self.source):
             return self._call_source(self.source, parameters)
         source = self.source or {}
@@ -86,7 +86,11 @@ class TrialInputs:
         twice = [name for name in named if name in self.fixed]
         needed = [name for name, (_, default) in declared.items() if default is inspect.Parameter.empty]
         missing = [name for name in needed if name not in named and name not in self.fixed]
-        for fault, names in (("does not take", unknown), ("is given twice", twice), ("gets no value for", missing)):
+        for fault, names in (
+            ("does not take", unknown),
+            ("gets two values for", twice),
+            ("gets no value for", missing),
+        ):
             if names:
                 raise SweepError(
                     f"the task {self.task.name!r} {fault} {', '.join(names)}: the sweep's parameters are "
@@ -112,7 +116,7 @@ class TrialInputs:
 
 
 def _at_path(parameters: Mapping[str, Any], path: str) -> Any:
-    """Return the parameter of this name, else what stands there in parameters that have parameters of their own."""
+    """Return the parameter of this name, else the nested parameter at this path."""
     value: Any = parameters
     steps = [path] if path in parameters else path.split(".")
     for step in steps:
@@ -138,11 +142,11 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _hint_at_text(value: Any) -> str:
-    """Name the trap of YAML that most often makes a number a text."""
+    """Explain how YAML most often turns a number into a string."""
     if not isinstance(value, str):
         return ""
     try:
         number = float(value)
     except ValueError:
         return ""
-    return f"; it is a text, as 1e-3 is for YAML, which wants 1.0e-3: write {number!r}"
+    return f"; it is a string, as YAML reads 1e-3 (it needs 1.0e-3); write {number!r}"

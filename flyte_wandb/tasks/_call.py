@@ -48,7 +48,7 @@ _LOG = logging.getLogger("flyte_wandb")
 
 
 def _is_inside_tracked_call() -> bool:
-    """Whether a decorated function is called inside a tracked one, whose run it then uses."""
+    """Whether a decorated function is called inside a tracked one. It then uses the run of that."""
     if current_call() is not None or not in_bare_thread():
         return current_call() is not None
     # A thread without context. W&B's agent runs its trials in one, and names the trial's run in the environment.
@@ -149,14 +149,14 @@ def _name_function(function: Callable[..., Any]) -> str:
 
 
 def _warn_of_other_world(declared: Topology, started: Topology) -> None:
-    """Say on rank 0 where other ranks were started than the links in Flyte's UI were built for."""
+    """Warn on rank 0 if the started ranks are not those that the links in Flyte's UI were built for."""
     # What has a caveat may have another number of ranks on each node, which changes no link of the built-ins.
     same_ranks = bool(declared.caveat) or declared.world_size == started.world_size
     if started.rank or (same_ranks and declared.num_workers == started.num_workers):
         return
     log_once(
-        f"the task declares {_describe_world(declared)} and runs on {_describe_world(started)}: its links in Flyte's "
-        "UI are those of the declared world, so some may lead to no run"
+        f"the task declares {_describe_world(declared)} but runs on {_describe_world(started)}: its links in Flyte's "
+        "UI follow the declaration, so some may lead to no run"
     )
 
 
@@ -175,7 +175,7 @@ def _plan_call(
         _warn_of_other_world(spec.declared, request.topology)
     if action and not spec.outermost and is_task_function(function):
         log_once(
-            f"@wandb_init stands below @env.task on {name!r}: the run is right, but links need it to be the outermost "
+            f"@wandb_init is below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"
         )
     inputs = collect_inputs(function, arguments, named) if request.settings.config_inputs else {}

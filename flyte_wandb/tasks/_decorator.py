@@ -34,7 +34,7 @@ def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> A
     Put it outermost, above ``@env.task``. Inside the task, `get_wandb_run` returns the run.
 
     Args:
-        target: The task or function, where the decorator stands without parentheses.
+        target: The task or function, if you use the decorator without parentheses.
         settings: See `SettingArguments`. They apply to this task and its traces only; settings for the tasks that it
             calls go into `wandb_config`.
 
@@ -42,8 +42,8 @@ def wandb_init(target: Any = None, /, **settings: Unpack[SettingArguments]) -> A
         The same task object, or a wrapped function.
 
     Raises:
-        SettingError: A setting cannot be used, or the target cannot be tracked: a class, a generator, a task whose
-            function does not run in its own process, or something that is decorated twice.
+        SettingError: A setting cannot be used, or the target cannot be tracked: a class, a generator, a task that does
+            not run its function in its own process, or something that is decorated twice.
 
     Example::
 
@@ -82,7 +82,7 @@ def _decorate_task(task: Any, settings: Mapping[str, Any]) -> None:
 def _refuse_download_of_ranks(spec: Spec) -> None:
     if spec.declared and spec.settings.get("download_logs"):
         raise SettingError(
-            f"wandb_init(download_logs=True) cannot hold for the ranks of {spec.task_name!r}: {ON_RANKS}"
+            f"wandb_init(download_logs=True) does not work on the ranks of {spec.task_name!r}: {ON_RANKS}"
         )
 
 

@@ -45,8 +45,8 @@ def task_function(task: flyte.TaskTemplate[..., Any, Any], decorator: str) -> Ca
     # By name: flyteplugins-pytorch, which brings it, is not installed everywhere, and importing it loads torch.
     if iscoroutinefunction(function) and type(getattr(task, "plugin_config", None)).__name__ == "Elastic":
         raise SettingError(
-            f"{decorator} cannot track the task {task.name!r}: it is an async function under Elastic, whose ranks "
-            "Flyte calls without awaiting them; write 'def', and run what is async inside with asyncio.run(...)"
+            f"{decorator} cannot track the task {task.name!r}: it is an async function under Elastic, and Flyte "
+            "calls its ranks without awaiting them; write 'def', and call async code inside with asyncio.run(...)"
         )
     return function
 
@@ -98,8 +98,8 @@ def _runs_func(task: flyte.AsyncFunctionTaskTemplate[..., Any, Any]) -> bool:
     """Whether the template's `execute` calls the function. Flyte's code tasks, say, read its source text instead.
 
     Flyte does not say this of a template (2.12.1): its class tree does not, and to ask `execute` itself would run the
-    task. So look which names the method mentions. An override that hides the call behind a name of its own is refused,
-    with an error at decoration; the other way round a task would run without its run.
+    task. So look which names the method mentions. An override that hides the call behind another name is refused
+    with an error at decoration. Otherwise a task would run without its run.
     """
     return any(not _CALLS.isdisjoint(code.co_names) for code in _nested_codes(type(task).execute.__code__))
 

@@ -38,13 +38,13 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 
 
 def open_run_for(planned: TrackedCall) -> TrackedCall:
-    """Open or join the planned run. Where W&B does not open it, go on as `on_error` says. Blocks.
+    """Open or join the planned run. If W&B does not open it, continue according to `on_error`. Blocks.
 
     Returns:
-        The call with its run; without one where its rank opens none, or it goes on without.
+        The call with its run; without a run if its rank opens none, or if it continues without one.
 
     Raises:
-        OpenRunError: W&B did not open the run, and the task is to fail.
+        OpenRunError: W&B did not open the run, and `on_error` is "raise".
         RunInUseError: Another action of this process has it.
     """
     if planned.plan.role is Role.MONITOR:
@@ -60,7 +60,7 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
         if on_error == "raise":
             raise
         if on_error == "offline":
-            log_once(f"{error}; {name!r} goes on with an offline run", logging.ERROR)
+            log_once(f"{error}; {name!r} continues with an offline run", logging.ERROR)
             return _acquire_offline_run(planned)
         return _go_on_without_run(planned, error)
     finally:
@@ -68,7 +68,7 @@ def open_run_for(planned: TrackedCall) -> TrackedCall:
 
 
 def _wait_for_turn(planned: TrackedCall) -> None:
-    """Wait until the ranks before this one have opened their runs, where W&B takes so many only one after the other."""
+    """Wait until the ranks before this one have opened their runs, if W&B limits how many open at once."""
     request, began = planned.request, time.monotonic()
     delay = find_turn_delay(request)
     if not delay or effective_mode(request.settings.mode) != "online":
@@ -82,9 +82,9 @@ def _wait_for_turn(planned: TrackedCall) -> None:
 
 
 def _start_monitor(planned: TrackedCall) -> TrackedCall:
-    """Send the system metrics of this node to the run of its part. Where that cannot be, go on without: no task fails.
+    """Send the system metrics of this node to the run of its part. If that fails, continue without: no task fails.
 
-    The run is none of `OPEN_RUNS`, so that neither the function nor W&B's globals see it.
+    The run is not in `OPEN_RUNS`, so that neither the function nor W&B's globals see it.
     """
     request, mode = planned.request, effective_mode(planned.request.settings.mode)
     if _in_one_process(planned) or mode == "disabled":
@@ -102,7 +102,7 @@ def _start_monitor(planned: TrackedCall) -> TrackedCall:
 
 
 def _acquire_offline_run(planned: TrackedCall) -> TrackedCall:
-    """Open the run again, offline. Where that fails, too (a full disk), the task goes on without a run."""
+    """Open the run again, offline. If that fails, too (a full disk), the task continues without a run."""
     request = replace(planned.request, settings=replace(planned.request.settings, mode="offline", on_error="ignore"))
     offline = replace(planned, request=request, fell_back=True)
     try:
@@ -112,7 +112,7 @@ def _acquire_offline_run(planned: TrackedCall) -> TrackedCall:
 
 
 def _go_on_without_run(planned: TrackedCall, error: OpenRunError) -> TrackedCall:
-    log_once(f"{error}; {planned.request.action_name!r} goes on without a run", logging.ERROR)
+    log_once(f"{error}; {planned.request.action_name!r} continues without a run", logging.ERROR)
     return planned
 
 
@@ -141,7 +141,7 @@ def _in_one_process(planned: TrackedCall) -> bool:
 
 
 def _rewind_step(request: Request) -> int | None:
-    """Return the step after which another attempt or restart goes on with its run, or None for the run's end."""
+    """Return the step after which a retry or restart continues its run, or None for the run's end."""
     step = request.settings.checkpoint_step if has_run_before(request) else None
     return step() if callable(step) else step
 
@@ -169,9 +169,9 @@ def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:
 
 
 def mark_run_preempted(tracked: TrackedCall) -> None:
-    """Tell W&B of SIGTERM, unless it was told already. Blocks.
+    """Mark the run preempted in W&B, once. Blocks.
 
-    Of a trial W&B is not told: it would give it to another agent, while Flyte tries it again.
+    Not for a trial: W&B would give it to another agent, while Flyte tries it again.
     """
     lease = tracked.lease
     if lease and tracked.request.trial is None:
@@ -190,7 +190,7 @@ def _close_run(tracked: TrackedCall, error: BaseException | None) -> None:
 
 
 def _stop_monitor(tracked: TrackedCall, monitor: Lease) -> None:
-    """End the system metrics of this node. The outcome of its function is not the run's, whose owner tells that."""
+    """End the system metrics of this node. The run gets its owner's outcome, not that of this function."""
     close_run(monitor.run, 0)
     if monitor.run.offline:
         _keep_what_wandb_lacks(tracked, monitor, 0)
@@ -237,12 +237,12 @@ def _find_shortfall(lease: Lease) -> Shortfall | None:
     try:
         return find_shortfall(lease.run)
     except Exception:
-        _LOG.exception("nobody can say whether W&B has all rows of the run %s", lease.run_id)
+        _LOG.exception("cannot tell whether W&B has all rows of the run %s", lease.run_id)
         return None
 
 
 def _call_within(seconds: float, call: Callable[[], str | None]) -> str | None:
-    """Return what a call returns, or None where it takes longer. It then goes on for as long as the process does."""
+    """Return what a call returns, or None if it takes longer. It then keeps running as long as the process does."""
     results: list[str | None] = []
     context = copy_context()  # with Flyte's, which knows the storage
     thread = threading.Thread(target=lambda: results.append(context.run(call)), name="flyte-wandb-keeping", daemon=True)
@@ -258,11 +258,11 @@ def _log_differences(planned: TrackedCall, opening: Opening) -> None:
         log_once(note)
     if opening.alone:
         log_once(
-            f"W&B is offline, where its shared mode does not exist: {planned.request.action_name!r} keeps the run "
-            f"{opening.run_id!r} of its own, in the group {opening.arguments.get('group')!r} with the other writers"
+            f"W&B is offline, and its shared mode needs a server: {planned.request.action_name!r} writes its own run "
+            f"{opening.run_id!r}, in the group {opening.arguments.get('group')!r} with the other writers"
         )
     if parent and not parent.joinable and plan.role.owns and plan.group == (parent.group or parent.run_id):
         log_once(
             f"the parent's run {parent.run_id!r} was opened with joinable=False, so {planned.request.action_name!r} "
-            f"opens {plan.run_id!r} of its own in the group {plan.group!r}"
+            f"opens its own run {plan.run_id!r} in the group {plan.group!r}"
         )

@@ -19,13 +19,13 @@ from ..wandb_client._watchdog import WATCHDOG
 T = TypeVar("T")
 
 MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
-"""Runs that are opened or finished at the same time. W&B's client is bound to the processor, so more are no faster, and
+"""Runs that are opened or finished at the same time. W&B's client is bound to the processor, so more is not faster, and
 they keep the event loop waiting: 32 on two cores blocked it for 0.3 s, 6 for 0.05 s."""
 
 
 CANCELLED_SECONDS: Final = 5.0
-"""How long a run may go on being opened for a task that was cancelled: enough for a server that answers, whose run then
-ends as that of a cancelled task."""
+"""How long opening a run may take after its task was cancelled: enough for a server that answers. The run then ends as
+that of a cancelled task."""
 
 
 async def run_uninterrupted(
@@ -36,7 +36,7 @@ async def run_uninterrupted(
     Args:
         call: What blocks.
         arguments: Its arguments.
-        give_up: What ends the call, where it goes on for `CANCELLED_SECONDS` after a cancellation.
+        give_up: Ends the call, if it is still running `CANCELLED_SECONDS` after a cancellation.
 
     Returns:
         What the call returned, and the cancellation that arrived while it ran, for the caller to raise when it has
@@ -77,7 +77,7 @@ def _wake_waiter(waiter: asyncio.Future[None]) -> None:
 def end_fork(error: BaseException | None) -> NoReturn:
     """End a forked child that leaves its parent's coroutine, as `multiprocessing` ends its own.
 
-    It shares the descriptors of its parent's event loop; going on in it, it would deafen the parent (bpo-21998).
+    It shares the descriptors of its parent's event loop. If it kept running, it would deafen the parent (bpo-21998).
     """
     if error and not (isinstance(error, SystemExit) and isinstance(error.code, int | None)):
         traceback.print_exception(error)
@@ -90,7 +90,7 @@ def end_fork(error: BaseException | None) -> NoReturn:
 
 @functools.cache
 def _thread_pool() -> ThreadPoolExecutor:
-    """Threads of our own: in the loop's default executor a task's blocking calls could keep its children waiting."""
+    """Our own threads: in the loop's default executor a task's blocking calls could keep its children waiting."""
     return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="flyte-wandb")
 
 

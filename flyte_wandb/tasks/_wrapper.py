@@ -1,4 +1,4 @@
-"""The wrappers around a task's function, and what they can stand around.
+"""The wrappers around a task's function, and what they can wrap.
 
 Light: what opens runs is imported when the function is first called.
 """
@@ -63,7 +63,7 @@ def _wrap_async(function: Callable[..., Any], spec: Spec, session: str) -> Calla
 
 
 def check_trackable(target: Any, decorator: str) -> Callable[..., Any]:
-    """Return the target where a decorator can wrap it.
+    """Return the target if a decorator can wrap it.
 
     Raises:
         SettingError: It is a class, a generator or no function, or is decorated twice.
@@ -75,9 +75,9 @@ def check_trackable(target: Any, decorator: str) -> Callable[..., Any]:
         raise SettingError(f"{decorator} cannot track the class {name}; decorate the task or function that uses it")
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
         raise SettingError(
-            f"{decorator} cannot track the generator {name}, whose body runs after the call has returned; decorate the "
+            f"{decorator} cannot track the generator {name}: its body runs after the call has returned; decorate the "
             "function that consumes it"
         )
     if not callable(target):
-        raise SettingError(f"{decorator} decorates a task or a function, not {target!r}; settings are given by name")
+        raise SettingError(f"{decorator} decorates a task or a function, not {target!r}; pass settings by name")
     return target  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
 """What tests of tracked tasks and of plugins need: a W&B server on this machine, Flyte's container entry point.
 
-`PluginConformance` is what every plugin has to keep; `explain` and `assert_plan` say a plan in words. pytest finds
+`PluginConformance` tests the contract of plugins; `explain` and `assert_plan` describe a plan in words. pytest finds
 the fixtures `wandb_server`, `wandb_online` and `wandb_strategies` by itself.
 
 Example::

@@ -36,7 +36,7 @@ def assert_plan(
     part: str | None = _UNSAID,
     decided_by: dict[str, str] | None = None,
 ) -> None:
-    """Assert what is given of a plan, and explain the whole plan where it does not hold.
+    """Assert parts of a plan, and explain the whole plan if they differ.
 
     Args:
         plan: The plan.

@@ -13,7 +13,7 @@ from ._worlds import world_of
 def run_ranks(
     task: Task, *, folder: Path, nodes: Sequence[int] = (2,), timeout: float = 120.0, **options: Any
 ) -> list[ContainerResult]:
-    """Run every rank of one task in an `a0` process of its own, all at the same time, and wait for their end.
+    """Run every rank of one task in its own `a0` process, all at the same time, and wait for their end.
 
     Args:
         task: A task that lives under its function's name in an importable module.

@@ -36,9 +36,9 @@ class WandbServer:
         port: Port to listen on, 0 for a free one.
         entity: Owner of the runs that name none, and the user who is logged in.
         teams: Teams of this user, which may own runs, too. So may those of `add_team`, and of what a test puts there.
-        others: Entities of other people: W&B answers "permission denied". An entity that is none of these is not found.
-        version: The version that it says it has, as a self-hosted server does; None as W&B's own clouds do.
-        limits: How many requests it takes; None for any number.
+        others: Entities of other people: W&B answers "permission denied". Any other entity is not found.
+        version: The version that it reports, like a self-hosted server; None to report none, like W&B's own clouds.
+        limits: How many requests it accepts; None for any number.
 
     Example::
 
@@ -89,7 +89,7 @@ class WandbServer:
         self._started = (http.store, http, thread)
 
     def stop(self) -> None:
-        """End all connections and threads. The runs stay readable; where the server does not run, nothing happens."""
+        """End all connections and threads. The runs stay readable. If the server is not running, nothing happens."""
         if self._started is None:
             return
         store, http, thread = self._started
@@ -106,13 +106,13 @@ class WandbServer:
         """Address of the server, such as ``http://127.0.0.1:41973``.
 
         Raises:
-            RuntimeError: The server was never started, which holds for all other properties and methods, too.
+            RuntimeError: The server was never started. All other properties and methods raise this, too.
         """
         return self._store.url
 
     @property
     def environ(self) -> dict[str, str]:
-        """Environment variables with which a process writes to this server, logged in, and to no other."""
+        """Environment variables that log a process in to this server, and have it write to no other."""
         return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
 
     @property
@@ -136,7 +136,7 @@ class WandbServer:
             entity: Its owner, or None for any.
 
         Raises:
-            LookupError: There is none, or there are several. The message lists the runs that there are.
+            LookupError: There is none, or there are several. The message lists the existing runs.
         """
 
         def wanted(key: RunKey) -> bool:
@@ -164,7 +164,7 @@ class WandbServer:
         """Return a snapshot of the sweep with the id `sweep_id`.
 
         Raises:
-            LookupError: There is none. The message lists the sweeps that there are.
+            LookupError: There is none. The message lists the existing sweeps.
         """
         with self._store.changing():
             return self._store.sweep_record(self._store.sweeps.find(sweep_id))
@@ -180,7 +180,7 @@ class WandbServer:
         """Return a snapshot of a version, by ``NAME:ALIAS`` or ``NAME:v0``.
 
         Raises:
-            LookupError: There is none. The message lists the versions that there are.
+            LookupError: There is none. The message lists the existing versions.
         """
         with self._store.changing():
             found = self._store.artifacts.find(CollectionKey(*self._store.place(entity, project), name))
@@ -213,15 +213,15 @@ class WandbServer:
             return tuple(self._store.unknown_operations)
 
     def wait_for(self, predicate: Callable[[WandbServer], T], timeout: float = 30.0) -> T:
-        """Wait until something holds for this server, and return what `predicate` says then.
+        """Wait until `predicate` returns something true, and return that.
 
         Args:
-            predicate: Is asked at once and after every change. A LookupError counts as "not yet", so it may ask for
-                runs and keys that are still to come. It should not block, for the server waits for it.
+            predicate: Called at once and after every change. A LookupError counts as "not yet", so it may look up runs
+                and keys that do not exist yet. It should not block, because the server waits for it.
             timeout: Seconds to wait at most.
 
         Raises:
-            TimeoutError: It does not hold by then. The message lists the runs that there are.
+            TimeoutError: It is not true by then. The message lists the existing runs.
 
         Example::
 
@@ -244,7 +244,7 @@ class WandbServer:
         raise TimeoutError(unmet) from (missing[0] if missing else None)
 
     def refuse(self, message: str) -> None:
-        """Let no writer open a run from now on, be it new or not: `wandb.init` fails at once with `message`.
+        """Let no writer open a new or existing run from now on: `wandb.init` fails at once with `message`.
 
         A client keeps the id of a run that it could not open; `wandb.teardown()` frees it.
         """
@@ -314,7 +314,7 @@ class WandbServer:
             drop: End the connection without an answer; for ``download`` after half of the content.
 
         Raises:
-            ValueError: Neither `status` nor `drop` is given, or both.
+            ValueError: You pass neither `status` nor `drop`, or both.
 
         Example::
 
@@ -340,7 +340,7 @@ class WandbServer:
             self._store.faults.delays[where] = seconds
 
     def heal(self) -> None:
-        """Take back all faults and all slowness, at once also for requests that wait."""
+        """End all faults and all slowness, also for requests that are waiting now."""
         with self._store.changing():
             self._store.faults.heal()
 
@@ -360,7 +360,7 @@ class WandbServer:
         group: str | None = None,
         system_metrics: Iterable[Mapping[str, Any]] = (),
     ) -> RunRecord:
-        """Put a run there without a client.
+        """Add a run without a client.
 
         Args:
             run_id: The run's id.
@@ -381,7 +381,7 @@ class WandbServer:
 
         Raises:
             LookupError: There is no such sweep.
-            ValueError: There is such a run already.
+            ValueError: The run exists already.
 
         Example::
 
@@ -405,7 +405,7 @@ class WandbServer:
         return run.record()
 
     def put_sweep(self, config: Mapping[str, Any], *, project: str = "uncategorized", entity: str | None = None) -> str:
-        """Put a sweep there without a client.
+        """Add a sweep without a client.
 
         Args:
             config: The sweep's configuration.
@@ -422,7 +422,7 @@ class WandbServer:
             return self._store.add_sweep(self._store.place(entity, project), dict(config)).id
 
     def end_sweep(self, sweep_id: str, state: str = "CANCELED") -> None:
-        """Set the state of a sweep, as W&B's page of it does.
+        """Set the state of a sweep, like a button on its page in W&B.
 
         Args:
             sweep_id: The sweep's id.
@@ -436,19 +436,19 @@ class WandbServer:
             self._store.set_sweep_state(self._store.sweeps.find(sweep_id), state)
 
     def stop_trial(self, run_id: str) -> None:
-        """Let the agent that was given the run hear at its next heartbeat that it is to end it: early termination.
+        """Order the agent of a run, at its next heartbeat, to end it: early termination.
 
         Raises:
-            LookupError: No agent was given the run.
+            LookupError: No agent has the run.
         """
         with self._store.changing():
             agent = self._store.sweeps.agent_with(run_id)
             if agent is None:
-                raise LookupError(f"no agent was given the run {run_id!r}")
+                raise LookupError(f"no agent has the run {run_id!r}")
             agent.to_stop.append(run_id)
 
     def add_team(self, name: str) -> None:
-        """Make the user who is logged in a member of a team, which may own runs from now on.
+        """Make the logged-in user a member of a team. The team may own runs from now on.
 
         Example::
 

@@ -171,7 +171,7 @@ def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settin
     settings, found = _settings_and_faults()
     faults = [fault for name, fault in found.items() if not (ignore and ignore(name))]
     if faults:
-        raise OpenRunError(f"W&B's client does not take the environment of this process: {'; '.join(faults)}")
+        raise OpenRunError(f"W&B's client rejects the environment of this process: {'; '.join(faults)}")
     return settings
 
 
@@ -183,7 +183,7 @@ def offline_settings() -> wandb.Settings:
     settings, faults = _settings_and_faults()
     for name, fault in faults.items():
         if name not in OF_LOGIN:
-            log_once(f"a run that reaches no server goes on without one of W&B's variables: {fault}")
+            log_once(f"an offline run continues without one of W&B's variables: {fault}")
     return settings
 
 

@@ -1,4 +1,4 @@
-"""What becomes of runs whose W&B service process is dead or silent: they lose what is logged, and fail no task."""
+"""Runs after W&B's service process has died or become silent: they lose later rows, and fail no task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 _ABANDONED: Final[WeakSet[Any]] = WeakSet()
-"""The connections to services whose answers nobody waits for any more."""
+"""The connections to services that nobody waits for any more."""
 
 _UNREAD_BYTES: Final = 2**28
 """What may wait for a silent service to read it: more than runs log in the time for which they are waited for."""
@@ -59,7 +59,7 @@ def log_dead_service(run: wandb.Run) -> None:
     if service_behind(run) in _ABANDONED:  # `abandon_service` has logged it
         return
     log_once(
-        f"W&B's service process has died: what {run.id!r} logs from then on is lost, and its end is not told; what "
+        f"W&B's service process has died: what {run.id!r} logs from now on is lost, and so is its end; what "
         f"reached the disk is in {run.settings.sync_dir}, to be uploaded with `wandb sync`",
         logging.ERROR,
     )
@@ -68,8 +68,8 @@ def log_dead_service(run: wandb.Run) -> None:
 def abandon_service(run: wandb.Run | None = None) -> None:
     """End every wait for W&B's service, as if it had died. Callable from any thread.
 
-    For a service that does not answer (stopped, swapping), or for whose answer there is no time. It still gets what it
-    was sent, and writes that to the disk as soon as it can: only the answers are given up.
+    For a service that does not answer (stopped, swapping), or if there is no time for its answer. It still receives
+    what was sent, and writes that to the disk as soon as it can. Only the wait for its answers ends.
 
     Args:
         run: A run behind the service, or None for the service that the next run would use.
@@ -85,7 +85,7 @@ def abandon_service(run: wandb.Run | None = None) -> None:
     try:
         own_client().asyncer.run_soon(partial(_give_up_answers, client))
     except Exception:
-        _LOG.debug("the answers of W&B's service could not be given up", exc_info=True)
+        _LOG.debug("the wait for W&B's service could not be ended", exc_info=True)
 
 
 async def _give_up_answers(client: Any) -> None:
@@ -108,7 +108,7 @@ def service_died(error: BaseException) -> bool:
 
 
 def run_late_teardown_hooks(run: wandb.Run) -> None:
-    """Close what a run still holds whose finish has failed half-way: its own log stays open otherwise."""
+    """Close what a run still holds after its finish has failed half-way: otherwise its log stays open."""
     from wandb.sdk.wandb_run import TeardownStage
 
     for hook in run._teardown_hooks:
@@ -118,7 +118,7 @@ def run_late_teardown_hooks(run: wandb.Run) -> None:
 
 
 def service_behind(run: wandb.Run | None = None) -> Any:
-    """Return the service process behind a run, or the one that the next run will use; None where there is none."""
+    """Return the service process behind a run, or the one that the next run will use, or None."""
     return getattr(run._interface if run else own_client()._connection, "_client", None)
 
 
@@ -147,7 +147,7 @@ def renew_service(dead: Any, exit_code: int = 1) -> None:
 
 
 def _leave_alone(connection: Any, exit_code: int) -> None:
-    """Drop the connection to a silent service, for whose end W&B would wait, here and when the process exits."""
+    """Drop the connection to a silent service. W&B would wait for its end, here and when the process exits."""
     from wandb.sdk.lib.service import service_token
 
     if connection._cleanup:

@@ -28,7 +28,7 @@ _ABOUT: Final = b'"msg":"filestream: '
 _SENDING: Final = "filestream: sending request"
 _ANSWERED: Final = "filestream: request sent"
 _MISREAD: Final = "filestream: json decode error"
-"""The answer was no JSON, so it was not W&B that gave it. Follows the line that says that the request was answered."""
+"""The answer was not JSON, so it was not from W&B. Follows the line that says that the request was answered."""
 
 
 _END_SECONDS: Final = 2.0

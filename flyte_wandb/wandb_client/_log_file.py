@@ -2,7 +2,7 @@
 
 A log is a header of 7 bytes and blocks of 32 KiB, as LevelDB has them: each holds chunks of
 ``[crc32 u32][length u16][kind u8][payload]``, and one or more payloads are a record. A killed process leaves a torn
-end; a failing disk leaves damage, behind which reading goes on.
+end; a failing disk leaves damage, and reading continues after it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHUNK: Final = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(1, 5)
 
 _MOST_DAMAGES: Final = 100
-"""Damages whose place is kept: whoever writes a log that is nothing else fills no memory with them."""
+"""Damages with a recorded place, so that a log full of damage cannot fill the memory."""
 
 _MOST_MISSING: Final = 10**9
 """Records that one damage can be said to have taken: their numbers come from the log, too."""
@@ -38,7 +38,7 @@ class LoggedRun:
         run_id: The run's id; empty where the log ends before it.
         project: Its project, or None.
         entity: The owner of the project, or None.
-        resumes: Whether it goes on with what the server has of the run, rather than starting the run over.
+        resumes: Whether it continues the run on the server, rather than starting the run over.
         rows: Rows of history.
         exit_code: With what the run was finished, or None where the log ends before that.
         intact: Whether the log ends with a whole record.
@@ -63,7 +63,7 @@ class LoggedRun:
 
 
 def read_log(path: Path) -> LoggedRun:
-    """Read a log, up to its tear where it has one. What is damaged before that is passed over.
+    """Read a log, up to its truncated end if it has one. Damaged parts before that are skipped.
 
     Args:
         path: A file ``run-ID.wandb``.
@@ -94,7 +94,7 @@ def read_log(path: Path) -> LoggedRun:
 
 
 def read_row_times(path: Path) -> Iterator[tuple[int, float | None]]:
-    """Yield the number of each row of a log and the time that W&B's client gave it, None where it has none.
+    """Yield the number of each row of a log and the time that W&B's client gave it, or None.
 
     The time tells a row from all others of its run, in which several processes and attempts may have written rows with
     one step. Rows that a damage has taken are counted.
@@ -120,7 +120,7 @@ def _row_time(items: Any) -> float | None:
 
 
 def can_append() -> bool:
-    """Whether this version of wandb can be told to append the rows of a log to those that a server has."""
+    """Whether this version of wandb can append the rows of a log to those that a server has."""
     return "resume" in protocol().RunRecord.DESCRIPTOR.fields_by_name
 
 
@@ -224,7 +224,7 @@ class LogRecords:
     def _read_chunk(self, offset: int, header: bytes) -> tuple[int | None, bytes]:
         """Return kind and payload of a chunk, None being the kind of a damaged one.
 
-        Behind a damaged chunk reading goes on where it says that it ends, or else with the next block, as LevelDB does.
+        After a damaged chunk, reading continues at the chunk's stated end, or else with the next block, as in LevelDB.
         """
         crc, length, kind = _CHUNK.unpack(header)
         next_block = (offset // BLOCK + 1) * BLOCK

@@ -29,7 +29,7 @@ class LogEntry(NamedTuple):
 
 
 def read_entries(path: Path, *, most: int) -> Iterator[LogEntry]:
-    """Yield what a log says, in its order, up to its tear where it has one.
+    """Yield the entries of a log in order, up to its truncated end if it has one.
 
     Args:
         path: A file ``run-ID.wandb``.

@@ -2,7 +2,7 @@
 
 W&B's service uploads whatever file of the machine an artifact's record names, and reads and removes the file that a
 record names as its manifest (wandb 0.31, `core/pkg/artifacts/saver.go`). A log may come from elsewhere, so a record is
-written anew: with paths of copies that were taken from the run's own folder, and whose md5 is that of the record.
+written anew: with paths of copies from the run's own folder that have the md5 in the record.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class UnfitArtifactError(Exception):
 
 
 def read_artifact_files(log: Path) -> Iterator[ArtifactFile]:
-    """Yield the files of artifacts that a log names, up to its tear where it has one.
+    """Yield the files of artifacts that a log names, up to its truncated end if it has one.
 
     Args:
         log: A file ``run-ID.wandb``.
@@ -136,12 +136,12 @@ def rebuild_artifact(artifact: Any, run_id: str, place: Place, files: Mapping[st
 def _check_record(artifact: Any) -> None:
     manifest = artifact.manifest
     faults = {
-        "its name is none that W&B takes": not _NAME.fullmatch(artifact.name),
+        "W&B does not accept its name": not _NAME.fullmatch(artifact.name),
         f"the type {quoted(artifact.type)} is W&B's own": bool(_OWN_TYPES.fullmatch(artifact.type)),
-        "it is a part of a version, or changes another one": bool(
+        "it is a part of a version, or changes another version": bool(
             artifact.base_id or artifact.distributed_id or artifact.incremental_beta1 or not artifact.finalize
         ),
-        "its list of files is in a file of its own, as W&B writes it for more than 100,000 files": bool(
+        "its list of files is in a separate file, as W&B writes it for more than 100,000 files": bool(
             manifest.manifest_file_path
         ),
         "its digest is not that of its files": artifact.digest != _digest_of(manifest.contents),
@@ -154,7 +154,7 @@ def _check_record(artifact: Any) -> None:
 def _rebuild_entry(entry: Any, files: Mapping[str, Path]) -> Any:
     name = PurePosixPath(entry.path)
     if name.is_absolute() or ".." in name.parts or not entry.path.isprintable():
-        raise UnfitArtifactError(f"the name of its file {quoted(entry.path)} is no plain path")
+        raise UnfitArtifactError(f"the name of its file {quoted(entry.path)} is not a plain path")
     rebuilt = protocol().ArtifactManifestEntry(
         path=entry.path,
         digest=entry.digest,
@@ -163,7 +163,7 @@ def _rebuild_entry(entry: Any, files: Mapping[str, Path]) -> Any:
         skip_cache=True,  # else W&B's service copies it into the cache of the user
     )
     if entry.ref.startswith(_OTHER_VERSIONS):
-        raise UnfitArtifactError(f"its file {quoted(entry.path)} is one of another artifact")
+        raise UnfitArtifactError(f"its file {quoted(entry.path)} belongs to another artifact")
     if not entry.ref:
         copy = files.get(_hex_digest(entry.digest) or "")
         if copy is None:

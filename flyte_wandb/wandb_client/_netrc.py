@@ -30,7 +30,7 @@ def read_netrc_key(base_url: str) -> str | None:
         reason = f"line {error.lineno} is malformed"
     except (OSError, ValueError) as error:
         reason = one_line(error)
-    log_once(f"no W&B login is taken from the netrc file {path}: {reason}; `wandb login` writes it anew")
+    log_once(f"the netrc file {path} has no usable W&B login: {reason}; `wandb login` rewrites it")
     return None
 
 

@@ -17,11 +17,11 @@ class Additions:
     The user may have said it in a setting, in W&B's variables and files, in the body, or in another attempt.
 
     Attributes:
-        tags: Tags behind those that the run has.
-        notes: Notes where it has none.
-        name: What a run is called that was not there before.
+        tags: Tags after those that the run has.
+        notes: Notes, if the run has none.
+        name: Name of a new run.
         config: Configuration below its own keys.
-        again: Whether the run may have tags of another attempt. W&B replaces them where it is told tags as it opens it.
+        again: Whether the run may have tags of another attempt. W&B replaces them if it gets tags on opening.
     """
 
     tags: tuple[str, ...] = ()
@@ -44,13 +44,13 @@ class Opening:
         settings: Fields of `wandb.Settings` to set beside the user's.
         defaults: Fields of `wandb.Settings` for where neither the user nor W&B's variables and files set them.
         shared: Whether W&B's shared mode is used.
-        alone: Whether shared mode was wanted but does not exist offline, so that this writer keeps a run of its own.
-        rewind: The step after which the run is to go on, what was logged later being forgotten; None for its end.
-        starts_over: Whether the server is to forget what an earlier attempt has logged to the run.
+        alone: Whether this writer has its own run, because shared mode needs a server.
+        rewind: The step after which the run continues, without the later rows; None for its end.
+        starts_over: Whether the server should forget what an earlier attempt has logged to the run.
         fork_from: The moment at which the run is to start where an earlier attempt has not opened it, or None.
-        below: Those of `arguments` that give way to what W&B's variables and files say.
-        beside: What the open run is given beside what it has.
-        config_of_owner: Configuration that the owner of the run sends: there to be read, and sent by nobody else.
+        below: Those of `arguments` that W&B's variables and files override.
+        beside: Additions to the open run.
+        config_of_owner: Config that the owner of the run sends; the others only read it.
     """
 
     run_id: str

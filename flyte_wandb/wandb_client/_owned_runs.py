@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("flyte_wandb")
 
 _OWNED: Final[dict[int, wandb.Run]] = {}
-"""The open runs of tasks, by `id()`: W&B's runs have no hash of their own, and may compare equal."""
+"""The open runs of tasks, by `id()`: W&B's runs have no own hash, and may compare equal."""
 
 _HIDDEN: Final[set[int]] = set()
-"""Those of them that somebody has finished, so that W&B's client shows them as ended."""
+"""Those of them that user code has finished, so that W&B's client shows them as ended."""
 
 
 def own_run(run: wandb.Run) -> None:
@@ -58,7 +58,7 @@ def hide_run(run: wandb.Run) -> None:
 
 
 def show_run(run: wandb.Run) -> None:
-    """Have W&B's client hand a run to who calls `wandb.init()`, also where somebody has finished it before."""
+    """Have `wandb.init()` return a run, even if user code has finished it before."""
     if id(run) in _HIDDEN:
         _HIDDEN.discard(id(run))
         own_client().add_active_run(run)
@@ -76,7 +76,7 @@ def _put_off_finish(run: wandb.Run, process: int, exit_code: int | None = None, 
     if exit_code:
         log_once(
             f"{_find_caller()} finished the run {run.id!r} with exit_code={exit_code}; the run ends with its task, and "
-            "with the outcome of that: raise an error in the task if it has failed"
+            "gets the task's outcome: to fail the run, raise an error in the task"
         )
 
 
@@ -90,8 +90,8 @@ def _put_off_teardown(client: Any, process: int, exit_code: int | None = None) -
     keep_client(client)
     client.finish_all_active_runs()
     log_once(
-        f"{_find_caller()} called wandb.teardown() while runs of tasks are open in this process; they go on, and end "
-        "with their tasks"
+        f"{_find_caller()} called wandb.teardown() while runs of tasks are open in this process; they stay open, and "
+        "end with their tasks"
     )
 
 
@@ -108,7 +108,7 @@ def _find_caller() -> str:
 
 
 def _forget_parents_runs() -> None:
-    """In a forked child: own none, so that it ends what it opens; the runs of its parent stay as they are."""
+    """In a forked child: own no runs, so that it ends what it opens. The runs of its parent stay open."""
     _OWNED.clear()
     _HIDDEN.clear()
 

@@ -1,7 +1,7 @@
 """Reading whole runs from a server: what it knows of them, every row of their history, and where their files are.
 
 W&B's own objects do the asking. They are made here rather than by `Api.run` and `Api.sweep`, which keep what they
-return and would show a run that goes on as it once was.
+return, so a running run would not be up to date.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ class RemoteRun:
 def choose_page_size(lines: int | None, steps: Callable[[], int]) -> int:
     """Return how many steps of a history to ask for at a time, so that a page has about a thousand rows.
 
-    Rows may be thin: somebody's step may count examples. No page holds more than ten thousand rows, however they lie.
+    Rows may be thin: a step may count examples. No page holds more than ten thousand rows, however they lie.
 
     Args:
         lines: Rows of the history, as far as the server says.

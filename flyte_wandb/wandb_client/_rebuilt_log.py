@@ -52,8 +52,8 @@ class LogRebuilder:
 
     Args:
         run_id: The run. What the log says of another one is left out.
-        place: Where it goes, whatever the log says.
-        resumes: Whether it is to go on with what the server has of it, rather than start over.
+        place: Its target, regardless of the log.
+        resumes: Whether it continues the run on the server, rather than start over.
         files: Names of the files in the run's own folder.
         artifact_files: Copies of files of artifacts that were kept with the run, by their md5 in hex.
         delivered: Rows that the server has already, which are left out so that they are not there twice.

@@ -45,7 +45,7 @@ _SERVICE_VARIABLE: Final = "WANDB_SERVICE"
 _SILENCE_SECONDS: Final = 5.0
 """How much later than it should W&B's service may say that the time to finish is over; then it counts as silent."""
 _REMEDY: Final = (
-    "`flyte-wandb doctor` says what is wrong; on_error='offline' or 'ignore' (or FLYTE_WANDB_ON_ERROR) lets tasks go on"
+    "`flyte-wandb doctor` finds the cause; on_error='offline' or 'ignore' (or FLYTE_WANDB_ON_ERROR) lets tasks continue"
 )
 
 
@@ -54,7 +54,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
 
     Args:
         opening: Which run, and how.
-        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
+        stop: Called in a thread of W&B when the run is stopped in W&B's UI.
 
     Raises:
         OpenRunError: W&B refused, did not answer, or handed out another run. Its name is free again afterwards.
@@ -74,7 +74,7 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
     opened = run_settings(run)  # each property of a run enters a context for W&B's log (wandb 0.31)
     if opened.run_id != opening.run_id and not run.disabled:
         raise OpenRunError(
-            f"{_not_opened_message(opening, client)}: it handed out the run {run.id!r} instead{_hint_at_sweep()}"
+            f"{_not_opened_message(opening, client)}: it returned the run {run.id!r} instead{_hint_at_sweep()}"
         )
     note_tensorboard(run, patched_before=patched_before)
     tolerate_dead_service(run)
@@ -92,9 +92,9 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
 
 
 def is_stand_in(run: Any) -> bool:
-    """Whether a run is none of W&B's: tests of users put something else in the place of `wandb.init`.
+    """Whether a run is not W&B's: tests of users replace `wandb.init`.
 
-    It is handed to the task as it is, and finished with its outcome. Nothing else of W&B is there behind it.
+    It is passed to the task unchanged, and finished with its outcome. No other part of W&B is behind it.
     """
     import wandb
 
@@ -120,8 +120,8 @@ def _add_beside(run: wandb.Run, opening: Opening, client: wandb.Settings) -> Non
 def _log_next_step(run: wandb.Run, opening: Opening) -> None:
     if opening.beside.again and run.resumed and run.starting_step and opening.rewind is None and not opening.shared:
         log_once(
-            f"the run {run.id!r} goes on at step {run.starting_step}, and W&B drops what is logged with a smaller "
-            "step=; checkpoint_step goes back to a checkpoint, and on_retry='restart' starts the run over"
+            f"the run {run.id!r} continues at step {run.starting_step}, and W&B drops rows with a smaller step=; "
+            "use checkpoint_step to go back to a checkpoint, or on_retry='restart' to start the run over"
         )
 
 
@@ -163,7 +163,7 @@ def mark_preempting(run: wandb.Run) -> None:
     try:
         run.mark_preempting()
     except Exception:
-        _LOG.exception("W&B was not told that the run %s is being preempted", run.id)
+        _LOG.exception("the run %s could not be marked preempted in W&B", run.id)
 
 
 def close_run(run: wandb.Run, exit_code: int) -> None:
@@ -207,12 +207,12 @@ def _not_opened_message(opening: Opening, client: wandb.Settings) -> str:
 
 
 def _hint_at_sweep() -> str:
-    """Say why W&B's client takes another id than the one that it is given, where that is an agent's."""
+    """Say why W&B's client uses an agent's id instead of ours."""
     if not os.environ.get("WANDB_SWEEP_ID"):
         return ""
     return (
-        ", as it does for all runs of a process with WANDB_SWEEP_ID; use run_mode='auto', with which tasks join the "
-        "trial's run"
+        ", as it does for all runs of a process with WANDB_SWEEP_ID; use run_mode='auto', so that tasks join "
+        "the trial's run"
     )
 
 

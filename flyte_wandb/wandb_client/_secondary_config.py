@@ -46,7 +46,7 @@ def _forget_keys(run: wandb.Run, keys: set[str]) -> None:
 def _without_repeats(config: Any, known: set[str]) -> Callable[..., None]:
     """Return what W&B calls with each change of a configuration, made to leave out `known` keys that did not change.
 
-    W&B itself hands over all keys where it notes a type of its own, such as that of a custom chart.
+    W&B itself sends all keys when it records an internal type, such as that of a custom chart.
     """
     send = config._callback
 

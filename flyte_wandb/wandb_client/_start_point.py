@@ -1,4 +1,4 @@
-"""Where a run starts: at its beginning or end, behind an earlier step of its own, or as a fork of another run."""
+"""Where a run starts: at its beginning or end, after an earlier step, or as a fork of another run."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def _open_rewound(opening: Opening, init: Init) -> wandb.Run | None:
     point = moment_in(opening.run_id, opening.rewind)
     try:
         if opening.shared:
-            raise ValueError("a run that several processes may write to has no steps of its own; use joinable=False")
+            raise ValueError("a run that several processes may write to has no steps; use joinable=False")
         return init({**_without_start(opening), "resume_from": point})
     except NotOpenedError:  # a server that was not reached has not refused to rewind
         raise
     except Exception as error:
         forget_run_id(opening.run_id, error)
         log_once(
-            f"the run {opening.run_id!r} goes on at its end, not after step {opening.rewind}: W&B did not rewind it: "
+            f"the run {opening.run_id!r} continues at its end, not after step {opening.rewind}: W&B did not rewind it: "
             f"{one_line(error)}"
         )
         return None
@@ -78,7 +78,7 @@ def _open_rewound(opening: Opening, init: Init) -> wandb.Run | None:
 def forget_run_id(run_id: str, error: Exception) -> None:
     """Free the id of a run that was not opened: W&B's service keeps it registered, and refuses it to a retry.
 
-    A run that is in use is somebody else's and stays as it is.
+    A run that is in use belongs to another task and stays unchanged.
     """
     from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
 
@@ -93,7 +93,7 @@ def forget_run_id(run_id: str, error: Exception) -> None:
 def _forget_rows(opening: Opening, init: Init) -> None:
     """Have the server forget the rows of an earlier attempt, as far as it can: W&B rewinds to a step, and to no less.
 
-    The run is then opened without `resume`, so that it begins at step 0 again, where a new row takes the place of the
+    The run is then opened without `resume`, so that it begins at step 0 again, where a new row replaces the
     old one (wandb#3424).
     """
     if not opening.starts_over or effective_mode(opening.arguments.get("mode")) != "online":

@@ -80,7 +80,7 @@ def create_sweep(
     }
     answer = execute_query(api, _CREATE_SWEEP, variables, timeout=_SECONDS)["upsertSweep"]
     for warning in answer.get("configValidationWarnings") or ():
-        _LOG.warning("W&B says of the sweep's configuration: %s", warning)
+        _LOG.warning("W&B's warning about the sweep's configuration: %s", warning)
     sweep, project = answer["sweep"], answer["sweep"]["project"]
     return sweep["name"], Place(project=project["name"], entity=project["entity"]["name"], host=where.host)
 
@@ -119,7 +119,7 @@ def _as_yaml(config: Mapping[str, Any]) -> str:
 
 
 def find_sweep(api: wandb.Api, where: Place, name: str) -> tuple[str, Place] | None:
-    """Return id and place of a sweep of a project that has this name and still goes on, or None. Blocks.
+    """Return id and place of a running sweep of a project with this name, or None. Blocks.
 
     Args:
         api: W&B's API at the place.
@@ -142,7 +142,7 @@ def read_sweep_parameters(path: str | None) -> dict[str, Any]:
 
     Raises:
         OSError: The file cannot be read.
-        yaml.YAMLError: It is no YAML.
+        yaml.YAMLError: It is not YAML.
     """
     if not path:
         return {}

@@ -1,4 +1,4 @@
-"""Uploading offline runs with W&B's own command, each time in a process of its own."""
+"""Uploading offline runs with W&B's own command, each time in a separate process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class UploadError(Exception):
-    """W&B's command did not upload all; the message is what it said."""
+    """W&B's command did not upload everything; the message is its output."""
 
 
 def api_address(where: Place) -> str:
@@ -62,10 +62,10 @@ def upload_folders(
 
     Args:
         folders: The folders.
-        where: The place; its project and entity go over those in the logs.
+        where: The place; its project and entity override those in the logs.
         work: A folder for W&B's files.
-        check: Is called again and again, and raises where the upload is to be stopped.
-        seconds: How long it may take at most; W&B's command has no bound of its own.
+        check: Called repeatedly; raises to stop the upload.
+        seconds: How long it may take at most; W&B's command has no limit.
 
     Raises:
         UploadError: Something was not uploaded, or not in time.
@@ -89,7 +89,7 @@ def upload_folders(
 
 
 def _wait_for_output(process: subprocess.Popen[str], check: Callable[[], None], seconds: float) -> str:
-    """Return what a process prints until its end. Where it is to be stopped, so is W&B's service below it."""
+    """Return what a process prints until its end. To stop it, stop W&B's service below it, too."""
     ends = time.monotonic() + seconds
     try:
         while True:
@@ -98,7 +98,7 @@ def _wait_for_output(process: subprocess.Popen[str], check: Callable[[], None], 
             except subprocess.TimeoutExpired:
                 check()
             if time.monotonic() > ends:
-                raise UploadError(f"`wandb sync` did not come to its end within {seconds:,.0f} s, and was stopped")
+                raise UploadError(f"`wandb sync` did not end within {seconds:,.0f} s, and was stopped")
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

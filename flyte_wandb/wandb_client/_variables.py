@@ -11,7 +11,7 @@ from typing import Final
 from .._logging import quoted
 
 _SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASS|HEADERS|PROXY|CREDENTIALS")
-"""Part of the name of each variable whose value no message may show; a proxy's address may hold a password."""
+"""Parts of the names of variables with secret values; a proxy's address may contain a password."""
 
 OF_LOGIN: Final = frozenset({"WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_CREDENTIALS_FILE"})
 """Variables that a run which reaches no server does not need."""
@@ -47,8 +47,8 @@ def _variable_fault(name: str, value: str) -> str | None:
 
     if value and name in STARTS:
         return (
-            f"{name}={quoted(value)}: it would hold for every task, and W&B takes it beside no other start of a run; "
-            f"set {STARTS[name]}= in wandb_init or wandb_config, and unset the variable"
+            f"{name}={quoted(value)}: it would apply to every task, and W&B cannot combine it with another start "
+            f"of a run; set {STARTS[name]}= in wandb_init or wandb_config, and unset the variable"
         )
     try:
         wandb.Settings().update_from_env_vars({name: value})
@@ -59,7 +59,7 @@ def _variable_fault(name: str, value: str) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return an error's text without the value. W&B checks its settings with pydantic, whose own text quotes it."""
+    """Return an error's text without the value. W&B checks its settings with pydantic, which quotes the value."""
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):

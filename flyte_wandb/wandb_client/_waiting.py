@@ -1,7 +1,7 @@
-"""Waiting for a server to open a run: seconds where nobody listens, as long as W&B's own client where somebody does.
+"""Waiting for a server to open a run: seconds for a dead server, as long as W&B's own client for one that listens.
 
-W&B's client tries again by itself, by its own rules and by what a server says in `Retry-After`. Nothing here asks the
-server for anything: W&B's service process knows what it was answered last.
+W&B's client retries by itself, by its own rules and the server's `Retry-After`. Nothing here sends a request to the
+server: W&B's service process knows the last answer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 _ASK_SECONDS: Final = 0.5
 """How long W&B's service process has to say what it does: it is on this machine."""
 _END_SECONDS: Final = 0.5
-"""How long it has to take the end of a run in, after which nothing else may be told of it."""
+"""How long it has to process the end of a run; nothing about the run may be sent afterwards."""
 _LONGEST_ANSWER: Final = 200
 """Characters of an answer in a message: a proxy may answer with a whole page."""
 
@@ -106,8 +106,8 @@ _CALL_OFF: Final[ContextVar[CallOff | None]] = ContextVar("flyte_wandb_call_off"
 class Waiting:
     """One opening of a run, watched by a thread while W&B's client is at it.
 
-    Not by `WATCHDOG`, whose one thread serves all deadlines: a look at an opening may block for seconds, in which the
-    deadlines of all other runs would pass.
+    Not by `WATCHDOG`: its one thread serves all deadlines, and they would pass while a look at an opening blocks for
+    seconds.
 
     Attributes:
         run_id: The run.
@@ -191,7 +191,7 @@ class Waiting:
             answer = service_stream(self.run_id)._deliver(question).wait_or(timeout=_ASK_SECONDS)
             operations = answer.response.operations_response.operation_stats.operations
         except Exception:
-            _LOG.debug("W&B's service process does not say what it does for %s", self.run_id, exc_info=True)
+            _LOG.debug("W&B's service process does not report its progress for %s", self.run_id, exc_info=True)
             return None
         return _as_plain_line(_RETRYING.sub("", operations[0].error_status)) if operations else None
 
@@ -208,7 +208,7 @@ class Waiting:
         if _TLS.search(self._last):
             self._give_up(f"waiting does not help: {self._last}")
         elif reason := self._unreachable():
-            self._give_up(f"nobody listens there: {reason}")
+            self._give_up(f"no server listens there: {reason}")
         return True
 
     def _unreachable(self) -> str | None:
@@ -248,7 +248,7 @@ class Waiting:
 
     def _describe_last_answer(self) -> str:
         if self._last is None:
-            return "W&B's client is still at the login"
+            return "W&B's client is still logging in"
         if not self._last:
             return "no answer so far"
         return f"its last answer was {self._last}" if _HTTP.match(self._last) else f"it last met {self._last}"

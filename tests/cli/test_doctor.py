@@ -239,7 +239,7 @@ def test_a_configuration_that_wandb_refuses_is_one_problem(tmp_path: Path) -> No
     ((state, words),) = said["configuration"]
     assert state == "problem"
     assert words.startswith(
-        "W&B's own configuration cannot be read: W&B's client does not take the environment of this process: "
+        "W&B's own configuration cannot be read: W&B's client rejects the environment of this process: "
     )
     assert "WANDB_MODE='onlin': Input should be 'online', 'offline'" in words
 

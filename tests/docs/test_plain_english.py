@@ -34,7 +34,14 @@ PAGES: Final = (
 )
 """Pages that are checked, as globs from the root."""
 
-ROOMS: Final = ()
+ROOMS: Final = (
+    "flyte_wandb/_*.py",
+    "flyte_wandb/results/**/*.py",
+    "flyte_wandb/runs/*.py",
+    "flyte_wandb/settings/*.py",
+    "flyte_wandb/sweeps/*.py",
+    "flyte_wandb/tasks/_[!p]*.py",
+)
 """Python files that are checked, as globs from the root: every text in them, docstrings among them."""
 
 RULES: Final = {
@@ -46,7 +53,7 @@ RULES: Final = {
     r"(?:^|\. )Where (?!to\b|your\b)[^,.:|]{3,80},": "If ..., ...",
     r"\bwhose\b": "two sentences, or `with`",
     r"\bof (?:its|their|your|his|my|our|a task's) own\b": "its own run, rather than a run of its own",
-    r"(?<!there)(?: is| are| was| were) no (?!longer\b|more\b)": "is not a ...",
+    r"(?<![Tt]here)(?: is| are| was| were) no (?!longer\b|more\b)": "is not a ...",
     r"\b(?:is|are) none of\b": "is not",
     r"\bstands?\b(?! for\b| in\b|-)": "is, comes, `put it`",
     r"\b(?:is|are|was|were|be|been) told\b": "gets, knows; or who tells whom",

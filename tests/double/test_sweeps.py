@@ -168,7 +168,7 @@ def test_the_agent_of_a_trial_is_told_once_to_stop_it(server: WandbServer) -> No
     assert other.ask(others["run_id"]) == []
     assert agent.ask(mine["run_id"]) == [{"type": "stop", "run_id": mine["run_id"]}]
     assert agent.ask(mine["run_id"]) == []
-    with pytest.raises(LookupError, match="no agent was given the run 'elsewhere'"):
+    with pytest.raises(LookupError, match="no agent has the run 'elsewhere'"):
         server.stop_trial("elsewhere")
 
 

@@ -75,7 +75,7 @@ def test_all_is_here_after_a_kill_under_faults_and_no_content_came_twice(server:
         "run-r1-table:v0": "artifacts/run-r1-table/v0",
         "run-r1-history:v0": None,
     }
-    assert told["run-r1-history:v0"]["left_out"] == "made by W&B for itself"
+    assert told["run-r1-history:v0"]["left_out"] == "an internal artifact of W&B"
 
     asked = dict(server.requests)
     download_wandb_run_dir("r1", folder, project="p")
@@ -137,7 +137,7 @@ def test_beyond_the_bound_the_rest_is_named_with_the_command_that_fetches_it(
     assert first.stdout.splitlines()[0] == "r1: 2 rows, 1 file (1 byte), 2 artifacts (2 files, 2,097,152 bytes)"
     newest = {"model/v1/weights.bin": contents[1], "model/v2/weights.bin": contents[2]}
     assert artifact_files(tmp_path / "r1") == newest
-    assert logged(tmp_path / "r1")["model:v0"]["left_out"] == "beyond the bound of FLYTE_WANDB_DOWNLOAD_ARTIFACTS_GIB"
+    assert logged(tmp_path / "r1")["model:v0"]["left_out"] == "over the limit FLYTE_WANDB_DOWNLOAD_ARTIFACTS_GIB"
     rest = run(*command.split()[1:], folder=tmp_path, environ=environ)
     assert rest.stdout.splitlines()[0].endswith("3 artifacts (3 files, 3,145,728 bytes), 3 of them there already")
     assert artifact_files(tmp_path / "r1") == newest | {"model/v0/weights.bin": contents[0]}
@@ -189,8 +189,8 @@ def test_what_is_deleted_meanwhile_is_left_out_and_what_shares_its_files_is_whol
         deleted.result()
     assert artifact_files(folder) == {"old/v0/shared.bin": shared}
     told = logged(folder)["doomed:v0"]
-    assert (told["folder"], told["left_out"]) == (None, "deleted while it was fetched")
-    assert "the artifact doomed:v0 of the run r1 was deleted while it was fetched" in caplog.text
+    assert (told["folder"], told["left_out"]) == (None, "deleted during the download")
+    assert "the artifact doomed:v0 of the run r1 was deleted during the download" in caplog.text
 
 
 def test_a_content_that_is_gone_under_one_name_comes_from_the_other(server: WandbServer, tmp_path: Path) -> None:

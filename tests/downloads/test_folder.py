@@ -74,7 +74,7 @@ def test_what_a_dead_download_left_is_removed(tmp_path: Path) -> None:
 def test_two_downloads_do_not_fill_one_folder_at_a_time(tmp_path: Path) -> None:
     with Folder(tmp_path).claim():
         second = Folder(tmp_path).claim()
-        with pytest.raises(DownloadError, match="another download fills"):
+        with pytest.raises(DownloadError, match="another download is writing to"):
             second.__enter__()
     with Folder(tmp_path).claim():
         pass

@@ -67,7 +67,7 @@ def test_what_people_write_is_read(text: str, expected: Reference) -> None:
     "text", ["a/b/c/d", "a//b", "https://wandb.example.com/team/p", "https://wandb.example.com", "http://[x/runs/r1"]
 )
 def test_what_names_no_run_is_an_error(text: str) -> None:
-    with pytest.raises(DownloadError, match="names no run of W&B; write its id, ENTITY/PROJECT/ID, or the address"):
+    with pytest.raises(DownloadError, match="is not a run of W&B; write its id, ENTITY/PROJECT/ID, or the address"):
         read_reference(text)
 
 
@@ -95,7 +95,9 @@ def test_an_address_names_the_server_and_arguments_win(server: WandbServer, monk
 
 @pytest.mark.usefixtures("offline")
 def test_the_run_of_a_task_that_is_offline_is_refused_before_any_work(run_local: LocalRun) -> None:
-    with pytest.raises(Exception, match=r"the run r1-\w+ is offline, so W&B does not have it yet; `wandb sync`"):
+    with pytest.raises(
+        Exception, match=r"the run r1-\w+ is offline, so W&B does not have it yet; upload it with `flyte-wandb sync`"
+    ):
         run_local(own_only)
     with pytest.raises(DownloadError, match="W&B is offline, so no server has the run of this task; name one"):
         download_wandb_run_dir()
@@ -103,7 +105,7 @@ def test_the_run_of_a_task_that_is_offline_is_refused_before_any_work(run_local:
 
 @pytest.mark.usefixtures("clean_client")
 def test_the_run_of_a_task_that_is_disabled_is_refused(run_local: LocalRun) -> None:
-    with pytest.raises(Exception, match=r"is disabled .* so W&B has nothing of it to download"):
+    with pytest.raises(Exception, match=r"is disabled .* so W&B has nothing to download"):
         run_local(own_only, context=wandb_config(mode="disabled"))
 
 
@@ -111,7 +113,7 @@ def test_the_run_of_a_task_that_is_disabled_is_refused(run_local: LocalRun) -> N
 def test_a_run_that_nobody_has_is_an_error_with_its_address(server: WandbServer) -> None:
     with pytest.raises(DownloadError, match=f"W&B does not know the run team/p/none .{server.url}/team/p/runs/none."):
         download_wandb_run_dir("team/p/none")
-    with pytest.raises(DownloadError, match="nobody says in which project the run 'none' is"):
+    with pytest.raises(DownloadError, match="the project of the run 'none' is unknown"):
         download_wandb_run_dir("none")
 
 

@@ -81,7 +81,7 @@ def test_what_fails_on_the_way_home_is_one_logged_error_and_the_task_keeps_its_r
     assert run_local(task) == "done"
     (said,) = [record.getMessage() for record in caplog.records if record.name == "flyte_wandb"]
     assert "W&B does not know the run p/r1" in said
-    assert "fetch it later with `flyte-wandb download p/r1`" in said
+    assert "download it later with `flyte-wandb download p/r1`" in said
     assert brought(tmp_path) == []
 
 

@@ -135,9 +135,9 @@ def deaf() -> Iterator[str]:
 
 
 NOBODY = {
-    "refused": r"nobody listens there: 127\.0\.0\.1 port \d+: .*[Rr]efused \(\d+ s\)",
-    "no name": r"nobody listens there: nobody\.invalid port 80: .* \(\d+ s\)",
-    "silence": r"nobody listens there: 127\.0\.0\.1 port \d+: timed out \(\d+ s\)",
+    "refused": r"no server listens there: 127\.0\.0\.1 port \d+: .*[Rr]efused \(\d+ s\)",
+    "no name": r"no server listens there: nobody\.invalid port 80: .* \(\d+ s\)",
+    "silence": r"no server listens there: 127\.0\.0\.1 port \d+: timed out \(\d+ s\)",
     "no TLS": r"waiting does not help: .*tls: .* \(\d+ s\)",
 }
 
@@ -165,7 +165,7 @@ def test_a_task_goes_on_without_a_server_that_is_not_there_where_on_error_says_s
     hasty.stop()
     assert run(tmp_path, on_error=on_error) == outcome
     (line,) = [line for line in own_messages(caplog) if "W&B did not open" in line]
-    assert "nobody listens there" in line
+    assert "no server listens there" in line
 
 
 @pytest.mark.parametrize("by", ["settings", "environment"])
@@ -177,7 +177,7 @@ def test_how_long_the_user_wants_to_wait_holds_for_a_server_that_is_not_there(
         monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
     with pytest.raises(OpenRunError, match="connection refused") as refused:
         run(tmp_path, settings={"init_timeout": 3.0} if by == "settings" else {"quiet": True})
-    assert "nobody listens" not in str(refused.value)
+    assert "no server listens" not in str(refused.value)
     assert any(line.endswith("s, 3 s at most") for line in own_messages(caplog))
 
 

@@ -72,7 +72,7 @@ def test_the_last_rows_are_told_in_one_line_kept_and_completed(
     run(quick, tmp_path, trouble, joinable=joinable)
     (kept,) = tmp_path.glob("a0/raw/wandb-offline/r1/a0/run-*")
     assert lost(caplog) == [
-        "W&B has not acknowledged 3 of 6 rows of the run r1-a0, whose log is kept; upload it with "
+        "W&B has not acknowledged 3 of 6 rows of the run r1-a0. Its log is saved; upload it with "
         f"`flyte-wandb sync {kept}`"
     ]
     quick.heal()

@@ -65,7 +65,7 @@ def test_trouble_before_the_body_ends_as_on_error_says(
     assert run(tmp_path, on_error="ignore") == "no run"
     assert run(tmp_path, on_error="offline") == "r1-a0"
     told_of = [message for message in own_messages(caplog) if message.startswith("W&B did not open")]
-    assert ["goes on without a run" in message for message in told_of] == [True, False]
+    assert ["continues without a run" in message for message in told_of] == [True, False]
     quick.heal()
     assert quick.runs == ()
     wandb.teardown()

@@ -36,7 +36,7 @@ def test_a_plugin_that_raises_where_it_only_adds_or_watches_costs_nothing(
     assert (result.error, result.value) == (None, "run1-a0"), result.log
     assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
     for hook in OTHERS:
-        assert f"the task goes on: plugin 'acme' failed in {hook}: LookupError: no team" in result.log
+        assert f"the task continues: plugin 'acme' failed in {hook}: LookupError: no team" in result.log
 
 
 def test_a_plugin_that_hangs_costs_its_time_limit(
@@ -46,7 +46,7 @@ def test_a_plugin_that_hangs_costs_its_time_limit(
     result = run_with(hanging, server, tmp_path, monkeypatch)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
     assert run_outcome(server.run("run1-a0")) == ("finished", 0, [0, 1, 2])
-    assert "run_started of plugin 'acme' has not ended after 5 s" in result.log
+    assert "run_started of plugin 'acme' is still running after 5 s" in result.log
 
 
 DECIDES = """

@@ -166,7 +166,7 @@ def test_a_checkpoint_takes_the_run_back_where_the_server_can(
     assert run_outcome(record) == ("finished", 0, [*kept, 0, 1, 2])
     assert [row["_step"] for row in record.history] == list(range(len(kept) + ROWS))
     assert (record.resumed, record.restarted) == (1, 0)
-    warned = [message for message in own_messages(caplog) if "goes on at its end, not after step 0" in message]
+    warned = [message for message in own_messages(caplog) if "continues at its end, not after step 0" in message]
     assert len(warned) == (0 if can_rewind else 1)
 
 
@@ -188,7 +188,7 @@ TRIES: list[int] = []
 @pytest.mark.parametrize(
     ("retry", "can_rewind", "rows", "says"),
     [
-        ("resume", True, [0, 1, 2, 13], "goes on at step 3, and W&B drops what is logged with a smaller step="),
+        ("resume", True, [0, 1, 2, 13], "continues at step 3, and W&B drops rows with a smaller step="),
         ("restart", True, [10, 11, 12, 13], None),
         ("restart", False, [10, 11, 12, 13], "rows of the earlier attempt stay until a new row has their step"),
     ],

@@ -70,7 +70,7 @@ def test_a_malformed_variable_is_wandb_not_opening_a_run(
     assert run(tmp_path, on_error="ignore") == "no run"
     assert run(tmp_path, on_error="offline") == "r1-a0"
     assert [
-        message for message in own_messages(caplog) if fault in message and "goes on with an offline run" in message
+        message for message in own_messages(caplog) if fault in message and "continues with an offline run" in message
     ] != []
     assert [message for message in own_messages(caplog) if "was not kept" in message] == []
     assert KEY not in caplog.text
@@ -107,7 +107,7 @@ def test_an_offline_run_says_once_which_variable_it_goes_on_without(
     for _ in range(2):
         run(tmp_path, mode="offline")
     (message,) = [message for message in own_messages(caplog) if "WANDB_TAGS" in message]
-    assert message.startswith("a run that reaches no server goes on without one of W&B's variables: WANDB_TAGS='a,,b'")
+    assert message.startswith("an offline run continues without one of W&B's variables: WANDB_TAGS='a,,b'")
 
 
 def test_a_variable_that_is_corrected_holds_for_the_next_client(

@@ -118,7 +118,7 @@ def test_a_download_that_fails_costs_no_result_and_says_how_to_fetch_the_run_lat
     assert (run.state, brought(tmp_path / "raw")) == ("finished", {})
     (message,) = [record.getMessage() for record in caplog.records if record.name == "flyte_wandb"]
     assert run.url in message
-    assert message.endswith(f"fetch it later with `flyte-wandb download local/uncategorized/{run.id}`")
+    assert message.endswith(f"download it later with `flyte-wandb download local/uncategorized/{run.id}`")
 
 
 def test_offline_there_is_nothing_to_bring(
@@ -126,7 +126,7 @@ def test_offline_there_is_nothing_to_bring(
 ) -> None:
     assert run_local(in_loop, 3) == 3
     assert brought(tmp_path / "raw") == {}
-    assert "there is nothing to download of the run" in caplog.text
+    assert "nothing to download for the run" in caplog.text
 
 
 def test_ranks_are_told_at_once_how_to_do_it() -> None:
@@ -140,7 +140,7 @@ def test_ranks_are_told_at_once_how_to_do_it() -> None:
     with pytest.raises(SettingError) as caught:
         wandb_init(download_logs=True)(train)
     assert str(caught.value) == (
-        "wandb_init(download_logs=True) cannot hold for the ranks of 'ranks.train': the runs of ranks end one "
-        "after the other, and Flyte runs nothing of the task after the last one; fetch them in a task that follows, "
+        "wandb_init(download_logs=True) does not work on the ranks of 'ranks.train': the runs of ranks end one "
+        "after the other, and Flyte runs no code of the task after the last one; download them in the next task, "
         "with download_wandb_run_logs(...) for each run"
     )

@@ -158,7 +158,7 @@ def test_below_the_task_decorator_the_run_is_right_and_one_warning_tells_of_link
     first, second = run_local(decorated_below, 1), run_local(decorated_below, 2)
     assert {log.id: log.project for log in logs(tmp_path)} == {first: "below", second: "below"}
     assert [message for message in caplog.messages if "outermost" in message] == [
-        "@wandb_init stands below @env.task on 'decorated_below': the run is right, but links need it to be the "
+        "@wandb_init is below @env.task on 'decorated_below': the run is right, but links need it to be the "
         "outermost decorator"
     ]
 

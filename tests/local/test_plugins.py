@@ -102,24 +102,24 @@ def test_who_joins_a_run_adds_nothing_to_it(run_local: LocalRun, tmp_path: Path)
     [
         (
             "acme",
-            "contribute_run_settings of plugin 'acme' answered 'acme', which is left out: expected a mapping with some "
+            "contribute_run_settings of plugin 'acme' answered 'acme', which is ignored: expected a mapping with some "
             "of tags, config, notes, job_type, got str",
         ),
         (
             {"tag": ["a"]},
-            "contribute_run_settings of plugin 'acme' answered {'tag': ['a']}, which is left out: tag: only tags, "
+            "contribute_run_settings of plugin 'acme' answered {'tag': ['a']}, which is ignored: tag: only tags, "
             "config, notes, job_type can be added",
         ),
         (
             {"tags": "acme"},
-            "contribute_run_settings of plugin 'acme' answered {'tags': 'acme'}, which is left out: tags: expected a "
+            "contribute_run_settings of plugin 'acme' answered {'tags': 'acme'}, which is ignored: tags: expected a "
             "list or tuple of strings, got str",
         ),
         (
             RuntimeError("no cost centre"),
-            "the task goes on: plugin 'acme' failed in contribute_run_settings: RuntimeError: no cost centre",
+            "the task continues: plugin 'acme' failed in contribute_run_settings: RuntimeError: no cost centre",
         ),
-        (SystemExit(3), "the task goes on: plugin 'acme' failed in contribute_run_settings: SystemExit: 3"),
+        (SystemExit(3), "the task continues: plugin 'acme' failed in contribute_run_settings: SystemExit: 3"),
     ],
 )
 def test_a_contribution_that_cannot_be_used_is_left_out_and_told(
@@ -181,7 +181,7 @@ def test_what_w_and_b_cannot_write_is_left_out_and_told_and_the_task_goes_on(
     assert len(told) == len(UNWRITABLE)
     for number, (message, (_, fault)) in enumerate(zip(told, UNWRITABLE, strict=True)):
         assert message.startswith(f"contribute_run_settings of plugin 'acme{number}' answered ")
-        assert f", which is left out: {fault}" in message
+        assert f", which is ignored: {fault}" in message
 
 
 class PerDomain:
@@ -271,8 +271,8 @@ def test_an_observer_that_fails_harms_neither_task_nor_other_observers(
     assert [one[1] for one in seen] == ["started", "finished"]
     assert by_id(tmp_path)["mine"].exit_code == 0
     assert own_messages(caplog) == [
-        "the task goes on: plugin 'acme' failed in run_started: RuntimeError: no webhook",
-        "the task goes on: plugin 'acme' failed in run_finished: SystemError: none here either",
+        "the task continues: plugin 'acme' failed in run_started: RuntimeError: no webhook",
+        "the task continues: plugin 'acme' failed in run_finished: SystemError: none here either",
     ]
 
 
@@ -295,7 +295,9 @@ def test_an_observer_that_hangs_is_left_behind(
     assert ended.wait(60)
     assert by_id(tmp_path)["mine"].exit_code == 0
     (message,) = own_messages(caplog)
-    assert message.startswith("run_finished of plugin 'acme' has not ended after 0.01 s; the task does not wait for it")
+    assert message.startswith(
+        "run_finished of plugin 'acme' is still running after 0.01 s; the task no longer waits for it"
+    )
 
 
 def test_the_decisions_of_a_task_and_their_authors_are_logged_for_debugging(

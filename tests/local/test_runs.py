@@ -178,8 +178,8 @@ def test_an_auto_child_of_a_closed_parent_gets_its_own_run_in_the_parents_group(
     assert child != run_id
     assert found[child].group == run_id
     assert [message for message in caplog.messages if "joinable=False" in message] == [
-        f"the parent's run '{run_id}' was opened with joinable=False, so '{child.removeprefix('r1-')}' opens '{child}' "
-        f"of its own in the group '{run_id}'"
+        f"the parent's run '{run_id}' was opened with joinable=False, so '{child.removeprefix('r1-')}' opens its own "
+        f"run '{child}' in the group '{run_id}'"
     ]
 
 

@@ -22,7 +22,7 @@ from tests.remote import run_action
 
 env = flyte.TaskEnvironment(name="threads")
 pytestmark = pytest.mark.usefixtures("offline")
-WARNING: Final = "get_wandb_run() was called in a thread that no tracked task has started"
+WARNING: Final = "get_wandb_run() was called in a thread that no tracked task started"
 
 
 def run_id() -> str | None:

@@ -71,7 +71,7 @@ def test_artifacts_are_kept_with_their_run_and_arrive_with_it(
     assert place is not None
     kept = [size for name, size in open_storage(place).sizes().items() if name.startswith("artifacts/")]
     assert kept.count(len(LARGE)) == 1
-    (said,) = [record.getMessage() for record in caplog.records if "is kept without" in record.getMessage()]
+    (said,) = [record.getMessage() for record in caplog.records if "is saved without" in record.getMessage()]
     assert said.endswith("added with policy='immutable': 'own.bin' of 'elsewhere'")
     shutil.rmtree(staging_folder())
     shutil.rmtree(run.settings.sync_dir)

@@ -58,7 +58,7 @@ def test_only_the_owner_can_read_what_is_kept(ended: Ended) -> None:
 
 def test_one_line_says_where_a_run_is_kept_and_how_it_is_uploaded(ended: Ended) -> None:
     (folder,) = ended.storage.glob("**/offline-run-*-good-a0")
-    words = f"the offline run good-a0 is kept; upload it with `flyte-wandb sync {folder}`"
+    words = f"the offline run good-a0 is saved; upload it with `flyte-wandb sync {folder}`"
     assert ended.said.replace("\n", "").replace(" ", "").count(words.replace(" ", "")) == 1
 
 
@@ -101,8 +101,8 @@ def test_what_cannot_be_kept_is_one_error_that_says_where_the_run_is(
     with in_task(str(tmp_path / "raw")):
         assert keep_offline_run(ACTION, run) is None
     (said,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "the offline run r1 was not kept in Flyte's storage: " in said.getMessage()
-    assert f"it is in {run.settings.sync_dir} for as long as this machine is there" in said.getMessage()
+    assert "the offline run r1 was not saved in Flyte's storage: " in said.getMessage()
+    assert f"it is in {run.settings.sync_dir} as long as this machine exists" in said.getMessage()
 
 
 def test_a_task_in_flytes_local_mode_leaves_its_run_where_it_is(

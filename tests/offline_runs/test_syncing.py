@@ -123,7 +123,7 @@ def test_a_torn_log_arrives_up_to_its_tear_and_its_run_has_failed(
     outcomes = sync_wandb_runs(tmp_path / "wandb")
     assert {outcome.status for outcome in outcomes if outcome.run_id is None} == {"failed"}
     headless = [outcome.reason for outcome in outcomes if outcome.run_id is None]
-    assert headless == ["its log ends before it says which run it is, so there is nothing to upload"] * 3
+    assert headless == ["its log ends before it names the run, so there is nothing to upload"] * 3
     arrived = {outcome.run_id: (outcome.status, outcome.torn, outcome.rows) for outcome in outcomes if outcome.run_id}
     assert 0 < wanted["in-rows"] < wanted["in-exit"] == 200
     assert arrived == {name: ("synced", True, wanted[name]) for name in ("in-rows", "in-exit")}
@@ -260,7 +260,7 @@ def test_a_folder_without_offline_runs_is_an_error_where_somebody_names_it(clean
     assert sync_wandb_runs() == ()
     with pytest.raises(SettingError, match="there is no offline run in or below '/none'"):
         sync_wandb_runs("/none")
-    with pytest.raises(SettingError, match="at_once is a number of runs from 1 on, not 0"):
+    with pytest.raises(SettingError, match="at_once must be 1 or more, not 0"):
         sync_wandb_runs(tmp_path, at_once=0)
 
 
@@ -277,9 +277,9 @@ def test_what_does_not_come_from_a_task_is_refused_and_nobody_is_told_the_key(
         outcomes = sync_wandb_runs(other, unreadable, abroad)
         assert elsewhere.requests["*"] == 0
     reasons = [outcome.reason or "" for outcome in outcomes]
-    assert "it was kept as the run 'r2', and its log is that of 'r1'" in reasons[0]
+    assert "it was saved as the run 'r2', but its log is that of 'r1'" in reasons[0]
     assert "its offline.json cannot be read: offline.json names no run" in reasons[1]
-    assert f"it is meant for {elsewhere.url}, and W&B's client here is set to {server.url}" in reasons[2]
+    assert f"it is meant for {elsewhere.url}, but W&B's client is configured for {server.url}" in reasons[2]
     assert [outcome.status for outcome in outcomes] == ["failed"] * 3
     assert server.runs == ()
 
@@ -295,7 +295,7 @@ def test_a_name_in_storage_that_leads_elsewhere_is_left_out(name: str, server: W
     system.store[f"{place}/files/{name}"] = system.store.pop(f"{place}/evil")
     (outcome,) = sync_wandb_runs(f"memory:/{place}")
     assert outcome.status == "synced", outcome.reason
-    assert outcome.left_out == (f"the file {name!r}: its name is no plain path",)
+    assert outcome.left_out == (f"the file {name!r}: its name is not a plain path",)
     assert b"evil" not in server.run("r1").files.values()
 
 

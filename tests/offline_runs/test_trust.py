@@ -81,7 +81,7 @@ def test_whatever_else_a_log_says_to_the_service_is_left_out_and_told(
     assert {(record.entity, record.project) for record in server.runs} == {("local", "p")}
     line = printed.stdout.splitlines()[0]
     assert line.endswith(
-        r"; left out: the artifact '\x1b]8;;http://evil\x07a': its name is none that W&B takes, "
+        r"; left out: the artifact '\x1b]8;;http://evil\x07a': W&B does not accept its name, "
         "records of the kind request, "
         f"TensorBoard's folder '{secret.parent}' and 7 more"
     ), printed
@@ -101,11 +101,11 @@ def hostile_artifacts(secret: Path) -> dict[str, Any]:
         setattr(found[why].artifact, name, value)
     of_list = edges.artifact(secret, "list")
     of_list.artifact.manifest.manifest_file_path = str(secret)
-    found["its list of files is in a file of its own, as W&B writes it for more than 100,000 files"] = of_list
-    found["the name of its file '../../evil' is no plain path"] = edges.artifact(secret, "up", "../../evil")
+    found["its list of files is in a separate file, as W&B writes it for more than 100,000 files"] = of_list
+    found["the name of its file '../../evil' is not a plain path"] = edges.artifact(secret, "up", "../../evil")
     other = edges.artifact(secret, "other")
     other.artifact.manifest.contents[0].ref = "wandb-artifact://1234/secret.txt"
-    found["its file 'stolen.txt' is one of another artifact"] = other
+    found["its file 'stolen.txt' belongs to another artifact"] = other
     return found
 
 
@@ -199,7 +199,7 @@ def test_a_file_that_is_kept_elsewhere_is_left_out_and_told(
     missing = "the file 'below/secret.txt', which is not in its folder"
     reasons = {
         "link": ("the file 'secret.txt': it, or a folder on the way to it, is a link",),
-        "hard-link": ("the file 'secret.txt': it has a second name elsewhere, as a hard link has",),
+        "hard-link": ("the file 'secret.txt': it has a second name elsewhere (a hard link)",),
         "linked-folder": (),
     }
     assert outcome.left_out == (*reasons[how], "the file 'secret.txt', which is not in its folder", missing)
@@ -331,7 +331,7 @@ def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbSer
     assert (seen.status, seen.target) == ("found", "victims/production")
     (refused,) = sync_wandb_runs("memory://theirs")
     assert refused.reason == (
-        "it asks to go to victims/production, which is none of local; name where it goes with project= and entity= "
+        "it asks to go to victims/production, which does not belong to local; set project= and entity= "
         "(--project, --entity), or allow that with allow= (--allow victims/production)"
     )
     (forbidden,) = sync_wandb_runs("memory://theirs", allow=["local/*", "victims/prod"])
@@ -376,7 +376,7 @@ def test_a_server_that_takes_nothing_holds_no_upload_for_ever(
     with monkeypatch.context() as patch, server.paused():
         patch.setattr("flyte_wandb.results.offline._upload._UPLOAD_SECONDS", 1.0)
         (outcome,) = sync_wandb_runs(folder)
-    assert outcome.reason == "`wandb sync` did not come to its end within 1 s, and was stopped"
+    assert outcome.reason == "`wandb sync` did not end within 1 s, and was stopped"
     (outcome,) = sync_wandb_runs(folder)
     assert (outcome.status, len(server.run("r1").history)) == ("synced", 5), outcome.reason
 
@@ -402,7 +402,7 @@ def test_a_kept_run_without_a_log_has_an_outcome(kind: str, offline_run: Write, 
     mark_kept(tmp_path / "site")  # a file of that name is no run by itself
     (outcome,) = sync_wandb_runs(tmp_path)
     assert (outcome.status, outcome.place) == ("failed", str(folder))
-    assert outcome.reason == "there is no log in its folder, or what has its name is no plain file"
+    assert outcome.reason == "its folder has no log, or the log is not a plain file"
 
 
 @pytest.mark.parametrize("place", ["~nobody-of-this-name/x", "s3://", "nosuch://x"])

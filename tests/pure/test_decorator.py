@@ -186,15 +186,15 @@ class Model:
     ("target", "message"),
     [
         (Model, "wandb_init cannot track the class Model; decorate the task or function that uses it"),
-        (generator, "wandb_init cannot track the generator generator, whose body runs after the call has returned"),
-        (async_generator, "wandb_init cannot track the generator async_generator, whose body runs after the call"),
-        ("vision", "wandb_init decorates a task or a function, not 'vision'; settings are given by name"),
-        (7, "wandb_init decorates a task or a function, not 7; settings are given by name"),
+        (generator, "wandb_init cannot track the generator generator: its body runs after the call has returned"),
+        (async_generator, "wandb_init cannot track the generator async_generator: its body runs after the call"),
+        ("vision", "wandb_init decorates a task or a function, not 'vision'; pass settings by name"),
+        (7, "wandb_init decorates a task or a function, not 7; pass settings by name"),
         (wandb_init(twice), "wandb_init decorates twice twice; keep one, outermost, with all settings"),
         (wandb_init(task_of()), "wandb_init decorates twice twice; keep one, outermost, with all settings"),
         (task_of(wandb_init(twice)), "wandb_init decorates twice twice; keep one, outermost, with all settings"),
-        (task_of(generator), "wandb_init cannot track the generator generator, whose body runs after the call"),
-        (task_of(async_generator), "wandb_init cannot track the generator async_generator, whose body runs after"),
+        (task_of(generator), "wandb_init cannot track the generator generator: its body runs after the call"),
+        (task_of(async_generator), "wandb_init cannot track the generator async_generator: its body runs after"),
     ],
 )
 def test_what_cannot_be_tracked_is_named_when_it_is_decorated(target: Any, message: str) -> None:

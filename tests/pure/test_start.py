@@ -159,10 +159,13 @@ def test_another_attempt_starts_its_own_run_over_and_a_restart_of_ranks_goes_on(
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
-        ({"on_retry": "restart", "run_mode": "shared"}, "on_retry='restart' cannot be used for the run 'r1-a0'"),
+        (
+            {"on_retry": "restart", "run_mode": "shared"},
+            "on_retry='restart' cannot be used: several processes write to the run 'r1-a0'",
+        ),
         ({**FORK, "run_mode": "shared"}, "fork_from='old.*several processes write"),
         ({**BACK, "run_mode": "shared"}, "resume_from='old.*several processes write"),
-        ({**BACK, "run_mode": "new"}, "goes back in another run than the one of this rank, 'old-rank-0'"),
+        ({**BACK, "run_mode": "new"}, "goes back in a run other than this rank's, 'old-rank-0'"),
         ({"fork_from": "r1-a0?_step=3"}, "forks from the run that it opens"),
     ],
 )

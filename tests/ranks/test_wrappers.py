@@ -153,8 +153,8 @@ def declares_two_nodes() -> None: ...
         (
             {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"},
             [
-                "the task declares 4 ranks (2 nodes) and runs on 2 ranks (1 node): its links in Flyte's UI are those "
-                "of the declared world, so some may lead to no run"
+                "the task declares 4 ranks (2 nodes) but runs on 2 ranks (1 node): its links in Flyte's UI follow "
+                "the declaration, so some may lead to no run"
             ],
         ),
         ({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}, []),

@@ -65,7 +65,7 @@ def test_a_child_in_another_pod_shows_what_it_has_logged_itself(
     result = run_container(tasks.in_loop, folder=tmp_path, inputs={"rows": 2}, context=context, environ=server.environ)
     assert result.error is None, result.log
     (text,) = reports().values()
-    assert "This task has joined the run above, whose outcome its owner tells." in text
+    assert "This task has joined the run above, which gets the outcome of its owner." in text
     assert 'aria-label="loss: 2 values' in text
 
 

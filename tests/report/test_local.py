@@ -120,7 +120,7 @@ def test_where_the_run_was_not_opened_the_tab_says_so(
 ) -> None:
     online.fault("UpsertBucket", status=403, times=None)
     run_local(tasks.in_loop, 2, context=wandb_config(on_error="ignore"))
-    assert "W&amp;B did not open the run, and the task went on without it" in the_report()
+    assert "W&amp;B did not open the run, and the task continued without it" in the_report()
     assert "compute_run_id" in the_report()
 
 

@@ -215,8 +215,8 @@ def test_a_run_of_its_own_beside_the_trial_is_refused_with_a_reason(online: Wand
     (run,) = run_agent(online, lambda: run_local(one_beside_another))
     (message,) = ENDS
     assert message.endswith(
-        f"it handed out the run {run.id!r} instead, as it does for all runs of a process with WANDB_SWEEP_ID; use "
-        "run_mode='auto', with which tasks join the trial's run"
+        f"it returned the run {run.id!r} instead, as it does for all runs of a process with WANDB_SWEEP_ID; use "
+        "run_mode='auto', so that tasks join the trial's run"
     )
 
 

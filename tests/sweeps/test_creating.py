@@ -158,7 +158,7 @@ def test_there_are_no_sweeps_without_a_server(
 ) -> None:
     name = "run_sweep" if task is undecorated else task.name
     message = (
-        f"{name} needs a sweep, and W&B is {mode} here, where there are none: its server picks the parameters; set "
+        f"{name} needs a sweep, but W&B is {mode} here, and only its server picks the parameters; set "
         "WANDB_MODE=online (or mode='online')"
     )
     with pytest.raises(flyte.errors.RuntimeUserError) as refused:
@@ -175,14 +175,14 @@ def test_there_are_no_sweeps_without_a_server(
 @pytest.mark.parametrize(
     ("given", "missing"), [({}, "method and parameters"), ({"method": "grid"}, "parameters")], ids=["nothing", "method"]
 )
-def test_nobody_says_what_to_search(
+def test_a_sweep_with_nothing_to_search_is_an_error(
     given: Any, missing: str, task: Any, online: WandbServer, run_local: LocalRun
 ) -> None:
     with pytest.raises(flyte.errors.RuntimeUserError) as refused:
         run_local(task, name="r7", context=wandb_sweep_config(project="vision", **given))
     assert str(refused.value) == (
-        f"nobody says what the sweep 'r7-{action_of(refused)}' searches: {missing} not set; give them with "
-        "wandb_sweep_config(...) in with_runcontext(custom_context=...), or to wandb_sweep(...)"
+        f"the sweep 'r7-{action_of(refused)}' has nothing to search: {missing} not set; set them with "
+        "wandb_sweep_config(...) in with_runcontext(custom_context=...), or in wandb_sweep(...)"
     )
     assert online.requests == Counter()
 
@@ -220,9 +220,7 @@ def test_a_key_that_the_server_does_not_know_is_an_error(
 def test_outside_of_flyte_there_is_no_sweep() -> None:
     with pytest.raises(SweepError) as refused:
         sync_child.forward()
-    assert str(refused.value) == (
-        "creating.sync_child was called outside of Flyte; run it with flyte.run, which names the sweep"
-    )
+    assert str(refused.value) == ("creating.sync_child was called outside of Flyte; run it with flyte.run")
 
 
 @wandb_sweep

@@ -130,9 +130,9 @@ class AClass: ...
 
 def test_what_is_no_task_of_one_process_is_refused() -> None:
     refused: dict[str, tuple[Any, str]] = {
-        "a function": (ranked, "wandb_sweep decorates a task of Flyte, not <function ranked"),
-        "a class": (AClass, "wandb_sweep decorates a task of Flyte, not <class"),
-        "text": ("vision", "wandb_sweep decorates a task of Flyte, not 'vision'; put it above @env.task"),
+        "a function": (ranked, "wandb_sweep decorates a Flyte task, not <function ranked"),
+        "a class": (AClass, "wandb_sweep decorates a Flyte task, not <class"),
+        "text": ("vision", "wandb_sweep decorates a Flyte task, not 'vision'; put it above @env.task"),
         "twice": (alone, "wandb_sweep decorates alone twice; keep one, outermost, with all settings"),
         "a generator": (env.task(generates), "wandb_sweep cannot track the generator generates"),
         "a container": (
@@ -141,8 +141,8 @@ def test_what_is_no_task_of_one_process_is_refused() -> None:
         ),
         "ranks": (
             cluster.task(ranked),
-            "wandb_sweep cannot decorate 'sweeping_cluster.ranked', whose ranks would each create a sweep; decorate a "
-            "task of one process, which runs this one as a trial with run_sweep",
+            "wandb_sweep cannot decorate 'sweeping_cluster.ranked': each of its ranks would create a sweep; decorate a "
+            "task of one process that runs this one as a trial with run_sweep",
         ),
     }
     for target, message in refused.values():
@@ -174,7 +174,7 @@ def test_a_number_keeps_its_value(lr: float, batch: int) -> None:
             {"seed": 1},
             "does not take momentum, wd, seed: the sweep's parameters are lr, batch, momentum, wd, inputs= has seed",
         ),
-        ({"lr": 1, "batch": 1}, {"lr": 2}, "is given twice lr: "),
+        ({"lr": 1, "batch": 1}, {"lr": 2}, "gets two values for lr: "),
         ({"lr": 1}, {}, "gets no value for batch: the sweep's parameters are lr, inputs= has none, and the task takes"),
         ({}, {}, "gets no value for lr, batch: the sweep's parameters are none, "),
     ],
@@ -198,7 +198,7 @@ def test_parameters_that_do_not_fit_the_task_are_an_error(
         (
             train,
             {"heartbeat": 0},
-            "run_sweep(heartbeat=0): expected seconds, 0.01 or more; W&B's own agent asks every 5",
+            "run_sweep(heartbeat=0): expected seconds, 0.01 or more; W&B's own agent sends one every 5",
         ),
         (train, {"heartbeat": -1}, "run_sweep(heartbeat=-1): expected seconds, 0.01 or more"),
         (train, {"heartbeat": "5"}, "run_sweep(heartbeat='5'): expected seconds, 0.01 or more"),
@@ -214,10 +214,10 @@ def test_parameters_that_do_not_fit_the_task_are_an_error(
         (
             alone,
             {},
-            "run_sweep runs a task that is decorated with @wandb_init, not the task 'decorated_sweeps.alone', whose "
+            "run_sweep runs a task that is decorated with @wandb_init, and 'decorated_sweeps.alone' is not, so its "
             "trials would write to no run; put @wandb_init above its @env.task",
         ),
-        (ranked, {}, "run_sweep runs a task of Flyte that is decorated with @wandb_init, not ranked"),
+        (ranked, {}, "run_sweep runs a Flyte task that is decorated with @wandb_init, not ranked"),
     ],
 )
 def test_what_run_sweep_cannot_use_is_an_error_at_once(task: Any, options: dict[str, Any], message: str) -> None:
@@ -229,7 +229,7 @@ def test_what_run_sweep_cannot_use_is_an_error_at_once(task: Any, options: dict[
 def test_run_sweep_outside_of_flyte_says_so() -> None:
     with pytest.raises(SweepError) as error:
         asyncio.run(run_sweep(train))
-    assert str(error.value) == "run_sweep was called outside of Flyte; run it with flyte.run, which names the sweep"
+    assert str(error.value) == "run_sweep was called outside of Flyte; run it with flyte.run"
 
 
 def test_the_id_of_a_sweep_is_enough_to_work_for_it() -> None:

@@ -88,8 +88,8 @@ def test_and_below_a_task_that_is_decorated_with_its_id(online: WandbServer, run
 @pytest.mark.parametrize(
     ("name", "context", "message"),
     [
-        ("local/search/gone", {}, "W&B cannot be asked about the sweep 'gone': "),
-        ("a/b/c/d", {}, "'a/b/c/d' names no sweep of W&B; write its id, ENTITY/PROJECT/ID, or the address of its page"),
+        ("local/search/gone", {}, "a request to W&B failed for the sweep 'gone': "),
+        ("a/b/c/d", {}, "'a/b/c/d' is not a sweep of W&B; write its id, ENTITY/PROJECT/ID, or the address of its page"),
         (
             "https://w.example/a/b/runs/r1",
             {},
@@ -98,7 +98,7 @@ def test_and_below_a_task_that_is_decorated_with_its_id(online: WandbServer, run
         (
             "sweep1",
             wandb_sweep_config(id="sweep1", method="grid", prior_runs=["r1"]),
-            "id='sweep1' names a sweep that exists, whose configuration is W&B's; remove method, prior_runs from",
+            "id='sweep1' names an existing sweep, and W&B has its configuration; remove method, prior_runs from",
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_name_that_cannot_be_used_is_an_error_before_any_work(
 
 
 def test_a_decorator_refuses_a_name_that_is_none() -> None:
-    with pytest.raises(SettingError, match="names no sweep of W&B"):
+    with pytest.raises(SettingError, match="is not a sweep of W&B"):
         wandb_sweep(id="a//b")(searches_one)
 
 

@@ -221,7 +221,7 @@ def test_a_sweep_that_never_ends_is_an_error_before_any_trial(online: WandbServe
     with pytest.raises(flyte.errors.RuntimeUserError) as refused:
         run_local(collects, {}, context=ENDLESS)
     assert str(refused.value) == (
-        "run_sweep() without count= would never end: the sweep 'sweep1' of method 'random' has no run_cap; give one of "
+        "run_sweep() without count= would never end: the sweep 'sweep1' of method 'random' has no run_cap; set one of "
         "the two"
     )
     assert (online.runs, online.requests["CreateAgent"]) == ((), 0)
@@ -449,7 +449,7 @@ async def goes_through_an_outage(status: int, times: int) -> list[str]:
     ("status", "times", "message"),
     [
         (400, 120, "W&B does not answer about the sweep 'sweep1': "),
-        (404, 3, "the sweep 'sweep1' is not there any more, as if somebody has deleted it"),
+        (404, 3, "the sweep 'sweep1' no longer exists; it was probably deleted"),
     ],
 )
 def test_an_outage_or_a_deleted_sweep_ends_the_asking_and_no_trial(
@@ -467,7 +467,7 @@ def test_an_outage_or_a_deleted_sweep_ends_the_asking_and_no_trial(
 
 def test_a_sweep_that_is_not_there_is_an_error(online: WandbServer, run_local: LocalRun) -> None:
     context = {**wandb_config(project="vision"), "_wandb_sweep_id": "gone", "_wandb_sweep": '{"project": "vision"}'}
-    with pytest.raises(flyte.errors.RuntimeUserError, match="W&B cannot be asked about the sweep 'gone': "):
+    with pytest.raises(flyte.errors.RuntimeUserError, match="a request to W&B failed for the sweep 'gone': "):
         run_local(collects, {}, context=context)
 
 
@@ -536,8 +536,8 @@ def test_heartbeats_that_fail_are_survived(
     SERVER[:] = [online]
     assert run_local(faulty, context=HERE) == ["finished"] * 3
     said = (
-        "W&B was not told that the trial sweep1-trial1 is running: ",
-        "W&B does not say what the sweep sweep1 tries",
+        "the heartbeat of the trial sweep1-trial1 failed: ",
+        "W&B did not answer with the next trial of the sweep sweep1",
     )
     assert len([message for message in caplog.messages if message.startswith(said)]) == 5
 
@@ -657,7 +657,7 @@ def test_a_task_that_is_offline_by_its_own_settings_is_refused_before_any_work(
     mode: str, online: WandbServer, run_local: LocalRun
 ) -> None:
     (message,) = run_local(of_task, mode, 5, context=HERE)
-    assert f"is {mode} by its settings, so that W&B would see nothing of its trials" in message
+    assert f"has mode={mode!r}, so W&B would see nothing of its trials" in message
     assert online.sweeps == ()
 
 
@@ -683,7 +683,7 @@ def test_a_search_whose_first_trials_all_fail_alike_ends_with_their_error(
     message, *states = run_local(of_task, "broken", 3, context=many(5))
     assert message == (
         "the first 3 trials of the sweep 'sweep1' all failed with RuntimeUserError: there is no data set; "
-        "run_sweep(stop_after_failures=None) would go on"
+        "to continue anyway, pass run_sweep(stop_after_failures=None)"
     )
     assert states == ["failed"] * 3
     assert len(online.runs) == 3

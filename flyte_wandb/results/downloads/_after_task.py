@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 ON_RANKS = (
-    "the runs of ranks end one after the other, and Flyte runs nothing of the task after the last one; fetch them in a "
-    "task that follows, with download_wandb_run_logs(...) for each run"
+    "the runs of ranks end one after the other, and Flyte runs no code of the task after the last one; download "
+    "them in the next task, with download_wandb_run_logs(...) for each run"
 )
 """Why a distributed task cannot download, and what to do."""
 
@@ -37,9 +37,7 @@ def find_run_to_download(request: Request, plan: Plan, run: wandb.Run) -> Refere
         )
         return None
     if run.offline or run.disabled:
-        log_once(
-            f"there is nothing to download of the run {run.id!r}: W&B is {'disabled' if run.disabled else 'offline'}"
-        )
+        log_once(f"nothing to download for the run {run.id!r}: W&B is {'disabled' if run.disabled else 'offline'}")
         return None
     from ...plans._plan import run_place
     from ._reference import Reference
@@ -96,7 +94,7 @@ def _log_failure(reference: Reference, error: Exception) -> None:
     command = f"flyte-wandb download {reference.path}{' --sweep' if reference.kind == 'sweep' else ''}"
     host = f" --host {reference.host}" if reference.host else ""
     _LOG.error(
-        "%s was not downloaded after its task, whose result is not touched by this: %s; fetch it later with `%s%s`",
+        "%s was not downloaded after its task (the result is not affected): %s; download it later with `%s%s`",
         reference,
         one_line(error),
         command,

@@ -96,7 +96,7 @@ class ArtifactDownload:
         """List the run's artifacts, choose what to fetch of them, and ask where the files are. Waits for the server.
 
         Raises:
-            DownloadError: The run has no artifact of a name that is to be fetched.
+            DownloadError: The run has no artifact with one of the names.
             StoppedError: The download was stopped.
         """
         lists = {
@@ -113,7 +113,7 @@ class ArtifactDownload:
         return self._add_addresses()
 
     def drop_deleted(self, failures: Mapping[str, Exception]) -> dict[str, Exception]:
-        """Leave out artifacts that somebody has deleted since they were listed. Waits for the server.
+        """Leave out artifacts that were deleted since they were listed. Waits for the server.
 
         Args:
             failures: Files that could not be fetched, by their names.
@@ -251,7 +251,7 @@ class ArtifactDownload:
         return {_manifest_label(artifact), _files_label(artifact), *files} & set(failures)
 
     def _forget(self, artifact: RemoteArtifact) -> None:
-        _LOG.warning("the artifact %s of the run %s was deleted while it was fetched", artifact.name, self._run.id)
+        _LOG.warning("the artifact %s of the run %s was deleted during the download", artifact.name, self._run.id)
         contents = self._contents.pop(artifact.id, None)
         for target in contents.targets if contents else ():
             self._folder.remove(target.path)
@@ -272,12 +272,12 @@ class ArtifactDownload:
 
     def _why_left_out(self, artifact: RemoteArtifact) -> str:
         if artifact.id in self._deleted:
-            return "deleted while it was fetched"
+            return "deleted during the download"
         if not artifact.is_committed:
-            return "not whole on the server"
+            return "incomplete on the server"
         if artifact.is_of_wandb:
-            return "made by W&B for itself"
-        return "not named" if self._choice is not None else f"beyond the bound of {ARTIFACTS_VARIABLE}"
+            return "an internal artifact of W&B"
+        return "not named" if self._choice is not None else f"over the limit {ARTIFACTS_VARIABLE}"
 
 
 def _is_named(artifact: RemoteArtifact, name: str) -> bool:
@@ -289,10 +289,10 @@ def _ask_address(artifact: RemoteArtifact, file: RemoteFile) -> RemoteFile:
     try:
         address = artifact.files([file.name]).get(file.name)
     except Exception as error:  # W&B's client has none for a version that was deleted meanwhile
-        message = f"{artifact.name} cannot be listed any more: {one_line(error)}"
+        message = f"{artifact.name} can no longer be listed: {one_line(error)}"
         raise TransferError(message, temporary=False) from error
     if address is None:
-        raise TransferError(f"{artifact.name} does not have it any more", temporary=False)
+        raise TransferError(f"{artifact.name} no longer has it", temporary=False)
     return replace(file, url=address)
 
 
@@ -305,4 +305,4 @@ def _files_label(artifact: RemoteArtifact) -> str:
 
 
 def _ignore(size: int) -> None:
-    """Count no bytes: a manifest is none of the files that a bar shows."""
+    """Count no bytes: the progress bar does not show manifests."""

@@ -38,7 +38,7 @@ class DownloadContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A file that is to be in the folder.
+    """A file to write into the folder.
 
     Attributes:
         file: The file as the server lists it.
@@ -144,7 +144,7 @@ class Fetcher:
         return self._folder.md5(path) == read_md5(file)
 
     def _copy(self, source: str, target: Target) -> bool:
-        """Copy a file of the folder, and return whether it is the wanted one: somebody may have changed it."""
+        """Copy a file of the folder, and return whether its content is as expected: it may have been changed."""
         self._context.stop.check()
         if self._folder.size(source) != target.file.size:
             return False

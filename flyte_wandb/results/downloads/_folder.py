@@ -72,7 +72,7 @@ class Folder:
                     path.unlink()
 
     def place_file(self, file: IO[bytes], staged: Path, path: str) -> None:
-        """Give a complete file its final name, in place of an older file of that name.
+        """Give a complete file its final name, replacing an older file of that name.
 
         Args:
             file: The file. It is closed.
@@ -80,7 +80,7 @@ class Folder:
             path: The final path below the root.
 
         Raises:
-            DownloadError: Something that is no folder is in the way, such as a symbolic link.
+            DownloadError: Something other than a folder is in the way, such as a symbolic link.
         """
         file.close()  # Windows moves no file that is open
         self._make_subfolder(PurePosixPath(path).parent)
@@ -93,7 +93,7 @@ class Folder:
             self.place_file(file, staged, path)
 
     def size(self, path: str) -> int | None:
-        """Return the bytes of a plain file below the root, or None where there is none."""
+        """Return the bytes of a plain file below the root, or None if there is none."""
         try:
             status = (self.root / path).lstat()
         except OSError:
@@ -121,7 +121,9 @@ class Folder:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DownloadError(f"{self.root} cannot be made a folder for a download: {error}; name another") from error
+            raise DownloadError(
+                f"{self.root} cannot be used as a folder for a download: {error}; use another one"
+            ) from error
 
     def _make_subfolder(self, folder: PurePosixPath) -> None:
         """Make a folder below the root, and check that each part of its path is a folder and no link."""
@@ -131,7 +133,7 @@ class Folder:
             with contextlib.suppress(FileExistsError):
                 path.mkdir()
             if not stat.S_ISDIR(path.lstat().st_mode):
-                raise DownloadError(f"{path} is in the way: it is no folder, and links are not followed; remove it")
+                raise DownloadError(f"{path} is in the way: it is not a folder, and links are not followed; remove it")
 
 
 @contextmanager
@@ -142,7 +144,7 @@ def _lock_folder(path: Path, root: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise DownloadError(
-            f"another download fills {root} at the moment; wait for its end, or name another folder"
+            f"another download is writing to {root}; wait until it ends, or use another folder"
         ) from error
     try:
         yield

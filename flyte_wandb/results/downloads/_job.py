@@ -141,6 +141,6 @@ def _as_download_error(reference: Reference, error: Exception) -> Exception:
             f"W&B does not know {reference}, or does not show it to you; check id, project and entity, and the key"
         )
     return DownloadError(
-        f"{reference} was not downloaded: W&B did not answer as it should: {type(error).__name__}: {one_line(error)}; "
+        f"{reference} was not downloaded: W&B did not answer as expected: {type(error).__name__}: {one_line(error)}; "
         "check host, key and network"
     )

@@ -60,7 +60,7 @@ def _format_line(line: Mapping[str, Any]) -> bytes:
 
 
 def _read_lines(folder: Folder) -> Iterator[dict[str, Any]]:
-    """Read the lines of an earlier call. One that it was killed in, or that somebody else has written, is skipped."""
+    """Read the lines of an earlier call. A line that was cut off by a kill, or that has another writer, is skipped."""
     if folder.size(_PATH) is None:
         return
     for text in (folder.root / _PATH).read_bytes().splitlines():

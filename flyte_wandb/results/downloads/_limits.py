@@ -32,9 +32,9 @@ class DownloadLimits:
 
     Attributes:
         at_once: Requests at a time, over all runs of a sweep.
-        patience: Seconds for which one request is tried again.
-        unannounced: Bytes of a file whose size the server does not say.
-        artifacts_gib: GiB of artifacts that are fetched of one run where nobody names them; 0 or more.
+        patience: Seconds for which one request is retried.
+        unannounced: Most bytes of a file without an announced size.
+        artifacts_gib: GiB of artifacts to download per run if none are named; 0 or more.
     """
 
     at_once: int = 16

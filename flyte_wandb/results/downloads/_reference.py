@@ -67,7 +67,7 @@ def read_reference(text: str, kind: Kind = "run") -> Reference:
         kind: The kind where the text does not say it.
 
     Raises:
-        DownloadError: It is none of these.
+        DownloadError: It has another form.
 
     >>> read_reference("https://wandb.example.com/team/vision/sweeps/s1")
     Reference(id='s1', project='vision', entity='team', host='https://wandb.example.com', kind='sweep')
@@ -103,6 +103,6 @@ def _read_page_address(text: str, server: str, segments: list[str]) -> Reference
 
 def _unreadable_error(text: str, kind: Kind) -> DownloadError:
     return DownloadError(
-        f"{text!r} names no {kind} of W&B; write its id, ENTITY/PROJECT/ID, or the address of its page, such as "
+        f"{text!r} is not a {kind} of W&B; write its id, ENTITY/PROJECT/ID, or the address of its page, such as "
         f"https://wandb.example.com/ENTITY/PROJECT/{kind}s/ID"
     )

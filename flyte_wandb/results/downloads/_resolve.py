@@ -43,7 +43,7 @@ def resolve_reference(text: str | None, kind: Kind, arguments: Mapping[str, str 
     resolved = _fill_in_place(replace(named, **_drop_unset(arguments)), at_hand)
     if not resolved.project:
         raise DownloadError(
-            f"nobody says in which project the {kind} {resolved.id!r} is; write ENTITY/PROJECT/ID, or set project= or "
+            f"the project of the {kind} {resolved.id!r} is unknown; write ENTITY/PROJECT/ID, or set project= or "
             "WANDB_PROJECT"
         )
     return resolved
@@ -56,11 +56,11 @@ def reference_of_run(run: wandb.Run) -> Reference:
         DownloadError: It is offline or disabled, so that no server has it.
     """
     if run.disabled:
-        raise DownloadError(f"the run {run.id} is disabled (WANDB_MODE or mode=), so W&B has nothing of it to download")
+        raise DownloadError(f"the run {run.id} is disabled (WANDB_MODE or mode=), so W&B has nothing to download")
     if run.offline:
         raise DownloadError(
-            f"the run {run.id} is offline, so W&B does not have it yet; `wandb sync` uploads it, and "
-            "WANDB_MODE=online avoids that"
+            f"the run {run.id} is offline, so W&B does not have it yet; upload it with `flyte-wandb sync`, or set "
+            "WANDB_MODE=online"
         )
     # From its address, because only there is the server that the client has really reached.
     return read_reference(str(run.url))

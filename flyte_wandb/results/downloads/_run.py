@@ -73,7 +73,7 @@ class FetchedRun:
 def fetch_run(
     run: RemoteRun, root: Path, context: DownloadContext, *, history: bool, artifacts: ArtifactChoice
 ) -> FetchedRun:
-    """Fetch a run into a folder. Files that are complete there are left as they are.
+    """Download a run into a folder. Files that are complete there are not downloaded again.
 
     ``run.json`` is written last, so a folder that has it is complete.
 
@@ -174,7 +174,7 @@ class _RunDownload:
     def _refresh_file(self, file: RemoteFile) -> RemoteFile:
         listing = self._run.files([file.name])
         if not listing:
-            raise TransferError("the run does not have it any more", temporary=False)
+            raise TransferError("the run no longer has it", temporary=False)
         return listing[0]
 
     def _raise_failures(self, failures: Mapping[str, Exception]) -> None:

@@ -29,21 +29,21 @@ def download_wandb_run_dir(
     entity: str | None = None,
     host: str | None = None,
 ) -> str:
-    """Download what W&B has of a run: its facts, config, summary, every row of its history, every file, and artifacts.
+    """Download a run from W&B: its metadata, config, summary, every row of its history, every file, and artifacts.
 
-    Files that are complete in the folder are left as they are, so you can repeat a call that was cut off. Blocks; on an
-    event loop use `download_wandb_run_logs`, or `asyncio.to_thread`.
+    Files that are complete in the folder are skipped, so you can repeat an interrupted call. Blocks; on an event loop
+    use `download_wandb_run_logs`, or `asyncio.to_thread`.
 
     Args:
         run_id: The run's id, ``entity/project/id``, or the address of its page. None is the run of this task, else the
             run of the task above.
-        path: The folder to fill; a fresh temporary one that only its owner can read, where None.
-        include_history: Whether to fetch the history and the system metrics.
-        include_artifacts: Which artifacts that the run has logged to fetch: all, none, or those with these names
-            (``"model"``, ``"model:v3"``, ``"model:best"``). None fetches the newest, up to 1 GiB of a run
+        path: The folder to fill. None is a new temporary folder that only its owner can read.
+        include_history: Whether to download the history and the system metrics.
+        include_artifacts: Which of the run's logged artifacts to download: all, none, or those with these names
+            (``"model"``, ``"model:v3"``, ``"model:best"``). None downloads the newest, up to 1 GiB per run
             (``FLYTE_WANDB_DOWNLOAD_ARTIFACTS_GIB``), and names the others in one warning.
-        project: The run's project. Where it is None, the first that has one counts: `run_id`, the run at hand with this
-            id, the settings in Flyte's context, and W&B's own configuration. So it is with the entity and the host.
+        project: The run's project. If None, the first match wins: `run_id`, the current run if it has this id, the
+            settings in Flyte's context, and W&B's own configuration. The same applies to entity and host.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
@@ -52,8 +52,8 @@ def download_wandb_run_dir(
         ``files/``, ``artifacts.json`` and ``artifacts/NAME/VERSION/``.
 
     Raises:
-        DownloadError: The run is unknown, offline or disabled, there is no key, or something could not be fetched; then
-            all else has been fetched.
+        DownloadError: The run is unknown, offline or disabled, there is no key, or something could not be downloaded.
+            Everything else has been downloaded then.
 
     Example::
 
@@ -76,24 +76,24 @@ def download_wandb_sweep_dirs(
     entity: str | None = None,
     host: str | None = None,
 ) -> list[str]:
-    """Download all that W&B has of the runs of a sweep, each as `download_wandb_run_dir` does, several at a time.
+    """Download the runs of a sweep from W&B, each like `download_wandb_run_dir`, several at a time.
 
     Args:
         sweep_id: The sweep's id, ``entity/project/id``, or the address of its page. None is the sweep of this task, or
             of one above.
-        base_path: The folder in which each run gets a folder by its id; a fresh temporary one where None.
+        base_path: The folder in which each run gets a folder, named by its id. None is a new temporary folder.
         include_history: See `download_wandb_run_dir`.
         include_artifacts: See `download_wandb_run_dir`.
-        project: See `download_wandb_run_dir`. Settings of `wandb_sweep_config` win over those of `wandb_config`.
+        project: See `download_wandb_run_dir`. Settings of `wandb_sweep_config` override those of `wandb_config`.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
     Returns:
-        The folders, in the order in which the runs were created. A run that could not be fetched whole is left out, and
-        one warning in the log names it.
+        The folders, in the order in which the runs were created. A run that could not be downloaded completely is left
+        out, and one warning in the log names it.
 
     Raises:
-        DownloadError: The sweep is unknown, there is no key, or no run could be fetched.
+        DownloadError: The sweep is unknown, there is no key, or no run could be downloaded.
 
     Example::
 

@@ -47,13 +47,13 @@ async def download_wandb_run_logs(
     entity: str | None = None,
     host: str | None = None,
 ) -> Dir:
-    """Download all that W&B has of a run into Flyte's storage, and leave the event loop free meanwhile.
+    """Download a run from W&B into Flyte's storage, without blocking the event loop.
 
-    Inside a task it is a step of its own in Flyte's UI, which a retry does not repeat. Cancel the coroutine to stop it.
+    Inside a task it is a separate step in Flyte's UI, and a retry does not repeat it. Cancel the coroutine to stop it.
 
     Args:
         run_id: See `download_wandb_run_dir`, also for the other arguments.
-        include_artifacts: Which artifacts to fetch.
+        include_artifacts: Which artifacts to download.
         project: The run's project.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
@@ -82,18 +82,18 @@ async def download_wandb_sweep_logs(
     entity: str | None = None,
     host: str | None = None,
 ) -> Dir:
-    """Download all that W&B has of the runs of a sweep into Flyte's storage, as `download_wandb_run_logs` does.
+    """Download the runs of a sweep from W&B into Flyte's storage, like `download_wandb_run_logs`.
 
     Args:
         sweep_id: See `download_wandb_sweep_dirs`, also for the other arguments.
-        include_artifacts: Which artifacts to fetch.
+        include_artifacts: Which artifacts to download.
         project: The sweep's project.
         entity: The user or team that owns the project.
         host: Base URL of the W&B server.
 
     Returns:
-        The folder. Each run has a folder in it, by its id. A run that could not be fetched whole is left out, and one
-        warning in the log names it.
+        The folder. Each run has a folder in it, named by its id. A run that could not be downloaded completely is left
+        out, and one warning in the log names it.
 
     Raises:
         DownloadError: See `download_wandb_sweep_dirs`.

@@ -83,7 +83,7 @@ class OfflineRun:
         """
         name = next(filter(_is_log, self.sizes), None)
         if name is None:
-            raise NotSyncedError("there is no log in its folder, or what has its name is no plain file")
+            raise NotSyncedError("its folder has no log, or the log is not a plain file")
         return name
 
     @property
@@ -136,7 +136,7 @@ class OfflineRun:
                 raise ValueError(f"before is {before}")
             return SyncNote(synced=note["synced"] is True, before=before)
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise NotSyncedError(f"its {NOTE} cannot be read; remove it where W&B does not have the run") from error
+            raise NotSyncedError(f"its {NOTE} cannot be read; remove it if W&B does not have the run") from error
 
     def write_note(self, note: SyncNote) -> None:
         """Write how far its upload is, for W&B's own command, too, where it is W&B's own folder."""
@@ -162,7 +162,7 @@ class OfflineRun:
         names = [name.removeprefix(_FILES) for name in self.sizes if name.startswith(_FILES)]
         paths = assign_local_paths(names)
         return {
-            name: self._fetch_file(name, target / name) if paths[name] == name else "its name is no plain path"
+            name: self._fetch_file(name, target / name) if paths[name] == name else "its name is not a plain path"
             for name in names
         }
 
@@ -214,7 +214,7 @@ def _fetch_plain_file(source: Storage, name: str, target: Path) -> bool:
     return True
 
 
-HEADLESS: Final = "its log ends before it says which run it is, so there is nothing to upload"
+HEADLESS: Final = "its log ends before it names the run, so there is nothing to upload"
 
 
 def find_offline_runs(place: str, flyte_run: str | None) -> list[OfflineRun]:
@@ -232,7 +232,7 @@ def find_offline_runs(place: str, flyte_run: str | None) -> list[OfflineRun]:
 
 
 def _belongs_to_flyte_run(found: OfflineRun, flyte_run: str) -> bool:
-    """Whether a Flyte run has kept it. Where nobody can say, it is shown rather than passed over."""
+    """Whether a Flyte run has saved it. If that is unknown, it is shown rather than skipped."""
     try:
         return found.read_manifest().flyte_run == flyte_run if found.kept else False
     except Exception:  # whatever is wrong with it: its outcome says so
@@ -262,7 +262,7 @@ def _find_in_folder(root: Storage, sizes: Mapping[str, int]) -> list[OfflineRun]
 
 
 def _is_run_folder(name: str, *, has_log: bool, kept: bool) -> bool:
-    """Whether a folder is that of an offline run, or of one whose log is gone: whoever has kept it wants to know."""
+    """Whether a folder is that of an offline run, or of one with a missing log, which is worth a message."""
     return (kept or name.startswith(_OWN)) if has_log else name.startswith((_OWN, _ONLINE))
 
 

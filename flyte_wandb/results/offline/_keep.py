@@ -84,13 +84,13 @@ def keep_offline_run(
         place = _copy_folder(folder, kept, _storage_address(action, folder.name))
     except Exception as error:
         _LOG.error(
-            "%s was not kept in Flyte's storage: %s; it is in %s for as long as this machine is there",
+            "%s was not saved in Flyte's storage: %s; it is in %s as long as this machine exists",
             name,
             one_line(error),
             run.settings.sync_dir,
         )
         return None
-    _LOG.warning("%s is kept; upload it with `flyte-wandb sync %s`", name, shlex.quote(place))
+    _LOG.warning("%s is saved; upload it with `flyte-wandb sync %s`", name, shlex.quote(place))
     return place
 
 
@@ -127,14 +127,14 @@ def _name_run(run: wandb.Run, shortfall: Shortfall | None) -> str:
     if shortfall is None:
         return f"the offline run {run.id}"
     if not shortfall.missing:
-        return f"W&B has not acknowledged the end of the run {run.id}, whose log"
-    return f"W&B has not acknowledged {shortfall.missing:,} of {shortfall.rows:,} rows of the run {run.id}, whose log"
+        return f"W&B has not acknowledged the end of the run {run.id}. Its log"
+    return f"W&B has not acknowledged {shortfall.missing:,} of {shortfall.rows:,} rows of the run {run.id}. Its log"
 
 
 def _storage_address(action: Action, name: str) -> Storage:
     context = flyte.ctx()
     if not context:
-        raise RuntimeError("no task of Flyte is running here, so there is no raw data path")
+        raise RuntimeError("no Flyte task is running here, so there is no raw data path")
     return open_storage("/".join((context.raw_data_path.path.rstrip("/"), OFFLINE, action.run_name, action.name, name)))
 
 
@@ -168,8 +168,8 @@ def _copy_artifact_files(folder: Path, kept: OfflineManifest, home: Storage) -> 
     missing = [f"{quoted(file.name)} of {quoted(file.artifact)}" for file in files if file.md5 not in own_paths]
     if missing:
         _LOG.warning(
-            "the offline run %s is kept without files of artifacts that are not in W&B's staging folder, such as those "
-            "that were added with policy='immutable': %s",
+            "the offline run %s is saved without files of artifacts that are not in W&B's staging folder, such as "
+            "those added with policy='immutable': %s",
             kept.run_id,
             listed(list(dict.fromkeys(missing))),
         )

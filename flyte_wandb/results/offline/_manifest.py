@@ -29,7 +29,7 @@ _FAULTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfflineManifest:
-    """An offline run, and whose it is.
+    """An offline run, and its owner.
 
     Attributes:
         run_id: W&B's id of it.
@@ -94,7 +94,7 @@ def _parse_stretches(value: Any) -> tuple[Stretch, ...]:
         raise ValueError(f"delivered is {quoted(value)} in {KEPT}") from error
     ends = (0, *(first + count for first, count in stretches))
     if any(count < 1 or first < end for (first, count), end in zip(stretches, ends, strict=False)):
-        raise ValueError(f"delivered is {quoted(value)} in {KEPT}, which is no row of stretches")
+        raise ValueError(f"delivered is {quoted(value)} in {KEPT}, which is not a list of ranges")
     return stretches
 
 
@@ -109,7 +109,7 @@ def checked(kept: OfflineManifest) -> OfflineManifest:
         if value is None:
             continue
         if not value.isprintable():
-            raise ValueError(f"{name} is {quoted(value)}, with characters that nobody can print")
+            raise ValueError(f"{name} is {quoted(value)}, with unprintable characters")
         if name in _FAULTS and (fault := _FAULTS[name](value)):
             raise ValueError(f"{name} is {quoted(value)}: {fault}")
     return kept

@@ -62,8 +62,8 @@ class Servers:
     """What the threads of one call know of servers.
 
     Args:
-        given: Project, entity and host that go over those of the runs.
-        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go, and to no other; where empty, see `place`.
+        given: Project, entity and host that override those of the runs.
+        allow: Patterns of ``ENTITY/PROJECT`` that runs may go to, and to no other; if empty, see `place`.
     """
 
     def __init__(self, given: Place, allow: Sequence[str] = ()) -> None:
@@ -105,8 +105,8 @@ class Servers:
         if any(fnmatchcase(name, pattern) for pattern in self._allow) or (not self._allow and place.entity == own):
             return
         raise NotSyncedError(
-            f"it asks to go to {name}, which {'is not allowed' if self._allow else f'is none of {own}'}; name where it "
-            f"goes with project= and entity= (--project, --entity), or allow that with allow= (--allow {name})"
+            f"it asks to go to {name}, which {'is not allowed' if self._allow else f'does not belong to {own}'}; set "
+            f"project= and entity= (--project, --entity), or allow it with allow= (--allow {name})"
         )
 
     def look_up_run(self, place: Place, run_id: str) -> RunOnServer:
@@ -123,7 +123,7 @@ class Servers:
             return RunOnServer(rows=run.lines or 0, ended=run.ended, told_its_end=run.told_its_end, url=run.url)
 
     def row_times(self, place: Place, run_id: str) -> frozenset[float]:
-        """Ask for the times of all rows that a server has of a run: each row has one of its own.
+        """Ask for the times of all rows that a server has of a run: each row has a different one.
 
         Raises:
             NotSyncedError: See `look_up_run`.
@@ -151,13 +151,13 @@ class Servers:
         return [f"the artifact {quoted(artifact.name)}" for artifact in missing]
 
     def _trusted_host(self, host: str | None) -> str | None:
-        """Return a host that a file in storage names, where it may be told the key: it is the client's own."""
+        """Return a host that a file in storage names, if it may get the key: it is the client's own server."""
         own = api_address(Place(project=None, entity=None, host=None))
         if host is None or app_url(host) == app_url(own):
             return host
         raise NotSyncedError(
-            f"it is meant for {app_url(host)}, and W&B's client here is set to {app_url(own)}; name the "
-            "server that is to have it, and the key, with host= or --host"
+            f"it is meant for {app_url(host)}, but W&B's client is configured for {app_url(own)}; name the server "
+            "that may get the run, and the key, with host= or --host"
         )
 
     def _connect(self, place: Place) -> _Connection:

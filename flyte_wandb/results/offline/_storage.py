@@ -98,7 +98,7 @@ class _Local:
     """A folder of this machine. What is written is readable by its owner alone.
 
     Whoever else writes there may change a name between a look at it and its use, so every name is opened from the root
-    down, component by component, and what is looked at is what was opened.
+    down, component by component, and checks use the opened files.
 
     Args:
         root: The folder that the user has named. Links on the way to it are the user's own.
@@ -161,9 +161,9 @@ class _Local:
         with os.fdopen(opened, "wb" if flags & os.O_WRONLY else "rb") as file:
             about = os.fstat(opened)
             if not stat.S_ISREG(about.st_mode):
-                raise LeadsOutError("it is no plain file")
+                raise LeadsOutError("it is not a plain file")
             if about.st_nlink > 1:
-                raise LeadsOutError("it has a second name elsewhere, as a hard link has")
+                raise LeadsOutError("it has a second name elsewhere (a hard link)")
             yield file
 
 

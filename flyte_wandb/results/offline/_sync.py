@@ -37,9 +37,9 @@ class SyncRequest:
 
     Attributes:
         places: Paths and addresses; where empty, the folder in which offline runs are by default.
-        flyte_run: Only runs that this Flyte run has kept, or None for all.
-        where: Project, entity and host, which go over those of the runs.
-        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go; where empty, the user's own runs go where they say.
+        flyte_run: Only runs that this Flyte run has saved, or None for all.
+        where: Project, entity and host, which override those of the runs.
+        allow: Patterns of ``ENTITY/PROJECT`` that runs may go to; if empty, the user's own runs go where they ask to.
         at_once: Runs at a time.
         dry_run: Whether to upload nothing.
     """
@@ -64,21 +64,21 @@ def sync_wandb_runs(
 ) -> tuple[SyncOutcome, ...]:
     """Upload offline runs to W&B: one, all of a Flyte run, or all below a folder or address. Blocks.
 
-    A run that the server has already is not uploaded again. One that cannot be uploaded keeps no other from it, and its
-    outcome has the reason.
+    A run that the server already has is not uploaded again. If one run cannot be uploaded, its outcome has the reason,
+    and the others are still uploaded.
 
     Args:
-        places: Folders of offline runs, or folders above; paths, or addresses in a storage that Flyte knows. Without
-            any, the raw data path of the task, or outside of one W&B's folder, ``./wandb``.
-        run: Only what this Flyte run has kept.
-        project: The project that is to have them; None leaves it, like the entity and the host, to each run.
+        places: Folders of offline runs, or folders above them: paths, or addresses in a storage that Flyte knows.
+            Default: the task's raw data path, or outside of a task W&B's folder, ``./wandb``.
+        run: Only what this Flyte run has saved.
+        project: The project for the runs. Default: each run's own, as for entity and host.
         entity: The user or team that owns the project.
-        host: The server as people know it. Only the server that W&B's client is set to, and this one, is told the key.
-        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go, such as ``"team/*"``. Without any, a run goes where
-            it says if you have written it (in your own folder on this machine, or where no place is named), and else
-            to projects of your own entity only.
-        at_once: Runs at a time, from 1 on.
-        dry_run: Whether to upload nothing, and only say what would be.
+        host: Base URL of the W&B server. Only this server and the one that W&B's client is configured for get the key.
+        allow: Patterns of ``ENTITY/PROJECT`` that runs may go to, such as ``"team/*"``. Default: your own runs (in a
+            folder of yours on this machine, or if you pass no place) go where they ask to; all others go only to
+            projects of your entity.
+        at_once: Concurrent uploads, 1 or more.
+        dry_run: Whether to upload nothing, and only report what would be.
 
     Returns:
         An outcome for each folder, in the order of the places and of their names.
@@ -109,16 +109,16 @@ async def sync_wandb_runs_async(
     at_once: int = 4,
     dry_run: bool = False,
 ) -> tuple[SyncOutcome, ...]:
-    """Upload offline runs as `sync_wandb_runs` does, and leave the event loop free. Cancelling it stops the uploads.
+    """Upload offline runs like `sync_wandb_runs`, without blocking the event loop. Cancelling it stops the uploads.
 
     Args:
         places: See `sync_wandb_runs`, like the others.
-        run: Only what this Flyte run has kept.
-        project: The project that is to have them.
+        run: Only what this Flyte run has saved.
+        project: The project for the runs.
         entity: The user or team that owns the project.
-        host: The server as people know it.
-        allow: Patterns of ``ENTITY/PROJECT`` to which runs may go.
-        at_once: Runs at a time, from 1 on.
+        host: Base URL of the W&B server.
+        allow: Patterns of ``ENTITY/PROJECT`` that runs may go to.
+        at_once: Concurrent uploads, 1 or more.
         dry_run: Whether to upload nothing.
 
     Returns:
@@ -145,7 +145,7 @@ def sync_runs(wanted: SyncRequest, watch: Watch, stop: Stop) -> tuple[SyncOutcom
         StoppedError: It was stopped.
     """
     if wanted.at_once < 1:
-        raise SettingError(f"at_once is a number of runs from 1 on, not {wanted.at_once}")
+        raise SettingError(f"at_once must be 1 or more, not {wanted.at_once}")
     runs = _find_all_runs(wanted)
     servers = Servers(wanted.where, wanted.allow)
     outcomes, left = _sort_runs(runs, servers, dry_run=wanted.dry_run)
@@ -160,7 +160,7 @@ def sync_runs(wanted: SyncRequest, watch: Watch, stop: Stop) -> tuple[SyncOutcom
 
 
 def _run_uploads(calls: Iterable[Callable[[], list[SyncOutcome]]], at_once: int, stop: Stop) -> list[SyncOutcome]:
-    """Make the calls, so many at a time. None of them goes on when this one ends."""
+    """Make the calls, `at_once` at a time. None of them is running when this one ends."""
     with Workers(at_once, stop) as workers:
         futures = [workers.submit(call) for call in calls]
         try:

@@ -79,7 +79,7 @@ class _Copy:
         files: Names of its files, and why they were left out, or None.
         artifact_files: Copies of files of its artifacts, by their md5 in hex.
         delivered: Rows that the server has already.
-        identified: Whether the server was asked for each row, so that `delivered` is what it has by now.
+        identified: Whether the server was asked for each row, so that `delivered` is up to date.
     """
 
     found: OfflineRun
@@ -115,7 +115,7 @@ class _Copy:
 
     @property
     def resumes(self) -> bool:
-        """Whether its rows come after those that the run has: a task's next attempt goes on with the run."""
+        """Whether its rows come after those that the run has: a task's next attempt continues the run."""
         return self.run.resumes or self.found.kept
 
 
@@ -179,7 +179,7 @@ def reason(error: Exception) -> str:
 
 
 def format_target(place: Place) -> str:
-    """Return the project of a place, with its entity where there is one."""
+    """Return the project of a place, with its entity if it has one."""
     return "/".join(filter(None, (place.entity, place.project)))
 
 
@@ -207,7 +207,7 @@ def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
     if not run.run_id:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
-        raise NotSyncedError(f"it was kept as the run {about.run_id!r}, and its log is that of {run.run_id!r}")
+        raise NotSyncedError(f"it was saved as the run {about.run_id!r}, but its log is that of {run.run_id!r}")
     (work / _UPLOAD).mkdir()  # also of a run without files
     return _Copy(
         found=found,
@@ -247,10 +247,10 @@ def _upload_missing(
 
 
 def _identify_rows(copy: _Copy, times: Collection[float]) -> _Copy:
-    """Find the rows of a log among those that the server has by now, where each can be told from the others.
+    """Find the rows of a log among those that the server has by now, if each row can be identified.
 
-    W&B's service may have sent more than was known when the log was kept: rows whose answer was lost, or those that it
-    sent when it was silent no more.
+    W&B's service may have sent more than was known when the log was saved: rows with a lost answer, or rows that it
+    sent when it responded again.
     """
     rows = dict(read_row_times(copy.log))
     if None in rows.values() or len(set(rows.values())) < len(rows):
@@ -285,8 +285,8 @@ def _refuse_loss(copies: Sequence[_Copy], before: int, *, cut_off: bool) -> None
 def _rebuild(copies: Sequence[_Copy], place: Place, *, anew: bool) -> list[_Sent]:
     """Write the logs that are uploaded: harmless records only, up to the tear of a torn log.
 
-    Attempts go on with their run; a run starts over where an upload of it was cut off: what that one has sent would
-    otherwise be there twice, for W&B appends to a run that goes on.
+    Attempts continue their run. After an interrupted upload a run starts over: otherwise its rows would be there twice,
+    because W&B appends to a run that continues.
     """
     sent = []
     for number, copy in enumerate(copies):
@@ -307,7 +307,7 @@ def _rebuild(copies: Sequence[_Copy], place: Place, *, anew: bool) -> list[_Sent
 def _wait_for_arrival(
     run_id: str, wanted: int, artifacts: Sequence[LoggedArtifact], place: Place, tools: UploadContext
 ) -> RunOnServer:
-    """Wait until the server shows the run, and the artifacts that it has logged, as they were sent.
+    """Wait until the server shows the run, and the artifacts that it has logged, with all that was sent.
 
     Raises:
         NotSyncedError: It does not.
@@ -317,7 +317,7 @@ def _wait_for_arrival(
         if time.monotonic() > ends:
             raise NotSyncedError(
                 f"it was sent, but the server shows {there.rows:,} of {wanted:,} rows"
-                f"{'' if there.ended else ' of a run that goes on'}"
+                f"{'' if there.ended else ' of a run that has not ended'}"
             )
         tools.stop.wait(_LOOK)
     # A run ends when its artifacts are there or have failed, of which W&B's command says nothing.

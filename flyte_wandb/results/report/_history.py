@@ -22,7 +22,7 @@ _INTERNAL: Final = "_"
 """What W&B's own keys start with, such as `_step` and `_runtime`."""
 
 _NO_NUMBER: Final = frozenset('"{[tfn')
-"""How values in JSON begin that are no numbers: a text, an object, an array, true, false and null."""
+"""First characters of JSON values other than numbers: text, object, array, true, false and null."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class History:
         summary: Values as JSON, by name.
         config: Values as JSON, by name.
         rows: Rows that were read.
-        last_step: The step of the last row, or None where there is none.
+        last_step: The step of the last row, or None without rows.
         share: The part of the log that was read, up to 1.
         whole: Whether the log has the end of the run.
     """

@@ -42,7 +42,7 @@ def format_number(value: float, digits: int = 5) -> str:
 
 
 def format_ticks(values: Sequence[float]) -> list[str]:
-    """Write the ticks of an axis as short as they can be told apart.
+    """Write the ticks of an axis as short as possible, but all different.
 
     >>> format_ticks([0, 50_000, 100_000]), format_ticks([0.25, 0.5, 0.75]), format_ticks([1e-7, 2e-7])
     (['0', '50k', '100k'], ['0.25', '0.5', '0.75'], ['1e-7', '2e-7'])

@@ -118,5 +118,5 @@ def _points_text(points: list[Point]) -> str:
 
 
 def draw_empty_plot() -> Html:
-    """Return a text in place of the picture, for a metric that has no finite value."""
+    """Return a text instead of the picture, for a metric without a finite value."""
     return html_tag("p", "No finite value.", class_="empty")

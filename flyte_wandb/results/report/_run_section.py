@@ -39,9 +39,9 @@ class RunFacts:
         tracked: The function.
         error: What it has raised, or None.
         ended: What became of its run.
-        link: The page to which Flyte's link leads, or None where no link can be built.
-        group_link: The page of the run's group, or None where it has none.
-        history: What the run has logged, or None where others still write to it, or where there is no log.
+        link: The page to which Flyte's link leads, or None if no link can be built.
+        group_link: The page of the run's group, or None without a group.
+        history: What the run has logged, or None while others still write to it, or without a log.
     """
 
     tracked: TrackedCall
@@ -74,16 +74,18 @@ def _state_text(facts: RunFacts) -> str:
     plan, lease, code = facts.tracked.plan, facts.tracked.lease, facts.ended.exit_code
     if lease is None:
         return (
-            "W&B did not open the run, and the task went on without it; the task's log says why."
+            "W&B did not open the run, and the task continued without it; the reason is in the task's log."
             if plan.role.opens
-            else "No run is opened here: that is the plan below."
+            else "This task opens no run, according to the plan below."
         )
     if lease.run.disabled:
         return "W&B is disabled, so nothing was logged."
     if code is None:
-        return f"This task wrote to the run {lease.run_id}; others still do, and its owner's report tells the rest."
+        return f"This task wrote to the run {lease.run_id}; others still do. See its owner's report for the rest."
     if not plan.role.owns:
-        return f"This task has joined the run {plan.run_id}, whose outcome its owner tells. What it logged is below."
+        return (
+            f"This task has joined the run {plan.run_id}, which gets the outcome of its owner. What it logged is below."
+        )
     return f"The run was finished with exit code {code}."
 
 
@@ -105,7 +107,7 @@ def _link_list(facts: RunFacts) -> Html | None:
         # The pod's own folder is gone when people read this, unless nothing was kept.
         place = facts.ended.kept or lease.run.settings.sync_dir
         command = html_tag("code", f"flyte-wandb sync {shlex.quote(place)}")
-        return html_tag("p", "The run is offline, so it has no page yet. It is uploaded with ", command)
+        return html_tag("p", "The run is offline, so it has no page yet. Upload it with ", command)
     # By address: Flyte's link usually is the run's page or the group's, and need not be there twice.
     pages = {without_userinfo(lease.run.url): "Run in W&B"} if lease.run.url else {}
     for link, text in ((facts.group_link, "Group in W&B"), (facts.link, "What Flyte's link shows")):

@@ -46,8 +46,8 @@ class Series:
     Attributes:
         count: Finite values.
         holes: Values that are NaN or infinite.
-        low: The lowest finite value; infinity where there is none.
-        high: The highest one; minus infinity where there is none.
+        low: The lowest finite value; infinity without any.
+        high: The highest one; minus infinity without any.
         last: The last value, finite or not.
         steps: The lowest and the highest step.
 
