@@ -16,6 +16,9 @@ from tests.report.browsers import FLYTES_FONT, Scheme, artifacts, opened
 from tests.report.conftest import Reports
 from tests.report.tasks import HOSTILE
 
+BEYOND = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth).length"
+"""How many tables have columns that are reached by scrolling only."""
+
 env = flyte.TaskEnvironment(name="browser")
 
 
@@ -41,6 +44,7 @@ def test_the_page_is_quiet_fits_and_shows_every_plot(report: str, tmp_path: Path
         for width in (400, 1400):
             seen.page.set_viewport_size({"width": width, "height": 900})
             assert seen.overflow == 0
+            assert seen.page.evaluate(BEYOND) == 0
             boxes = [plot.bounding_box() for plot in seen.page.locator("svg").all()]
             assert len(boxes) == report.count("<svg") > 5
             assert all(box and box["width"] > 200 and box["height"] > 80 for box in boxes)

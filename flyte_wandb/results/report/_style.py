@@ -49,6 +49,8 @@ min-width:0}
 .flyte-wandb :is(th,td){text-align:left;vertical-align:top;padding:4px 20px 4px 0;border-bottom:1px solid var(--edge);
 white-space:nowrap}
 .flyte-wandb th{color:var(--soft);font-weight:500}
+@media (max-width:600px){.flyte-wandb table{min-width:0;font-size:12px}
+.flyte-wandb :is(th,td){white-space:normal;padding-right:8px}.flyte-wandb td:nth-child(2){overflow-wrap:anywhere}}
 .flyte-wandb .facts{width:100%;table-layout:fixed}
 .flyte-wandb .facts :is(th,td){white-space:normal;overflow-wrap:anywhere}
 .flyte-wandb .facts th{width:34%}.flyte-wandb .facts td{font-variant-numeric:tabular-nums}
