@@ -247,7 +247,7 @@ def _check_place(options: DoctorOptions, server: LoggedInServer | None) -> Itera
 
 
 def _configured(name: str, option: str | None) -> tuple[str | None, str]:
-    """Return an option, or else what W&B's configuration says, and where it stands."""
+    """Return an option, or else what W&B's configuration says, and where it comes from."""
     return (option, f"--{name}") if option else read_configured(name)
 
 

@@ -1,4 +1,4 @@
-"""Commands that show examples, and whose errors are one line unless somebody wants to see where they come from."""
+"""Commands with examples in their help. Their errors are one line; `--debug` shows the traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo: real Flyte, the real W&B client, and a server double in place of W&B."""
+"""The demo: real Flyte, the real W&B client, and a server double instead of W&B."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _container_environ(server: WandbServer) -> dict[str, str]:
 
 @contextmanager
 def _replace_wandb_variables(variables: Mapping[str, str]) -> Iterator[None]:
-    """Put variables in the place of all that the user has set for W&B, which would change what the demo shows."""
+    """Replace all that the user has set for W&B, which would change what the demo shows."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(("WANDB_", "FLYTE_WANDB_")) and name != DISABLE_VARIABLE:
@@ -143,7 +143,7 @@ def _print_proofs(console: Console, runs: Sequence[RunRecord]) -> None:
 def _list_proofs(runs: Sequence[RunRecord]) -> Iterator[str]:
     folds = [run for run in runs if run.group == "folds"]
     failed = sum(run.state == "failed" for run in folds)
-    yield f"child tasks: {len(folds)} runs of their own in a group, {failed} failed as its task did"
+    yield f"child tasks: {count_noun(len(folds), 'separate run')} in a group, {failed} failed as its task did"
     ranks = {mode: [run for run in runs if run.id.startswith(f"demo-{mode}")] for mode in _RUN_MODES}
     counts = [f"{mode} {count_noun(len(of), 'run')}" for mode, of in ranks.items()]
     yield f"4 ranks on 2 nodes, by run_mode: {', '.join(counts)}"
@@ -161,7 +161,7 @@ def _page_status(run: RunRecord) -> int:
 
 
 def _on_terminal() -> bool:
-    """Whether somebody sits here who can look at a page and end the demo."""
+    """Whether a person can look at a page now and end the demo."""
     return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
 
 
@@ -175,4 +175,4 @@ def _serve_pages(console: Console, server: WandbServer) -> None:
         else:
             console.print("Press Ctrl-C to end the demo.")
             threading.Event().wait()  # nobody sets it
-    console.print("Done. [bold]flyte-wandb server[/] starts an empty server like this one for runs of your own.")
+    console.print("Done. [bold]flyte-wandb server[/] starts an empty server like this one, for your runs.")

@@ -16,7 +16,7 @@ cluster = ClusteredTaskEnvironment(name="cluster", replicas=2, nproc_per_node=2)
 @wandb_init(run_mode="new", group="folds")
 @env.task
 async def fold(index: int) -> float:
-    """Train on one fold, in a run of its own. The last fold diverges."""
+    """Train on one fold, in a separate run. The last fold diverges."""
     run = get_wandb_run()
     assert run is not None
     for epoch in range(5):
@@ -49,7 +49,7 @@ async def train() -> float:
 @wandb_init
 @env.task
 def publish(accuracy: float) -> float:
-    """Run in a process of its own, as in a container."""
+    """Run in a separate process, as in a container."""
     run = get_wandb_run()
     assert run is not None
     run.summary["published"] = accuracy

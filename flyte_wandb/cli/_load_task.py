@@ -1,4 +1,4 @@
-"""Finding the task that somebody names on the command line."""
+"""Finding the task that you name on the command line."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _MEANINGS: Final = {
     str(NAMES.project): "the project's name",
     str(NAMES.domain): "the domain's name",
 }
-"""What stands behind each placeholder, in Flyte's terms."""
+"""What Flyte puts in for each placeholder."""
 
 _COLOURS: Final = {
     "solo": "green",

@@ -19,7 +19,7 @@ def get_console() -> Console:
 
 
 def new_table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """Return an empty table. What is too wide for its column goes on in the next line.
+    """Return an empty table. What is too wide for its column continues in the next line.
 
     Args:
         columns: The headings.
@@ -32,7 +32,7 @@ def new_table(*columns: str, numbers: Iterable[str] = ()) -> Table:
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell's text, empty for None. Its square brackets are no markup, and nothing in it moves the terminal."""
+    """Return a cell's text, empty for None. Its square brackets are not markup; nothing in it moves the terminal."""
     from rich.markup import escape
 
     return "" if value is None else escape(printable(str(value)))

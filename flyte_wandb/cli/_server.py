@@ -1,4 +1,4 @@
-"""`flyte-wandb server`: the W&B server double in a process of its own."""
+"""`flyte-wandb server`: the W&B server double in a separate process."""
 
 from __future__ import annotations
 

@@ -34,12 +34,11 @@ MOST_RANKS: Final = 1_000_000
 
 
 _SHARED_MODE_NOTE: Final = (
-    "system_metrics='nodes' opens these runs in W&B's shared mode: log(step=...) is ignored there, so log a step of "
-    "your own"
+    "system_metrics='nodes' opens these runs in W&B's shared mode: log(step=...) is ignored there, so log your own step"
 )
 
 _ORDER_NOTE: Final = (
-    "@wandb_init stands below the task decorator, so Flyte shows no link; put @wandb_init on top, above @env.task"
+    "@wandb_init is below the task decorator, so Flyte shows no link; put @wandb_init on top, above @env.task"
 )
 
 
@@ -50,7 +49,7 @@ class LinkPreview:
     Attributes:
         name: What Flyte's UI shows.
         url: Where it will lead.
-        rank: The rank whose run or group is meant; None for what all ranks have in common, and for a sweep.
+        rank: The rank of the run or group; None for what all ranks have in common, and for a sweep.
         sweep: Whether it leads to a sweep rather than to runs.
         steps: The decisions behind it.
         note: Why it does not lead to a run or group, or what of the declared world only the start can tell, or None.
@@ -72,7 +71,7 @@ class Preview:
         request: The request of rank 0.
         plans: The plan of each rank, in their order.
         links: The links that Flyte will show.
-        outermost: Whether `wandb_init` stands above the task decorator, as it has to for links.
+        outermost: Whether `wandb_init` is above the task decorator, as it has to for links.
     """
 
     request: Request
@@ -113,7 +112,7 @@ class Preview:
         return f" ({', '.join(ranks)})" if ranks else ""
 
     def link_of(self, rank: int) -> LinkPreview | None:
-        """Return the link that leads to this rank's run or its group, or None where there is none.
+        """Return the link that leads to this rank's run or its group, or None.
 
         A rank without a run has the first link of its part.
         """
@@ -138,7 +137,7 @@ class Preview:
 
     @property
     def unlinked_ranks(self) -> tuple[int, ...]:
-        """The ranks whose part has links that all lead to the runs of others; of the first 256 ranks of the world."""
+        """The ranks without a link to their run although their part has one; of the first 256 ranks of the world."""
         return tuple(
             rank
             for rank, rank_plan in enumerate(self.plans[:MOST_CHECKED])
@@ -196,7 +195,7 @@ def preview(
     Args:
         task: A Flyte task that `wandb_init` decorates.
         context: Flyte's custom context, such as `wandb_config(...)`.
-        nodes: Nodes to plan for, 1 or more, in the place of those that the task's environment declares.
+        nodes: Nodes to plan for, 1 or more, instead of those that the task's environment declares.
         per_node: Ranks on each node, 1 or more, likewise.
 
     Returns:
@@ -204,8 +203,8 @@ def preview(
         ``PROJECT`` and ``DOMAIN``.
 
     Raises:
-        SettingError: `nodes` or `per_node` is less than 1, the world has over a million ranks, or `task` is no Flyte
-            task that `wandb_init` decorates.
+        SettingError: `nodes` or `per_node` is less than 1, the world has over a million ranks, or `task` is not a
+            Flyte task that `wandb_init` decorates.
         FlyteWandbError: No run can be planned, or two ranks would own one run; the message names the plugin.
 
     Example::
@@ -225,8 +224,8 @@ def preview_of(spec: Spec, links: Iterable[PlannedLink], context: Mapping[str, s
     first = build_link_request(spec, replace(NAMES, context=context))
     if first.topology.world_size > MOST_RANKS:
         raise SettingError(
-            f"a world of more than {MOST_RANKS:,} ranks is not planned rank by rank; name a smaller one (--nodes, "
-            "--per-node), whose plan follows the same rules"
+            f"a world of more than {MOST_RANKS:,} ranks is not planned rank by rank; plan a smaller one (--nodes, "
+            "--per-node): it follows the same rules"
         )
     plans = tuple(plan(request) for request in world_requests(first))
     check_world(plans)

@@ -64,7 +64,7 @@ def check_table(lines: list[str]) -> list[str]:
 def check_proofs(lines: list[str]) -> None:
     start = lines.index("What you have just seen, on this machine and without an account:\n") + 1
     assert [line.rstrip() for line in lines[start : start + 4]] == [
-        "✓ child tasks: 3 runs of their own in a group, 1 failed as its task did",
+        "✓ child tasks: 3 separate runs in a group, 1 failed as its task did",
         "✓ 4 ranks on 2 nodes, by run_mode: auto 1 run, shared 1 run, new 4 runs",
         "✓ 4 ranks wrote to one run under 'shared'",
         "✓ 11 of 11 runs have a page where their link leads",

@@ -217,8 +217,7 @@ def test_a_task_that_is_decorated_below_flytes_decorator_is_told_so(folder: Path
     result = run("plan", "jobs:below", folder=folder, environ=PLACE)
     assert "2 runs, 0 links (2 ranks without a run)" in result.stdout
     note = (
-        "Note: @wandb_init stands below the task decorator, so Flyte shows no link; put @wandb_init on top, above "
-        "@env.task"
+        "Note: @wandb_init is below the task decorator, so Flyte shows no link; put @wandb_init on top, above @env.task"
     )
     assert note in " ".join(result.stdout.split())
 

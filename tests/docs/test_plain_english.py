@@ -36,11 +36,12 @@ PAGES: Final = (
 
 ROOMS: Final = (
     "flyte_wandb/_*.py",
+    "flyte_wandb/cli/*.py",
     "flyte_wandb/results/**/*.py",
     "flyte_wandb/runs/*.py",
     "flyte_wandb/settings/*.py",
     "flyte_wandb/sweeps/*.py",
-    "flyte_wandb/tasks/_[!p]*.py",
+    "flyte_wandb/tasks/*.py",
 )
 """Python files that are checked, as globs from the root: every text in them, docstrings among them."""
 
