@@ -10,7 +10,7 @@ NOX := PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BI
 # What tests in this process and needs no container; CONTRIBUTING has more parts.
 QUICK := tests/pure tests/local tests/structure/test_changelog.py tests/structure/test_private_names.py tests/benchmarks
 
-.PHONY: demo quick test check docs pages dist bench compare growth soak fuzz matrix lowest clean
+.PHONY: demo quick test check docs pages dist bench compare growth herd soak fuzz matrix lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flyte-wandb demo
@@ -46,6 +46,10 @@ bench: $(VENV)/.dev
 
 growth: $(VENV)/.dev
 	$(BIN)/python benchmarks/growth.py --markdown docs/growth.md
+
+# A thousand ranks that open their runs at once, for three quarters of an hour.
+herd: $(VENV)/.dev
+	$(BIN)/python benchmarks/herd.py --markdown docs/herd.md
 
 compare: $(VENV)/.dev
 	$(BIN)/python benchmarks/compare/run.py --markdown docs/comparison.md

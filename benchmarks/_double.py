@@ -12,6 +12,8 @@ from typing import Any
 
 from flyte_wandb.testing import WandbServer
 
+from ._vitals import memory
+
 
 class Double(WandbServer):
     """The double, as another process uses it: in the place of attributes and methods it asks for them by name."""
@@ -20,6 +22,10 @@ class Double(WandbServer):
         """Return an attribute of the double, or what a method of it returns."""
         value = getattr(self, name)
         return value(*arguments, **named) if callable(value) else value
+
+    def memory(self) -> float:
+        """Return the MiB that its process takes now."""
+        return memory("VmRSS")
 
     def put_history(self, rows: int) -> str:
         """Put a run with so many rows there, which are made here, and return its id."""
@@ -63,11 +69,11 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def start_double() -> Iterator[Any]:
-    """Give `Double.ask` of one that runs."""
+def start_double(**options: Any) -> Iterator[Any]:
+    """Give `Double.ask` of one that runs, made with options of `WandbServer`."""
     manager = _Manager(ctx=get_context("spawn"))
     manager.start(initializer=_end_with_parent)
     with manager:
-        ask = manager.double().ask  # type: ignore[attr-defined]
+        ask = manager.double(**options).ask  # type: ignore[attr-defined]
         ask("start")
         yield ask

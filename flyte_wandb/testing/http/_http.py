@@ -44,7 +44,7 @@ class HttpServer(ThreadingHTTPServer):
     """Serves a store on the loopback interface, one thread per connection, and can end its connections."""
 
     daemon_threads = True
-    request_queue_size = 128
+    request_queue_size = 1024  # many ranks connect at once, and a full queue looks like a server that is not there
 
     def __init__(self, port: int, about: About) -> None:
         """Listen on `port`, or on a free one for 0.
