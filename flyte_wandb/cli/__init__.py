@@ -51,6 +51,11 @@ def demo(serve: bool | None) -> None:
     type=click.Choice(["owner", "nodes"]),
     help="Whose system metrics a run has: its owner's, or those of all nodes.",
 )
+@click.option(
+    "--run-creations-per-second",
+    type=click.FloatRange(min=0),
+    help="Runs that the ranks open in a second. 0 means no limit.",
+)
 @click.option("--project", help="W&B project.")
 @click.option("--entity", help="W&B user or team.")
 @click.option("--host", help="Base URL of the W&B server, such as https://wandb.example.com.")

@@ -186,16 +186,21 @@ def test_what_only_the_start_can_tell_is_a_note_once_and_stands_in_the_json(fold
     assert [link["note"] for link in told["links"]] == [caveat] * 3
 
 
-def test_what_the_metrics_of_every_node_cost_is_a_note_and_stands_in_the_json(folder: Path) -> None:
-    options = ("plan", "--nodes", "2", "--per-node", "2", "--system-metrics", "nodes")
+def test_what_the_metrics_of_every_node_and_turns_cost_are_notes_and_stand_in_the_json(folder: Path) -> None:
+    world = ("plan", "--nodes", "2", "--per-node", "2")
+    options = (*world, "--system-metrics", "nodes", "--run-creations-per-second", "1")
     shown = " ".join(run(*options, folder=folder, environ=PLACE).stdout.split())
     assert "Note: system_metrics='nodes' opens these runs in W&B's shared mode: log(step=...) is ignored there" in shown
     assert "1 run, 1 link (2 ranks without a run, 1 rank measuring a node)" in shown
     told = json.loads(run(*options, "--json", folder=folder, environ=PLACE).stdout)
     assert [rank["role"] for rank in told["ranks"]] == ["primary", "skip", "monitor", "skip"]
     assert told["system_metrics"] == "nodes"
-    (note,) = told["notes"]
-    assert "log(step=...)" in note
+    mode, turns = told["notes"]
+    assert "log(step=...)" in mode
+    assert turns == (
+        "the last of 2 ranks that open or join a run does so after 1 s, in turns of 1 a second "
+        "(run_creations_per_second)"
+    )
 
 
 @pytest.mark.parametrize(

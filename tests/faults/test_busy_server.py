@@ -18,7 +18,7 @@ import wandb
 from flyte_wandb import OpenRunError, wandb_config
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client import _waiting
-from flyte_wandb.wandb_client._waiting import Patience, find_listener
+from flyte_wandb.wandb_client._waiting import PATIENCE, Patience, find_listener
 from tests.faults import local_tasks
 from tests.faults.acting import ROWS, on_disk, run_outcome
 from tests.messages import own_messages
@@ -64,6 +64,10 @@ class Lines(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         LOGGER.removeHandler(self)
+
+
+def test_a_server_that_is_not_there_has_12_seconds() -> None:
+    assert PATIENCE.nobody + PATIENCE.connect == 12
 
 
 BUSY: list[tuple[dict[str, Any], str]] = [
