@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import flyte
 import pytest
@@ -20,6 +20,10 @@ from tests.keys import find_keys
 from tests.services import leftover_services
 
 LocalRun = Callable[..., Any]
+
+WITHOUT_PACKAGES: Final = {"WANDB__SAVE_REQUIREMENTS": "false"}
+"""W&B reads the metadata of all installed packages for a run: most of its processor time. tests/local/test_packages.py
+is about it."""
 
 pytest.register_assert_rewrite("tests.ranks.tables")
 
@@ -65,6 +69,8 @@ def clean_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("WANDB_CONSOLE", "off")
     monkeypatch.setenv("WANDB__DISABLE_STATS", "true")
+    for name, value in WITHOUT_PACKAGES.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     _logging._logged.clear()
     wandb.teardown()  # a test that merely asked for a link has set a client up, with the environment of its time
@@ -101,6 +107,20 @@ def run_local(tmp_path: Path) -> LocalRun:
 
     flyte.init()
     return run
+
+
+class _Server(WandbServer):
+    @property
+    def environ(self) -> dict[str, str]:
+        """What logs a process in, and spares it what no test looks at."""
+        return {**super().environ, **WITHOUT_PACKAGES}
+
+
+@pytest.fixture
+def wandb_server() -> Iterator[WandbServer]:
+    """The fixture that users have, with `_Server`."""
+    with _Server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def run(server: WandbServer, folder: Path, task: Any, **options: Any) -> Contain
 def test_a_task_opens_its_run_and_finishes_it(server: WandbServer, tmp_path: Path) -> None:
     context = wandb_config(project="vision", tags=["a", "b"], config={"lr": 0.5, "seed": 1}, name="first")
     # A pod has these of its own, around the agent of a node (PyTorchJob): they make no rank.
-    environ = {**server.environ, "RANK": "5", "WORLD_SIZE": "8"}
+    environ = {**server.environ, "RANK": "5", "WORLD_SIZE": "8", "WANDB__SAVE_REQUIREMENTS": "true"}
     result = run(server, tmp_path, tasks.leaf, inputs={"x": 3}, context=context, environ=environ)
     assert (result.error, result.value) == (None, "run1-a0"), result.log
     (record,) = server.runs
@@ -34,6 +34,7 @@ def test_a_task_opens_its_run_and_finishes_it(server: WandbServer, tmp_path: Pat
     assert own_config(record) == {"lr": 0.1}
     assert record.logged("x") == [0, 1, 2]
     assert record.console.splitlines() == ["[a0] printed by the task"]
+    assert {"requirements.txt", "wandb-metadata.json"} <= set(record.files)
 
 
 def test_a_run_that_children_may_join_is_shared_and_one_that_they_may_not_is_plain(

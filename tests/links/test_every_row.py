@@ -16,7 +16,7 @@ from flyte._persistence._db import LocalDB
 
 from flyte_wandb import WandbConfig, wandb_config
 from flyte_wandb.testing import ContainerResult, RunRecord, WandbServer, run_container, run_ranks
-from tests.conftest import LocalRun
+from tests.conftest import WITHOUT_PACKAGES, LocalRun
 from tests.links import tasks
 from tests.links.rendering import DEPLOYED, filled, pages, stored_links, wire_links
 from tests.ranks.tables import ROWS, Row, check
@@ -104,7 +104,8 @@ class Launches:
         folder = self._folder / f"{len(nodes)}"
         folder.mkdir()
         task = {1: tasks.on_one_node, 2: tasks.on_two_nodes}[len(nodes)]
-        results = run_ranks(task, folder=folder, nodes=nodes, inputs=inputs, environ=self.server.environ)
+        environ = {**self.server.environ, **WITHOUT_PACKAGES}
+        results = run_ranks(task, folder=folder, nodes=nodes, inputs=inputs, environ=environ)
         assert errors(results) == []
         failed = [json.loads((folder / f"failed-{rank}.json").read_text()) for rank in range(len(results))]
         self._failed |= {case.name: [one[str(n)] for one in failed if str(n) in one] for n, case in enumerate(cases)}

@@ -17,7 +17,7 @@ import wandb
 from flyte_wandb import wandb_init
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._packages import PACKAGES, PackageList
-from tests.conftest import LocalRun
+from tests.conftest import WITHOUT_PACKAGES, LocalRun
 from tests.current import this_run
 
 env = flyte.TaskEnvironment(name="packages")
@@ -33,6 +33,13 @@ class Reader:
     def find_distributions(self, *_: Any) -> Iterable[Any]:
         self.readings += 1
         return ()
+
+
+@pytest.fixture(autouse=True)
+def with_list(clean_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have W&B keep the list, which tests of other things leave out."""
+    for name in WITHOUT_PACKAGES:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -130,7 +137,11 @@ def test_runs_that_are_opened_at_once_wait_for_one_reading(run_local: LocalRun, 
 
 
 @pytest.mark.usefixtures("first_run")
-def test_the_first_list_is_read_while_the_server_opens_the_run(online: WandbServer, reader: Reader) -> None:
+def test_the_first_list_is_read_while_the_server_opens_the_run(
+    online: WandbServer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in WITHOUT_PACKAGES:
+        monkeypatch.delenv(name)
     with ThreadPoolExecutor() as threads:
         with online.paused():
             opened = threads.submit(tracked)
