@@ -18,7 +18,7 @@ from tests.current import this_run
 from tests.integrations import tasks
 from tests.integrations.pages import task_of
 from tests.offline import by_id
-from tests.versions import with_torch
+from tests.versions import TORCH, with_torch
 
 torch, lightning = with_torch("torch"), with_torch("lightning")
 models = with_torch("tests.integrations.lightning_model")
@@ -101,7 +101,8 @@ def test_the_run_ends_with_the_task_whoever_finishes_it(fails: bool, online: Wan
 
 def test_on_a_rank_that_skips_the_logger_opens_no_run(server: WandbServer, tmp_path: Path) -> None:
     inputs = {"loss": 0.5}
-    results = run_ranks(tasks.asks_lightning, folder=tmp_path, nodes=(2,), inputs=inputs, environ=server.environ)
+    options: dict[str, Any] = {"inputs": inputs, "environ": server.environ, "warm": TORCH}
+    results = run_ranks(tasks.asks_lightning, folder=tmp_path, nodes=(2,), **options)
     assert [result.error for result in results] == [None, None], [result.log for result in results]
     (run,) = server.runs
     assert (run.id, run.logged("loss"), run.state) == ("run1-a0", [0.5], "finished")
