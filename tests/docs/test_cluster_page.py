@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import textwrap
@@ -17,8 +18,10 @@ from flyteidl2.imagebuilder.definition_pb2 import ImageSpec
 from examples import cluster
 from flyte_wandb import preview
 from tests.checkout import ROOT, SCRIPTS, process_environ
+from tests.cli.running import run
 from tests.control_plane import REGISTRY, RUN_NAME, ControlPlane, control_plane
 from tests.docs.pages import blocks
+from tests.programs import run_python
 
 PAGE: Final = "docs/on-a-cluster.md"
 EXAMPLE: Final = ROOT / "examples" / "cluster.py"
@@ -37,14 +40,19 @@ def commands(page: str) -> list[str]:
     return [line.removeprefix("$ ") for line in lines if re.search(r"flyte create|examples/cluster", line)]
 
 
-def typed(command: str, folder: Path, plane: ControlPlane | None = None) -> subprocess.CompletedProcess[str]:
+def typed(command: str, folder: Path, plane: ControlPlane) -> subprocess.CompletedProcess[str]:
     """Run a command of a page as it is typed, with the address of a control plane in place of the page's."""
-    address = plane.address if plane else "http://localhost:1"
-    script = command.replace("dns:///flyte.example.com", f"{address} --insecure")
-    environ = process_environ(folder, {"COLUMNS": "200", "PATH": f"{SCRIPTS}:/usr/bin:/bin"})
-    return subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environ, input=f"{KEY}\n", capture_output=True, text=True, timeout=120
-    )
+    words = shlex.split(command.replace("dns:///flyte.example.com", f"{plane.address} --insecure"))
+    variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
+    program, *arguments = words[len(variables) :]
+    if "secret" in arguments:  # asks for the key
+        environ, command = process_environ(folder), str(SCRIPTS / program)
+        return subprocess.run(
+            [command, *arguments], cwd=folder, env=environ, input=f"{KEY}\n", capture_output=True, text=True
+        )
+    if program == "python":
+        return run_python(str(folder / arguments[0]), folder=folder, environ=process_environ(folder))
+    return run(*arguments, program=program, folder=folder, environ={"COLUMNS": "200", **variables})
 
 
 @pytest.fixture
