@@ -18,7 +18,8 @@ class LinksHook(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         """Set the README and the links of the package."""
         address = str(self.config["address"]).rstrip("/")
-        text = absolute_links(Path(self.root, "README.md").read_text(), address, f"v{metadata['version']}")
+        page = Path(self.root, "README.md").read_text().replace("clone REPOSITORY", f"clone {address or 'REPOSITORY'}")
+        text = absolute_links(page, address, f"v{metadata['version']}")
         metadata["readme"] = {"content-type": "text/markdown", "text": text}
         metadata["urls"] = project_urls(address) if address else {}
 

@@ -46,10 +46,8 @@ def typed(command: str, folder: Path, plane: ControlPlane) -> subprocess.Complet
     variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
     program, *arguments = words[len(variables) :]
     if "secret" in arguments:  # asks for the key
-        environ, command = process_environ(folder), str(SCRIPTS / program)
-        return subprocess.run(
-            [command, *arguments], cwd=folder, env=environ, input=f"{KEY}\n", capture_output=True, text=True
-        )
+        options: dict[str, Any] = {"cwd": folder, "env": process_environ(folder), "capture_output": True, "text": True}
+        return subprocess.run([str(SCRIPTS / program), *arguments], input=f"{KEY}\n", **options)
     if program == "python":
         return run_python(str(folder / arguments[0]), folder=folder, environ=process_environ(folder))
     return run(*arguments, program=program, folder=folder, environ={"COLUMNS": "200", **variables})

@@ -107,6 +107,7 @@ def test_one_address_in_pyproject_gives_the_package_all_of_its_links(tmp_path: P
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     metadata = json.loads(result.stdout)
     assert metadata["urls"] == project_urls(ADDRESS)
+    assert f"$ git clone {ADDRESS} flyte-wandb" in metadata["readme"]["text"]
     prefixes = tuple(f"{ADDRESS}/{kind}/v{metadata['version']}/" for kind in ("blob", "raw", "tree"))
     own = [one for one in links(metadata["readme"]["text"]) if one.startswith(ADDRESS)]
     targets = [one.removeprefix(prefix) for one in own for prefix in prefixes if one.startswith(prefix)]
