@@ -1,6 +1,6 @@
 """The default answers of flyte-wandb: launchers, rank scopes, run modes, ids, groups and links.
 
-Registered through the same entry-point group as anybody else's plugin, and importing only the contract.
+A plugin like any other: it registers in the same entry-point group, and imports only the contract.
 """
 
 from ._declared_worlds import declare_topology

@@ -26,9 +26,9 @@ _RESTART_VARIABLES = ("TORCHELASTIC_RESTART_COUNT", "JOBSET_RESTART_ATTEMPT")
 
 @hookimpl
 def detect_topology(environ: Mapping[str, str]) -> Topology | None:
-    """Read the rank from the environment, if a launcher left its marker there or every variable of a rank's place.
+    """Read the rank from the environment, if it has a launcher's marker or all variables of a rank's place.
 
-    A pod may have a RANK and WORLD_SIZE of its own around the launcher; these alone are not a rank's.
+    RANK and WORLD_SIZE alone do not make a rank: a pod may have them around the launcher.
     """
     launcher = _find_launcher(environ)
     if launcher is None:

@@ -10,7 +10,7 @@ from flyte_wandb_hookspecs import ParentRun, Part, PlanRefusedError, Request, Ro
 
 @hookimpl
 def choose_initializer(request: Request, part: Part) -> Role | None:
-    """Choose the role of this rank: by its place in the part if it is a rank, by its parent if it is a plain task."""
+    """Choose the role: by the place in the part for a rank, by the parent for a task of one process."""
     modes = _ON_RANKS if request.topology.distributed else _ALONE
     choose = modes.get(request.run_mode)
     return choose(request, part) if choose else None
@@ -24,7 +24,7 @@ def _open_on_leader(request: Request, part: Part) -> Role:
 
 
 def _measure_nodes(request: Request, part: Part) -> Role:
-    """Choose the role in a part that one rank of each node writes to; the leader is the first rank of its node."""
+    """Choose the role in a part to whose run one rank of each node writes."""
     if request.settings.joinable is False:
         raise PlanRefusedError(
             "system_metrics='nodes' has one rank of each node write to the run, and joinable=False leaves it to its "

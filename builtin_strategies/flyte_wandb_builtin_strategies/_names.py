@@ -7,7 +7,7 @@ from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, hookimpl, qu
 
 @hookimpl
 def compute_run_id(request: Request, part: Part, role: Role) -> str:
-    """Name the run after its part, and after its rank and attempt too where each of them has a run of its own."""
+    """Name the run after its part. Add the rank, or the attempt, if each of them has a run of its own."""
     rank = f"-rank-{part.index}" if one_run_per_rank(request) else ""
     # The first attempt has no suffix: a link is always built for it, because Flyte passes no attempt to links.
     has_suffix = request.settings.on_retry == "new" and request.attempt > 1
@@ -16,7 +16,7 @@ def compute_run_id(request: Request, part: Part, role: Role) -> str:
 
 @hookimpl
 def compute_group(request: Request, part: Part, role: Role) -> Group:
-    """Group by what the user asked for, else by part where it has several runs, else with a parent that is closed."""
+    """Use the user's group, else one for a part with several runs, else that of a parent that nobody may join."""
     if request.settings.group == "parent":
         return Group(name=_parents_group(request))
     if request.settings.group is not None:
@@ -48,13 +48,13 @@ def one_run_per_rank(request: Request) -> bool:
 
 
 def fans_out(request: Request) -> bool:
-    """Whether one part has several runs, of its ranks or of the attempts of its action, which then have a group."""
+    """Whether a part has several runs: of its ranks, or of the attempts of its action."""
     return request.settings.on_retry == "new" or one_run_per_rank(request)
 
 
 @hookimpl
 def build_link(request: Request, plan: Plan, project_url: str) -> str:
-    """Lead to the group where several runs are meant, to the run where it is one, else to the project."""
+    """Lead to the run, to the group if there are several runs, or else to the project."""
     if plan.group and (plan.run_id is None or fans_out(request)):
         return f"{project_url}/groups/{quote_segment(plan.group)}/workspace"
     if plan.run_id:
@@ -64,6 +64,6 @@ def build_link(request: Request, plan: Plan, project_url: str) -> str:
 
 @hookimpl
 def build_sweep_link(request: Request, sweep_id: str | None, project_url: str) -> str:
-    """Lead to the sweep, or to all sweeps of the project where its id is not known yet."""
+    """Lead to the sweep, or to all sweeps of the project until its id is known."""
     sweeps = f"{project_url}/sweeps"
     return f"{sweeps}/{quote_segment(sweep_id)}" if sweep_id else sweeps

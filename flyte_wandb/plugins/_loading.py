@@ -27,7 +27,7 @@ class InstalledPlugin:
 
     Attributes:
         name: Name of its entry point.
-        distribution: Name of the distribution that brings it, or its module where no distribution is known.
+        distribution: Name of the distribution that brings it, or its module if no distribution is known.
         version: The distribution's version, or None.
         disabled: Whether it is left out by `FLYTE_WANDB_DISABLE_PLUGINS`.
         problem: Why it cannot be used, or what is wrong in its answers; None where nothing is.
@@ -51,10 +51,10 @@ class InstalledPlugin:
 
 @functools.cache
 def get_manager() -> StrategyManager:
-    """Return the manager with every installed plugin, loaded once per process when it is first needed.
+    """Return the manager with every installed plugin. Each process loads them once, when it first needs one.
 
     Raises:
-        PluginError: A plugin cannot be loaded or registered; the message names it, its distribution and the remedy.
+        PluginError: A plugin cannot be loaded or registered. The message names it, its distribution and the remedy.
     """
     return load_plugins(_entry_points(), disabled=disabled_names())
 
@@ -66,11 +66,11 @@ def built_in_manager() -> StrategyManager:
 
 @contextmanager
 def use_plugin(plugin: object, *, name: str | None = None) -> Iterator[None]:
-    """Use a plugin in this process until the block ends, beside those that are installed: for tests and notebooks.
+    """Use a plugin until the block ends, beside the installed ones: for tests and notebooks.
 
     Args:
         plugin: A module or object with hook implementations.
-        name: Its name in messages; that of the module or class where not given.
+        name: Its name in messages. Default: the name of the module or class.
 
     Raises:
         PluginError: It does not fit the contract, or its name or one of its strategies is taken.

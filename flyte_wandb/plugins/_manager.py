@@ -100,7 +100,8 @@ class StrategyManager:
             origin: Where it came from, such as its distribution and version.
 
         Raises:
-            PluginError: The name or one of its strategies is taken, or a hook does not fit its specification.
+            PluginError: The name or one of its strategies is taken, or it does not fit the contract. The message says
+                what to write instead.
         """
         if name in self._origins:
             raise PluginError(
@@ -135,7 +136,7 @@ class StrategyManager:
         self.changes += 1
 
     def ask(self, hook: str, check: Check, /, **arguments: Any) -> Step | None:
-        """Ask a decision hook and return its checked answer with its author, or None where nobody answered.
+        """Ask a decision hook. Return its checked answer with its author, or None if nobody answered.
 
         Raises:
             RefusedError: A plugin raised `PlanRefusedError`.

@@ -11,7 +11,12 @@ from ._islands import NAME, island_of
 from ._size import island_size
 
 ISLANDS: Final = (
-    Strategy(kind="rank_scope", name=NAME, summary=f"every so many ranks in a row are a part, {NAME}:<ranks>"),
+    Strategy(
+        kind="rank_scope",
+        name=NAME,
+        summary=f"every <ranks> ranks in a row are a part, {NAME}:<ranks>",
+        example=f"{NAME}:4",
+    ),
 )
 
 

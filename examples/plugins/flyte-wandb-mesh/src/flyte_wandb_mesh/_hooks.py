@@ -12,7 +12,12 @@ from ._notation import parse_mesh
 
 NAME: Final = "mesh"
 MESHES: Final = (
-    Strategy(kind="rank_scope", name=NAME, summary="parts of a device mesh, mesh:pp=4,dp=2,tp=8;per=dp;lead=pp:last"),
+    Strategy(
+        kind="rank_scope",
+        name=NAME,
+        summary="parts of a device mesh, mesh:pp=4,dp=2,tp=8;per=dp;lead=pp:last",
+        example="mesh:dp=2,tp=2;per=dp",
+    ),
 )
 
 
