@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,6 +164,8 @@ def _read_parameters(implementation: _Implementation, hook: _Hook) -> Sequence[i
 
 
 def _suggest_name(name: str, known: Collection[str], otherwise: str | None = None) -> str:
+    import difflib  # for an error only: every task and every rank registers plugins
+
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else otherwise or f"there are {', '.join(known)}"
 
