@@ -17,7 +17,7 @@ from tests.offline import by_id
 from tests.ranks import tasks
 
 RANKS = range(4)
-PROMPT = {"x_stats_sampling_interval": 0.1, "x_file_stream_transmit_interval": 0.1, "console": "off"}
+PROMPT = {"x_stats_sampling_interval": 0.1, "x_file_stream_transmit_interval": 1, "console": "off"}
 """Without console lines a writer's label reaches the server with system metrics only."""
 
 NODES = wandb_config(system_metrics="nodes", config={"lr": 0.1}, tags=["night"], settings=PROMPT)
