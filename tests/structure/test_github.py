@@ -98,6 +98,15 @@ def test_only_the_tag_of_the_version_is_a_release(tag: str, code: int) -> None:
     assert subprocess.run(["bash", "-c", check], cwd=ROOT, env=environ, capture_output=True).returncode == code
 
 
+@pytest.mark.parametrize(("address", "code"), [("https://github.com/team/flyte-wandb", 0), ("", 1)])
+def test_a_release_needs_the_address_of_the_project(address: str, code: int, tmp_path: Path) -> None:
+    (check,) = (command for command in commands_of("release") if "address" in command)
+    project, count = re.subn(r'(?m)^address = ".*"$', f'address = "{address}"', (ROOT / "pyproject.toml").read_text())
+    (tmp_path / "pyproject.toml").write_text(project)
+    assert subprocess.run(["bash", "-c", check], cwd=tmp_path, capture_output=True).returncode == code
+    assert count == 1
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_may_read_and_only_the_jobs_that_publish_may_do_more(path: Path) -> None:
     workflow = form(path)
