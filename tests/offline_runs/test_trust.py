@@ -93,7 +93,7 @@ def hostile_artifacts(secret: Path) -> dict[str, Any]:
     records = {
         "the type 'job' is W&B's own": ("type", "job"),
         "the type 'wandb-history' is W&B's own": ("type", "wandb-history"),
-        "it is a part of a version, or changes another one": ("base_id", "QXJ0aWZhY3Q6MQ=="),
+        "it is a part of a version, or changes another version": ("base_id", "QXJ0aWZhY3Q6MQ=="),
         "its digest is not that of its files": ("digest", "0" * 32),
     }
     found = {why: edges.artifact(secret, f"a{number}") for number, why in enumerate(records)}
@@ -332,7 +332,7 @@ def test_who_writes_a_storage_does_not_choose_where_its_runs_go(server: WandbSer
     (refused,) = sync_wandb_runs("memory://theirs")
     assert refused.reason == (
         "it asks to go to victims/production, which does not belong to local; set project= and entity= "
-        "(--project, --entity), or allow that with allow= (--allow victims/production)"
+        "(--project, --entity), or allow it with allow= (--allow victims/production)"
     )
     (forbidden,) = sync_wandb_runs("memory://theirs", allow=["local/*", "victims/prod"])
     assert "it asks to go to victims/production, which is not allowed" in str(forbidden.reason)
