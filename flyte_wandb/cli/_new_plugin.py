@@ -68,7 +68,9 @@ def write_plugin(name: str, words: Mapping[str, str], to: Path | None) -> None:
     _check_names(name, words)
     folder = to or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise click.UsageError(f"{printable(str(folder))} is there and is no empty folder: name another one with --to")
+        raise click.UsageError(
+            f"{printable(str(folder))} exists and is not an empty folder: name another one with --to"
+        )
     texts = build_files(name, words)
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +97,7 @@ def build_files(name: str, words: Mapping[str, str]) -> dict[str, str]:
         "plan": _plan_command(words),
     }
     texts = {path: _fill_template(path, values) for path in ("pyproject.toml", "README.md")}
-    texts[f"{package}/__init__.py"] = f'"""What {name} brings to flyte-wandb, each in a module of its own."""\n'
+    texts[f"{package}/__init__.py"] = f'"""What {name} brings to flyte-wandb, each in a separate module."""\n'
     for concern, word in words.items():
         own = {**values, "word": word, "plugin": plugins[concern]}
         texts[f"{package}/{concern}.py"] = _fill_template(f"{concern}.py", own)
