@@ -68,9 +68,7 @@ def write_plugin(name: str, words: Mapping[str, str], to: Path | None) -> None:
     _check_names(name, words)
     folder = to or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise click.UsageError(
-            f"{printable(str(folder))} exists and is not an empty folder: name another one with --to"
-        )
+        raise click.UsageError(f"{printable(str(folder))} exists and is not an empty folder: name another with --to")
     texts = build_files(name, words)
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,7 @@ def test_what_is_there_is_not_overwritten(kind: str, tmp_path: Path) -> None:
     (there / "notes.txt" if kind == "folder" else there).write_text("mine")
     with pytest.raises(click.UsageError) as caught:
         write_plugin("gpu-island", {"names": "acme"}, there)
-    assert caught.value.message == f"{there} exists and is not an empty folder: name another one with --to"
+    assert caught.value.message == f"{there} exists and is not an empty folder: name another with --to"
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
 
 
