@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from html import escape
 from importlib import metadata
@@ -44,16 +44,19 @@ def build(folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 def run_generator(folder: Path) -> subprocess.CompletedProcess[str]:
     """Build the site of pages that are laid out. A page that lacks a picture or links to nowhere is an error."""
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
-    environ = {**os.environ, "SITE_FOOTER": footer()}
+    urls = metadata.metadata("flyte-wandb").get_all("Project-URL") or []
+    environ = {**os.environ, "SITE_FOOTER": footer(urls)}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
 
 
-def footer() -> str:
+def footer(urls: Iterable[str]) -> str:
     """Return the link to the repository below every page; empty while pyproject.toml names no address.
 
-    It is no `repo_url` of the theme, which has readers' browsers ask GitHub for the number of stars.
+    It is not the theme's `repo_url`, with which readers' browsers ask GitHub for the number of stars.
+
+    Args:
+        urls: The links of the package, such as ``Source, https://github.com/team/flyte-wandb``.
     """
-    urls = metadata.metadata("flyte-wandb").get_all("Project-URL") or []
     address = dict(url.split(", ", 1) for url in urls).get("Source")
     return f'<a href="{escape(address)}">Source code of flyte-wandb</a>' if address else ""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from docs.make_site import lay_out, pages, run_generator
+from docs.make_site import footer, lay_out, pages, run_generator
 from tests.checkout import ROOT
 from tests.report.browsers import artifacts, launched
 
@@ -124,6 +124,12 @@ def test_every_page_of_a_reader_leads_to_the_next_one(site: Path) -> None:
     for name, following in itertools.pairwise(listed):
         page = (site / f"{name}.html").read_text()
         assert f'href="./{following}.html" class="md-footer__link md-footer__link--next"' in page, name
+
+
+def test_the_link_to_the_repository_is_there_once_the_project_has_an_address() -> None:
+    urls = ["Documentation, https://team.github.io/x/", "Source, https://github.com/team/x"]
+    assert footer(urls) == '<a href="https://github.com/team/x">Source code of flyte-wandb</a>'
+    assert footer([]) == ""
 
 
 NARROW: Final = 400
