@@ -319,7 +319,7 @@ RUNS: Final = [
         page="docs/write-a-run-mode.md",
         kind="python",
         words="PluginConformance",
-        by="tests/plugins/test_new_plugin.py::test_what_is_written_installs_as_wheels_and_passes_its_whole_suite",
+        by="tests/plugins/test_new_plugin.py::test_the_whole_suite_of_a_plugin_that_brings_everything_passes",
         same_as=f"{PLUGIN_PAGES}::{WRITES}",
     ),
     Run(

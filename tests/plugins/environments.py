@@ -42,7 +42,7 @@ def environments(folder: Path) -> Environments:
         def make(place: Path) -> None:
             python = _fresh(place)
             if projects:
-                _install(python, *map(wheel, projects))
+                install_wheels(python, *map(wheel, projects))
 
         return _made_once(folder, "environment", projects, make) / "bin" / "python"
 
@@ -77,7 +77,8 @@ def _fresh(folder: Path) -> Path:
     return python
 
 
-def _install(python: Path, *wheels: Path) -> None:
+def install_wheels(python: Path, *wheels: Path) -> None:
+    """Have pip install wheels into the environment of an interpreter."""
     options = ("--isolated", "--disable-pip-version-check", "--python", str(python))
     _checked_call("-m", "pip", *options, "install", "--no-index", "--no-deps", *map(str, wheels))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 from flyte_wandb.cli._new_plugin import build_files, write_plugin
 from tests.checkout import SCRIPTS, import_path, process_environ
 from tests.cli.running import run
-from tests.plugins.environments import environments
+from tests.plugins.environments import environments, install_wheels
 
 TESTS = {"rank_scope": 3, "run_mode": 3, "names": 3, "observer": 1}
 """How many tests each concern has beside the conformance suite, of which one counts: that it fits the contract."""
@@ -31,10 +31,10 @@ def words_of(concerns: tuple[str, ...], suffix: object = "") -> dict[str, str]:
     return {concern: f"{concern.replace('_', '-')}{suffix}" for concern in concerns}
 
 
-def run_tests(*options: str, python: str | Path = sys.executable, folder: Path, paths: str = "") -> str:
+def run_tests(*options: str, python: Path, folder: Path) -> str:
     """Run pytest in a folder, and return the last line that it prints."""
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *options]
-    environ = process_environ(folder, {"PYTHONPATH": paths or import_path()})
+    environ = process_environ(folder, {"PYTHONPATH": import_path()})
     result = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout.splitlines()[-1]
@@ -60,43 +60,54 @@ def test_each_module_is_the_same_in_every_combination_and_has_an_entry_point(con
     assert [text for text in texts.values() if "$" in text] == []
 
 
-def test_the_tests_of_every_combination_pass_with_all_of_them_installed(tmp_path: Path) -> None:
-    folders = []
-    for number, concerns in enumerate(COMBINATIONS):
-        folder = tmp_path / f"plugin-{number}"
-        write_plugin(f"plugin-{number}", words_of(concerns, number), folder)
-        info = folder / f"plugin_{number}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{number}\nVersion: 1.0\n")
-        points = entry_points({"pyproject.toml": (folder / "pyproject.toml").read_text()})
-        lines = [f"{name} = {module}" for name, module in points.items()]
-        (info / "entry_points.txt").write_text("\n".join(["[flyte_wandb]", *lines]))
-        folders.append(folder)
-    paths = os.pathsep.join([*map(str, folders), import_path()])
-    last = run_tests("-k", QUICK, *(str(folder / "tests") for folder in folders), folder=tmp_path, paths=paths)
+BUILD = """
+import os, sys
+from setuptools import build_meta
+
+_, wheels, *folders = sys.argv  # which setuptools changes
+for folder in folders:
+    os.chdir(folder)
+    build_meta.build_wheel(wheels)
+"""
+"""Builds many wheels in one process, as pip would build each in one of its own."""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """An environment in which pip has installed a wheel of each combination, and the folders of their sources."""
+    root = tmp_path_factory.mktemp("written")
+    wheels = root / "wheels"
+    wheels.mkdir()
+    folders = [root / f"plugin-{number}" for number in range(len(COMBINATIONS))]
+    for number, folder in enumerate(folders):
+        write_plugin(folder.name, words_of(COMBINATIONS[number], number), folder)
+    command = [sys.executable, "-c", BUILD, str(wheels), *map(str, folders)]
+    built = subprocess.run(command, cwd=root, env=process_environ(root), capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    python = environments(root)()
+    install_wheels(python, *wheels.glob("*.whl"))
+    return python, folders
+
+
+def test_every_combination_is_found_as_a_wheel(installed: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    python, _ = installed
+    command = [str(python), str(SCRIPTS / "flyte-wandb"), "plugins", "--json"]
+    environ = process_environ(tmp_path, {"PYTHONPATH": import_path()})
+    listed = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    found = Counter((one["distribution"], one["state"]) for one in json.loads(listed.stdout))
+    del found["flyte-wandb", "ok"]
+    assert found == {(f"plugin-{number}", "ok"): len(concerns) for number, concerns in enumerate(COMBINATIONS)}
+
+
+def test_the_tests_of_every_combination_pass(installed: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    python, folders = installed
+    last = run_tests("-k", QUICK, *(str(folder / "tests") for folder in folders), python=python, folder=tmp_path)
     assert last.startswith(f"{sum(TESTS[concern] for concerns in COMBINATIONS for concern in concerns)} passed")
 
 
-def test_what_is_written_installs_as_wheels_and_passes_its_whole_suite(tmp_path: Path) -> None:
-    everything, scope = tmp_path / "acme-plugins", tmp_path / "gpu-island"
-    written = {everything: words_of(tuple(TESTS)), scope: {"rank_scope": "island"}}
-    for folder, words in written.items():
-        write_plugin(folder.name, words, folder)
-    python = environments(tmp_path)(*written)
-    listed = subprocess.run(
-        [str(python), str(SCRIPTS / "flyte-wandb"), "plugins", "--json"],
-        cwd=tmp_path,
-        env=process_environ(tmp_path, {"PYTHONPATH": import_path()}),
-        capture_output=True,
-        text=True,
-    )
-    found = {one["name"]: (one["state"], one["distribution"]) for one in json.loads(listed.stdout)}
-    named = {f"acme-plugins-{concern}".replace("_", "-"): ("ok", "acme-plugins") for concern in TESTS}
-    assert {name: state for name, state in found.items() if name != "builtin"} == {
-        **named,
-        "gpu-island": ("ok", "gpu-island"),
-    }
-    assert run_tests(python=python, folder=everything).startswith("28 passed")
+def test_the_whole_suite_of_a_plugin_that_brings_everything_passes(installed: tuple[Path, list[Path]]) -> None:
+    python, folders = installed
+    assert run_tests(python=python, folder=folders[-1]).startswith("28 passed")
 
 
 def test_the_command_says_what_it_wrote_and_what_to_type_next(tmp_path: Path) -> None:
