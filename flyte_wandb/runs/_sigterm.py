@@ -34,10 +34,9 @@ _FLUSH_SECONDS: Final = 1.0
 """How long the process may take to write out what it has printed before it exits."""
 
 
-_get_handler: Final[Callable[[int], Any]] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-_set_handler: Final[Callable[[int, Any], Any]] = getattr(signal.signal, "__wrapped__", signal.signal)
-"""Without what Python puts around them: it looks for the member of an enum that a handler is, which costs every task as
-much as all else here."""
+_SIGNALS: Final[Any] = getattr(signal, "_signal", signal)
+"""Python's own handlers, without what `signal` puts around them: it looks for the member of an enum that a handler is,
+which costs every task as much as all else here."""
 
 
 def _nothing() -> None: ...
@@ -134,20 +133,20 @@ class SigtermHandler:
 
     def _install(self) -> None:
         """Take SIGTERM over, unless it is ignored or has a handler in C."""
-        current = _get_handler(signal.SIGTERM)
+        current = _SIGNALS.getsignal(signal.SIGTERM)
         # None is a handler in C, which Python could not put back. The calls may be over: a loop runs this later.
         if current in (signal.SIG_IGN, None, self._on_term) or not self._calls:
             return
-        self._before = _set_handler(signal.SIGTERM, self._on_term)
+        self._before = _SIGNALS.signal(signal.SIGTERM, self._on_term)
         # Python's handler waits until native code returns; the descriptor is written at once.
         descriptor = signal.set_wakeup_fd(self._wakeup_descriptor(), warn_on_full_buffer=False)
         if descriptor not in (-1, self._wakeup_descriptor()):
             signal.set_wakeup_fd(descriptor)  # that of somebody's event loop
 
     def _uninstall(self) -> None:
-        if self._calls or _get_handler(signal.SIGTERM) != self._on_term:
+        if self._calls or _SIGNALS.getsignal(signal.SIGTERM) != self._on_term:
             return
-        _set_handler(signal.SIGTERM, self._before)
+        _SIGNALS.signal(signal.SIGTERM, self._before)
         descriptor = signal.set_wakeup_fd(-1)
         if descriptor != self._wakeup_descriptor():
             signal.set_wakeup_fd(descriptor)

@@ -57,6 +57,16 @@ def compute_natively() -> None:
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 
 
+def in_torch() -> None:
+    """Be in one operation of torch."""
+    import torch
+
+    torch.set_num_threads(1)
+    matrix = torch.rand(6000, 6000)
+    tell_test()
+    torch.linalg.svd(matrix)
+
+
 def clean_up() -> None:
     """Take a moment for the function's own end, as saving a checkpoint does."""
     try:
@@ -79,6 +89,7 @@ DOINGS: Final[Mapping[str, Callable[[], None]]] = {
     "python": python,
     "sleep": sleep,
     "native": native,
+    "torch": in_torch,
     "finally": clean_up,
     "swallow": swallow,
 }

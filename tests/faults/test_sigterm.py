@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -103,6 +104,7 @@ def outcomes(cases: Sequence[Case], server: WandbServer, folder: Path) -> dict[s
 
 def test_sigterm_ends_any_task_with_all_rows_in_wandb(server: WandbServer, tmp_path: Path) -> None:
     cases = [Case(task="sync", doing=doing) for doing in ("python", "sleep", "native", "finally", "swallow")]
+    cases += [Case(task="sync", doing="torch")] if find_spec("torch") else []
     cases += [Case(task="a_sync", doing=doing) for doing in ("await", "thread", "python", "native")]
     cases += [Case(task="rank", doing=doing) for doing in ("python", "native")]
     cases += [Case(task="sync", doing="finally", times=2)]
@@ -131,13 +133,19 @@ def test_sigterm_ends_process_1(server: WandbServer, tmp_path: Path) -> None:
 def test_sigterm_while_the_run_is_being_opened_keeps_the_function_from_starting(
     server: WandbServer, tmp_path: Path
 ) -> None:
+    opening = {"sync": tasks.waits, "async": tasks.waits_async}
     with server.paused():
-        container = start(tasks.waits, server, tmp_path, inputs={"rows": ROWS})
-        server.wait_for(lambda server: server.held, timeout=90)
-        container.process.send_signal(signal.SIGTERM)
-    result = container.wait()
-    assert (result.exit_code, result.value) == (143, None), result.log
-    assert run_outcome(server.run("run1-a0")) == ("preempted", 143, [])
+        containers = {}
+        for name, task in opening.items():
+            (tmp_path / name).mkdir()
+            containers[name] = start(task, server, tmp_path / name, inputs={"rows": ROWS}, action_name=name)
+        server.wait_for(lambda server: server.held >= len(containers), timeout=90)
+        for container in containers.values():
+            container.process.send_signal(signal.SIGTERM)
+    for name, container in containers.items():
+        result = container.wait()
+        assert (result.exit_code, result.value) == (143, None), result.log
+        assert run_outcome(server.run(f"run1-{name}")) == ("preempted", 143, [])
 
 
 def test_sigterm_ends_elastic_ranks_in_native_code(server: WandbServer, tmp_path: Path) -> None:
