@@ -33,7 +33,8 @@ from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
 from ..runs._thread_owners import in_bare_thread, is_owner_known, owning_call
 from ..settings._context import write_settings
-from ..wandb_client._agent_room import agents_allowed
+from ..wandb_client._agent_room import agents_allowed, own_variable
+from ..wandb_client._configuration import named_mode
 from ..wandb_client._dead_service import abandon_service
 from ..wandb_client._run import is_stand_in, place_of_run
 from ..wandb_client._waiting import CallOff
@@ -104,12 +105,22 @@ async def call_async(
             planned.interruption.give_up()
             call_off()
 
-        tracked, cancelled = await run_uninterrupted(call_off.opens, partial(open_run_for, planned), give_up=give_up)
+        tracked, cancelled = await run_uninterrupted(
+            call_off.opens, partial(open_run_for, planned), waits=_may_wait(planned), give_up=give_up
+        )
         _watch_run(watched, tracked)
         result = await _call_in_run_async(tracked, partial(function, *arguments, **named), cancelled)
     if reference := _find_download(tracked):
         await download_after_task_async(reference)
     return result
+
+
+def _may_wait(tracked: TrackedCall) -> bool:
+    """Whether opening and finishing the run may wait for a server, as far as setting and variable say.
+
+    W&B's files, which could say otherwise, are not read for this: the event loop would wait for W&B's client to load.
+    """
+    return named_mode(tracked.request.settings.mode or own_variable("WANDB_MODE")) == "online"
 
 
 def _check_event_loop(function: Callable[..., Any]) -> None:
@@ -139,7 +150,7 @@ async def _call_in_run_async(
         if tracked.in_fork:
             end_fork(error)
         # A cancellation while the run is being finished is raised after that, but hides no error of the function.
-        _, late = await run_uninterrupted(close_run_for, tracked, error)
+        _, late = await run_uninterrupted(close_run_for, tracked, error, waits=_may_wait(tracked))
         if late and error is None:
             raise late
 

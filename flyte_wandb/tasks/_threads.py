@@ -18,9 +18,12 @@ from ..wandb_client._watchdog import WATCHDOG
 
 T = TypeVar("T")
 
-MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
-"""Runs that are opened or finished at the same time. W&B's client is bound to the processor, so more is not faster, and
-they keep the event loop waiting: 32 on two cores blocked it for 0.3 s, 6 for 0.05 s."""
+MOST_BOUND: Final = 3
+"""Calls at the same time that are bound to the processor, as those of offline runs. More are no faster, and keep the
+event loop waiting: 50 runs took 0.8 s in pools of 2, 3, 4 and 6 threads, and blocked it for 5, 6, 7 and 11 ms (2 cores,
+wandb 0.31)."""
+MOST_WAITING: Final = min(32, (os.cpu_count() or 1) + 4)
+"""Calls at the same time that may wait for a server, as those of online runs, which are not to wait for each other."""
 
 
 CANCELLED_SECONDS: Final = 5.0
@@ -29,13 +32,17 @@ that of a cancelled task."""
 
 
 async def run_uninterrupted(
-    call: Callable[..., T], *arguments: object, give_up: Callable[[], None] | None = None
+    call: Callable[..., T],
+    *arguments: object,
+    waits: bool = True,
+    give_up: Callable[[], None] | None = None,
 ) -> tuple[T, asyncio.CancelledError | None]:
     """Run `call` in a thread and wait for its end, also when this coroutine is cancelled meanwhile.
 
     Args:
         call: What blocks.
         arguments: Its arguments.
+        waits: Whether it may wait for a server, so that others need not wait for it.
         give_up: Ends the call, if it is still running `CANCELLED_SECONDS` after a cancellation.
 
     Returns:
@@ -46,7 +53,9 @@ async def run_uninterrupted(
         Exception: What the call raised; the cancellation instead, where there was one too.
     """
     # Not `asyncio.shield`: cancelled, it would leave the call running with nobody to wait for its run.
-    future = _thread_pool().submit(contextvars.copy_context().run, call, *arguments)
+    future = _thread_pool(MOST_WAITING if waits else MOST_BOUND).submit(
+        contextvars.copy_context().run, call, *arguments
+    )
     cancelled: asyncio.CancelledError | None = None
     with ExitStack() as limits:
         while not future.done():
@@ -89,9 +98,9 @@ def end_fork(error: BaseException | None) -> NoReturn:
 
 
 @functools.cache
-def _thread_pool() -> ThreadPoolExecutor:
+def _thread_pool(most: int) -> ThreadPoolExecutor:
     """Our own threads: in the loop's default executor a task's blocking calls could keep its children waiting."""
-    return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="flyte-wandb")
+    return ThreadPoolExecutor(most, thread_name_prefix="flyte-wandb")
 
 
 os.register_at_fork(after_in_child=_thread_pool.cache_clear)  # a forked child has none of its parent's threads

@@ -89,7 +89,16 @@ def effective_mode(mode: str | None) -> Mode:
     Raises:
         OpenRunError: WANDB_MODE is no mode.
     """
-    return _MODES.get(mode or own_settings(ignore=_all_but("WANDB_MODE")).mode, "online")
+    return named_mode(mode or own_settings(ignore=_all_but("WANDB_MODE")).mode)
+
+
+def named_mode(name: str | None) -> Mode:
+    """Return the mode that W&B means by a name; None is no name, which means online as most others do.
+
+    >>> named_mode("dryrun"), named_mode("shared"), named_mode(None)
+    ('offline', 'online', 'online')
+    """
+    return _MODES.get(name or "", "online")
 
 
 def end_client() -> None:
