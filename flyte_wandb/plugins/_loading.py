@@ -145,7 +145,9 @@ def _entry_points() -> tuple[EntryPoint, ...]:
     section = f"[{PROJECT_NAME}]"
     # `importlib.metadata.entry_points` reads all sections of all distributions, which takes twice as long.
     with_section = [one for one in distributions() if section in (one.read_text("entry_points.txt") or "")]
-    points = [point for one in with_section if _is_in_force(one) for point in one.entry_points]
+    # By name: a folder may be in `sys.path` twice.
+    in_force = {one.name: one for one in with_section if _is_in_force(one)}
+    points = [point for one in in_force.values() for point in one.entry_points]
     return tuple(point for point in points if point.group == PROJECT_NAME)
 
 

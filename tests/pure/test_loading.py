@@ -178,3 +178,11 @@ def test_a_distribution_that_another_one_of_its_name_hides_brings_no_plugin(fold
         sys.path.remove(str(hidden))
     assert "acme-new" in names
     assert "acme-old" not in names
+
+
+def test_a_folder_that_is_twice_in_the_path_brings_its_plugin_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(folder, "acme-names", "", plugin="acme")
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path, str(folder)])
+    assert [point.name for point in _entry_points.__wrapped__()].count("acme") == 1
