@@ -105,7 +105,12 @@ class Launches:
         folder.mkdir()
         task = {1: tasks.on_one_node, 2: tasks.on_two_nodes}[len(nodes)]
         environ = {**self.server.environ, **WITHOUT_PACKAGES}
-        results = run_ranks(task, folder=folder, nodes=nodes, inputs=inputs, environ=environ)
+        options: dict[str, Any] = {
+            "inputs": inputs,
+            "environ": environ,
+            "timeout": 200.0,
+        }  # many rows of a busy machine
+        results = run_ranks(task, folder=folder, nodes=nodes, **options)
         assert errors(results) == []
         failed = [json.loads((folder / f"failed-{rank}.json").read_text()) for rank in range(len(results))]
         self._failed |= {case.name: [one[str(n)] for one in failed if str(n) in one] for n, case in enumerate(cases)}
