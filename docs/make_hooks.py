@@ -60,7 +60,7 @@ than `None`. `None` says "not mine". If nobody answers, the error lists the know
 **All are asked** for {every}.
 """
 _RULES: Final = """\
-**Wrappers.** You can wrap a hook whose first answer counts. Mark a generator function with `@hookimpl(wrapper=True)`,
+**Wrappers.** You can wrap a hook if its first answer counts. Mark a generator function with `@hookimpl(wrapper=True)`,
 and write one `yield` in it. `yield` gives you the answer of the others, and what you return replaces it. Return
 something: otherwise the error is "the answer got lost in a wrapper".
 
@@ -73,7 +73,7 @@ something: otherwise the error is "the answer got lost in a wrapper".
 - a coroutine function;
 - a `yield` without `wrapper=True`, a wrapper without a `yield`, and a wrapper of a hook that all answer;
 - a run mode or rank scope of an unknown kind, of a name that nobody can type, or of a taken name;
-- strategies that are no list, and one that no hook of the plugin answers for.
+- strategies that are not a list, and a strategy that no hook of the plugin answers for.
 """
 
 

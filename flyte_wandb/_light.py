@@ -60,7 +60,7 @@ class Latch:
         return self._is_set
 
     def set(self) -> None:
-        """Let everybody go on who waits, or will wait."""
+        """Release all who wait now or later."""
         self._is_set = True
         with suppress(RuntimeError):  # it was released before
             self._lock.release()

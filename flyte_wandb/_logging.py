@@ -100,7 +100,7 @@ def count_noun(number: int, noun: str) -> str:
 
 
 def suggest_name(name: str, known: Collection[str]) -> str:
-    """Return a question behind which stands the known name that is most like a misspelt one; empty where none is.
+    """Return a question with the known name that is most like a misspelt one; empty if no name is like it.
 
     >>> suggest_name("projct", ["entity", "project"]), suggest_name("xyz", ["entity", "project"])
     ('; did you mean project?', '')

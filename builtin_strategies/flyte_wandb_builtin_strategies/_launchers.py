@@ -2,7 +2,7 @@
 whoever set all that torchrun sets of a rank's place.
 
 Variables: torch's "Environment Variables" page of torchrun for the former; flyte's `clustered` launcher (JobSet) for
-the latter, whose jax runtime has no launcher binary and sets RANK and NODE_RANK itself.
+the latter. Its jax runtime has no launcher binary and sets RANK and NODE_RANK itself.
 """
 
 from __future__ import annotations

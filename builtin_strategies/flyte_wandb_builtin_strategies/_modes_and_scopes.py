@@ -24,7 +24,7 @@ def _open_on_leader(request: Request, part: Part) -> Role:
 
 
 def _measure_nodes(request: Request, part: Part) -> Role:
-    """Choose the role in a part to whose run one rank of each node writes."""
+    """Choose the role in a part if one rank of each node writes to the part's run."""
     if request.settings.joinable is False:
         raise PlanRefusedError(
             "system_metrics='nodes' has one rank of each node write to the run, and joinable=False leaves it to its "

@@ -7,7 +7,7 @@ from flyte_wandb_hookspecs import Group, Part, Plan, Request, Role, hookimpl, qu
 
 @hookimpl
 def compute_run_id(request: Request, part: Part, role: Role) -> str:
-    """Name the run after its part. Add the rank, or the attempt, if each of them has a run of its own."""
+    """Name the run after its part. Add the rank, or the attempt, if each of them has its own run."""
     rank = f"-rank-{part.index}" if one_run_per_rank(request) else ""
     # The first attempt has no suffix: a link is always built for it, because Flyte passes no attempt to links.
     has_suffix = request.settings.on_retry == "new" and request.attempt > 1
@@ -43,7 +43,7 @@ def _group_of_closed_parent(request: Request) -> str | None:
 
 
 def one_run_per_rank(request: Request) -> bool:
-    """Whether every rank has a run of its own."""
+    """Whether every rank has its own run."""
     return request.run_mode == "new" and request.topology.distributed
 
 

@@ -13,7 +13,7 @@ import click
 from flyte_wandb._logging import count_noun, listed, printable
 
 FOLDER: Final = Path("/tmp/flyte/metadata")
-"""Where Flyte's local mode writes reports, as `RUN/ACTION/report.html`."""
+"""Flyte's local mode writes reports here, as `RUN/ACTION/report.html`."""
 
 
 def show_report(run: str | None, *, opens: bool) -> None:

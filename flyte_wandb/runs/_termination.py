@@ -156,7 +156,7 @@ class Interruption:
 
     @property
     def is_ending(self) -> bool:
-        """Whether somebody was to end the function."""
+        """Whether SIGTERM or W&B's Stop ends the function."""
         return self._cause is not None
 
     def cancel_task(self, task: asyncio.Task[Any]) -> None:

@@ -42,7 +42,7 @@ class HookSpecs:
             environ: The process's environment, read-only.
 
         Returns:
-            The rank's place in the world. If no plugin answers, the process is a world of its own.
+            The rank's place in the world. If no plugin answers, the process is a world of one rank.
 
         Example::
 
@@ -108,8 +108,8 @@ class HookSpecs:
         """Return the role of this rank: whether it opens a run, and whether others may join it.
 
         This hook makes a new run mode. Return None for the run modes of others. If `part.spans_nodes`, the user wants
-        the system metrics of all nodes of the part. Then answer `PRIMARY` for the leader, and `MONITOR` on each other
-        node for the rank whose local rank is `part.node_ranks[0]`, unless that node has a writer.
+        the system metrics of all nodes of the part. Then answer `PRIMARY` for the leader and, on each other node,
+        `MONITOR` for the rank with the local rank `part.node_ranks[0]`, unless that node has a writer.
 
         Raises:
             PlanRefusedError: Your run mode understands the request and has no right answer.
@@ -128,8 +128,8 @@ class HookSpecs:
     def compute_run_id(self, request: Request, part: Part, role: Role) -> str | None:
         """Return the id of the run that this rank writes to: 1 to 128 characters, none of ``:;,#?/%'``.
 
-        It is not asked for SKIP and JOIN. Build the id from the request's names as they are. Links are built from the
-        same answer, before Flyte knows the names.
+        flyte-wandb does not call this hook for SKIP and JOIN. Put the request's names into the id unchanged: links are
+        built from the same answer, before Flyte knows the names.
 
         Example::
 
@@ -204,8 +204,8 @@ class HookSpecs:
     def contribute_run_settings(self, request: Request, plan: Plan) -> Mapping[str, Any] | None:
         """Return what to add to the run that this rank opens.
 
-        The user's settings win. Of two plugins, the first by name wins. A rank that joins a run is not asked.
-        flyte-wandb logs a failure, and the task goes on.
+        The user's settings win. Of two plugins, the first by name wins. flyte-wandb does not call this hook on a rank
+        that joins a run. If the hook fails, flyte-wandb logs it and the task continues.
 
         Returns:
             Some of ``tags``, ``config``, ``notes`` and ``job_type``. Tags are added to the user's. Other values count
@@ -222,8 +222,8 @@ class HookSpecs:
     def run_started(self, request: Request, plan: Plan, run: Any) -> None:
         """Observe that this rank has opened or joined a run, before the task's body.
 
-        Every observer is called, in the order of plugin names. Each has 5 seconds. flyte-wandb logs a failure, and the
-        task goes on.
+        Every observer is called, in the order of plugin names. Each has 5 seconds. If one fails, flyte-wandb logs
+        it and the task continues.
 
         Example::
 
@@ -236,8 +236,8 @@ class HookSpecs:
     def run_finished(self, request: Request, plan: Plan, run: Any, error: BaseException | None) -> None:
         """Observe that this rank is done with its run. The run is finished unless others still write to it.
 
-        Every observer is called, in the order of plugin names. Each has 5 seconds. flyte-wandb logs a failure, and the
-        task goes on.
+        Every observer is called, in the order of plugin names. Each has 5 seconds. If one fails, flyte-wandb logs
+        it and the task continues.
 
         Args:
             request: The request.

@@ -96,7 +96,7 @@ class Topology:
         local_world_size: Processes of *this* node, at least 1. Nodes may differ (ragged worlds).
         worker_index: Number of this node (worker) in the task, 0 to `num_workers` - 1.
         num_workers: Nodes of the task, at least 1 and at most `world_size`.
-        launcher: Who started this process, such as ``torch-elastic``; None for a process that is no rank.
+        launcher: Who started this process, such as ``torch-elastic``; None for a single process (no launcher).
         restart_count: How often the launcher has restarted the ranks, 0 for the first start.
         caveat: A sentence for people about what a task does not declare and only its start shows; None for nothing.
 
@@ -177,7 +177,7 @@ class Part:
 
     Attributes:
         label: Name of the part in ids, groups and links (``worker-1``); None for the whole world.
-        index: This rank's place in the part, 0 to `size` - 1. Index 0 leads. Each rank has an index of its own.
+        index: This rank's place in the part, 0 to `size` - 1. Index 0 leads. No two ranks of a part share an index.
         size: Ranks of the part, at least 1. They need not be neighbours.
         node_ranks: Local ranks of the part's ranks on this node, the leader first. flyte-wandb fills it in under
             ``system_metrics="nodes"``. Leave it empty in `locate_rank`.
@@ -322,13 +322,13 @@ class Settings:
         report: Whether the task's report in Flyte has a tab with the plan, the outcome and plots.
         flyte_identity: Whether the run's configuration names the Flyte action that opened it, under ``flyte``.
         config_inputs: Whether the run's configuration has the inputs of the task.
-        on_error: What a task does when W&B cannot open its run: ``raise``, go on ``offline``, or ``ignore`` it.
+        on_error: What a task does when W&B cannot open its run: ``raise``, continue ``offline``, or ``ignore`` it.
         on_retry: What another attempt does: ``resume`` the run, ``restart`` it, or open a ``new`` one.
         checkpoint_step: The last W&B step in a checkpoint, 0 or more, or a function that returns it or None. Another
-            attempt goes on with the step after it. None goes on at the run's end.
+            attempt continues with the step after it. With None it continues at the run's end.
         sigterm_grace: Seconds that the function has to end after SIGTERM, 0 to 3600. W&B then gets up to 13 more.
         run_creations_per_second: Runs that the ranks of a task open a second, 0 to 1,000,000. The others wait for their
-            turn. 0 is no limit.
+            turn. 0 removes the limit.
         init: Any other argument of `wandb.init`, read-only.
 
     >>> Settings(rank_scope="island:4", tags=("baseline",)).rank_scope
@@ -414,7 +414,7 @@ class Request:
     """Everything that a decision hook may read. Only `topology` differs between the ranks of a task.
 
     Flyte asks for links before the run exists. Then `action_name` is the text ``{{.actionName}}``, and `run_name` of a
-    root action is ``{{.runName}}``. Build names from them as they are: do not cut or hash them, or change their case.
+    root action is ``{{.runName}}``. Put them into names unchanged: do not cut or hash them, or change their case.
 
     Attributes:
         run_name: Name of the Flyte run.

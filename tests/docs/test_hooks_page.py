@@ -281,7 +281,7 @@ REFUSED = {
         "an example of another strategy",
         "a strategy that is declared twice",
     ],
-    "strategies that are no list, and one that no hook of the plugin answers for": [
+    "strategies that are not a list, and a strategy that no hook of the plugin answers for": [
         "one strategy for a list",
         "no answer",
         "names for strategies",

@@ -18,23 +18,11 @@ import pytest
 
 from tests.checkout import ROOT
 
-PAGES: Final = (
-    "SECURITY.md",
-    "docs/bring-results-home.md",
-    "docs/compatibility.md",
-    "docs/double.md",
-    "docs/integrations.md",
-    "docs/migrate.md",
-    "docs/offline.md",
-    "docs/processes-and-threads.md",
-    "docs/reliability.md",
-    "docs/report.md",
-    "docs/settings.md",
-    "docs/sweeps.md",
-)
+PAGES: Final = ("CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/*.md")
 """Pages that are checked, as globs from the root."""
 
 ROOMS: Final = (
+    "builtin_strategies/**/*.py",
     "flyte_wandb/_*.py",
     "flyte_wandb/cli/*.py",
     "flyte_wandb/results/**/*.py",
@@ -42,6 +30,7 @@ ROOMS: Final = (
     "flyte_wandb/settings/*.py",
     "flyte_wandb/sweeps/*.py",
     "flyte_wandb/tasks/*.py",
+    "hookspecs/**/*.py",
 )
 """Python files that are checked, as globs from the root: every text in them, docstrings among them."""
 
