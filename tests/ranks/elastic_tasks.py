@@ -15,6 +15,7 @@ PROMPT: dict[str, Any] = {"nproc_per_node": 2, "monitor_interval": 0.1}
 
 one = flyte.TaskEnvironment(name="one_node", plugin_config=Elastic(nnodes=1, **PROMPT))
 two = flyte.TaskEnvironment(name="two_nodes", plugin_config=Elastic(nnodes=2, **PROMPT))
+again = flyte.TaskEnvironment(name="two_nodes_again", plugin_config=Elastic(nnodes=2, max_restarts=1, **PROMPT))
 restarted = flyte.TaskEnvironment(name="restarted", plugin_config=Elastic(nnodes=1, max_restarts=1, **PROMPT))
 some = flyte.TaskEnvironment(
     name="some_nodes", plugin_config=Elastic(nnodes="1:3", rdzv_configs={"last_call_timeout": 1}, **PROMPT)
@@ -34,7 +35,7 @@ def on_two_nodes(steps: int) -> str | None:
 
 
 @wandb_init
-@two.task
+@again.task
 def held(steps: int) -> str | None:
     return hold(steps)
 

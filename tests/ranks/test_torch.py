@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -138,13 +139,31 @@ def test_every_row_of_the_tables(world: World, online: WandbServer, tmp_path: Pa
             assert address in pages(runs)
 
 
-def test_one_run_has_the_system_metrics_of_both_nodes(server: WandbServer, tmp_path: Path) -> None:
+def test_one_run_has_the_system_metrics_of_both_nodes_and_a_restart_after_a_killed_one_measures_again(
+    server: WandbServer, tmp_path: Path
+) -> None:
     with pipes_of_ranks(tmp_path) as pipes:
         nodes = start_elastic(elastic_tasks.held, nodes=(2, 2), folder=tmp_path, environ=server.environ, context=NODES)
         server.wait_for(lambda server: labels(server.run("run1-a0")) == BOTH, timeout=120)
+        before = len(server.run("run1-a0").writers)
+        os.write(pipes[2], b"kill\n")
+        server.wait_for(
+            lambda server: {writer.label for writer in server.run("run1-a0").writers[before:]} == BOTH, timeout=120
+        )
         assert ends(nodes, pipes) == [0, 0]
     (record,) = server.runs
-    assert (record.state, [row["rank"] for row in record.history]) == ("finished", [0, 0])
+    assert (record.state, record.restarted) == ("finished", 0)
+    assert [row["rank"] for row in record.history] == [0] * 4
+
+
+def test_offline_each_node_keeps_a_log_of_its_own(server: WandbServer, tmp_path: Path) -> None:
+    context = {**NODES, **wandb_config(mode="offline")}
+    options: dict[str, Any] = {"folder": tmp_path, "environ": server.environ, "context": context}
+    assert errors(under_elastic(elastic_tasks.on_two_nodes, nodes=(2, 2), **options)) == []
+    assert {log.id: log.logged("rank") for log in by_id(tmp_path).values()} == {
+        "run1-a0": [0, 0],
+        "run1-a0-worker-1-rank-0": [],
+    }
 
 
 def test_a_range_of_nodes_counts_those_that_came(server: WandbServer, tmp_path: Path) -> None:
