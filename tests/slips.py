@@ -88,12 +88,12 @@ SLIPS: Final = {
     ),
     "an argument with a default": Slip(
         source=hook("def compute_run_id(request, part=None):"),
-        fault="the argument 'part' of compute_run_id has a default or is keyword-only, so it is not handed over: write "
+        fault="the argument 'part' of compute_run_id has a default or is keyword-only, so it is not passed: write "
         f"`part` alone; {_GIVEN}",
     ),
     "a keyword-only argument": Slip(
         source=hook("def compute_run_id(*, request):"),
-        fault="the argument 'request' of compute_run_id has a default or is keyword-only, so it is not handed over: "
+        fault="the argument 'request' of compute_run_id has a default or is keyword-only, so it is not passed: "
         f"write `request` alone; {_GIVEN}",
     ),
     "any arguments": Slip(
@@ -136,7 +136,7 @@ SLIPS: Final = {
     ),
     "a marked class": Slip(
         source=hook("class Names:"),
-        fault="@hookimpl marks Names, which is no function: mark the functions in it",
+        fault="@hookimpl marks Names, which is not a function: mark the functions in it",
     ),
     "a coroutine function": Slip(
         source=hook("async def compute_run_id(request):"),

@@ -24,7 +24,7 @@ from ._pages import find_pages
 from ._placeholders import BuiltLink, check_placeholders
 
 MOST_CHECKED: Final = 256
-"""Ranks whose plans are compared when Flyte asks for a link; the preview compares all of a world."""
+"""When Flyte asks for a link, the plans of this many ranks are compared; the preview compares all of a world."""
 
 Target = Literal["run", "group", "common"]
 """What a link leads to: the run of a rank, the group of that run, or what the runs of all ranks have in common."""
@@ -38,8 +38,8 @@ def build_link_to_run(
     Args:
         spec: What the decorator knows of the task.
         action: The action. Its names may be placeholders such as ``{{.actionName}}``.
-        strategies: The plugins to ask; those installed where not given.
-        rank: The rank to whose run or group the link leads; None for what all ranks have in common.
+        strategies: The plugins to ask. Default: those installed.
+        rank: The link leads to the run or group of this rank. None leads to what all ranks have in common.
 
     Raises:
         FlyteWandbError: The request cannot be planned, two ranks would own one run, or a plugin's address is none.
@@ -145,7 +145,7 @@ def _ask_for_link(request: Request, manager: StrategyManager, target: Target) ->
 
 
 def build_link_of_plan(request: Request, planned: Plan) -> BuiltLink:
-    """Return the link to the page that `build_link` names for a rank whose plan, one with a run, is known already.
+    """Return the link of `build_link` for a rank with a known plan. The plan has to have a run.
 
     Raises:
         FlyteWandbError: A plugin's address is none.
@@ -179,7 +179,7 @@ def _find_writer(request: Request, manager: StrategyManager) -> tuple[Request, P
 
 
 def _find_common_group(request: Request, manager: StrategyManager) -> str | None:
-    """Return the group of all runs, or None where they have none or several."""
+    """Return the group of all runs, or None if they have no group or several."""
     plans = _plan_first_ranks(request, manager)
     groups = {rank_plan.group for rank_plan in plans if rank_plan.role.opens}
     return groups.pop() if len(groups) == 1 else None

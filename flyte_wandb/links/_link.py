@@ -87,7 +87,7 @@ class PlannedLink(flyte.Link):
     ) -> str:
         """Return the URL of the page. The names may be Flyte's placeholders. Asks no server.
 
-        Never raises: an exception would fail the submission of the task. Where no run can be planned, this is the best
+        Never raises: an exception would fail the submission of the task. If no run can be planned, this is the best
         page that exists, and a logged message says why.
         """
         try:
@@ -122,13 +122,13 @@ class PlannedLink(flyte.Link):
 
 @dataclass
 class Wandb(PlannedLink):
-    """A link to the W&B page of a task's run, or of the group where every rank has a run of its own.
+    """A link to the W&B page of a task's run, or of the group if every rank has its own run.
 
     `wandb_init` adds the links of its task. Write one by hand where it cannot: above a function that is decorated below
     ``@env.task``, or beside other links in ``.override(links=...)``. `dataclasses.replace` makes a changed copy.
 
     Attributes:
-        host: See `SettingArguments` for this one and all up to `id`, and for `group`, `mode` and `joinable`. Where the
+        host: See `SettingArguments` for this one and all up to `id`, and for `group`, `mode` and `joinable`. If the
             link does not set one, the task's decorator and Flyte's context count, as for the run.
         project: See `host`.
         entity: See `host`.
@@ -137,14 +137,14 @@ class Wandb(PlannedLink):
         id: See `host`.
         name: What Flyte's UI shows.
         icon_uri: An icon for it.
-        rank: The rank of the declared world to whose run or group the link leads. None for what all ranks have in
-            common: their group, or else the project.
-        nodes: Nodes of a task of many ranks, where you write a link by hand.
+        rank: The link leads to the run or group of this rank of the declared world. None leads to what all ranks have
+            in common: their group, or else the project.
+        nodes: Nodes of a task of many ranks, if you write a link by hand.
         per_node: Ranks on each node, likewise.
         group: See `host`.
         mode: See `host`.
         joinable: See `host`.
-        spec: What `wandb_init` knows of its task. Settings of the link go over it.
+        spec: What `wandb_init` knows of its task. Settings of the link override it.
 
     Raises:
         SettingError: A setting cannot be used.
@@ -194,13 +194,13 @@ class WandbSweep(PlannedLink):
     W&B gives a sweep its id when it is created, so the link of the task that creates it leads to all sweeps.
 
     Attributes:
-        host: Base URL of the W&B server. Where the link sets no place, the task and Flyte's context count.
+        host: Base URL of the W&B server. If the link sets no place, the task and Flyte's context count.
         project: W&B project of the sweep.
         entity: W&B entity of the sweep.
         id: W&B's id of a sweep that is there already, or None.
         name: What Flyte's UI shows.
         icon_uri: An icon for it.
-        spec: What a decorator knows of its task. Settings of the link go over it.
+        spec: What a decorator knows of its task. Settings of the link override it.
 
     Raises:
         SettingError: A setting cannot be used.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flyte_wandb_hookspecs import Part
 
 MOST_LINKS: Final = 8
-"""Links to parts of one task. Where there are more parts, one more link leads to what they have in common."""
+"""Links to parts of one task, at most. If there are more parts, one more link leads to what they have in common."""
 
 MOST_SCANNED: Final = 128
 """Ranks that are looked at to find the parts of a world."""

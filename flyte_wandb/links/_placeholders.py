@@ -1,4 +1,4 @@
-"""Trying out a link with names in the place of Flyte's placeholders, before Flyte gets it.
+"""Trying out a link with names instead of Flyte's placeholders, before Flyte gets it.
 
 Flyte asks for links before a run exists and fills in the names afterwards. If a plugin cuts, hashes or changes them,
 the link leads to a run that never exists.
@@ -54,7 +54,7 @@ def check_placeholders(build: Callable[[Action], BuiltLink], action: Action) -> 
     """Return the link of `action` if its names can be filled in later, else the link to the best page above.
 
     Args:
-        build: Builds the link of an action. It is called with sample names in the place of placeholders, too.
+        build: Builds the link of an action. It is also called with sample names instead of placeholders.
         action: The action. Its names may be placeholders such as ``{{.actionName}}``.
     """
     link = build(action)

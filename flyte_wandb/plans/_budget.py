@@ -55,8 +55,8 @@ def find_turn_delay(request: Request, strategies: StrategyManager | None = None)
     The leaders of all parts come first, then the second ranks of all parts, and so on: a run is there when others join
     it, and those do so, and send their rows, one after the other rather than all at once.
 
-    Each rank finds its turn alone, out of the plans of the ranks before it. Where nodes differ it cannot know these,
-    and its turn is its rank.
+    Each rank finds its turn alone, out of the plans of the ranks before it. If nodes differ, it cannot know them, and
+    its turn is its rank.
     """
     topology, rate = request.topology, request.settings.run_creations_per_second
     if not turn_delay(topology.world_size - 1, rate):  # most worlds: nobody waits, whoever opens a run
@@ -70,7 +70,7 @@ def find_turn_delay(request: Request, strategies: StrategyManager | None = None)
 
 
 def _opens_before(other: Request, request: Request, index: int, strategies: StrategyManager | None) -> bool:
-    """Whether another rank opens or joins a run before the one of `request`, whose place in its part is `index`."""
+    """Whether another rank opens or joins a run before the rank of `request`, which is at `index` of its part."""
     part, role = find_part_and_role(other, strategies)
     return role is not Role.SKIP and (part.index, other.topology.rank) < (index, request.topology.rank)
 

@@ -29,7 +29,7 @@ def read_run(context: Mapping[str, str]) -> ParentRun | None:
     """Read the nearest tracked run above, or None. A bare ``_wandb_run_id`` is enough.
 
     Raises:
-        SettingError: What the context says is no run.
+        SettingError: The context's value is not a run.
 
     >>> read_run(write_run(ParentRun(run_id="r1-a0", joinable=False))).joinable
     False

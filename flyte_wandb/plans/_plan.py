@@ -47,7 +47,7 @@ def find_part_and_role(request: Request, strategies: StrategyManager | None = No
 
     Raises:
         UnansweredError: Nobody knows the run mode or rank scope.
-        HookError: A plugin failed, refused, or gave an answer that is no part or role.
+        HookError: A plugin failed, refused, or gave an answer that is not a part or role.
     """
     return _decide_role(request, strategies or get_manager())[:2]
 
@@ -64,7 +64,7 @@ def locate_part(request: Request, strategies: StrategyManager | None = None) -> 
 
     Raises:
         UnansweredError: Nobody knows the rank scope.
-        HookError: A plugin failed, refused, or gave an answer that is no part.
+        HookError: A plugin failed, refused, or gave an answer that is not a part.
     """
     part: Part = (strategies or get_manager()).decide("locate_rank", _PART_CHECK, request=request).value
     return part
@@ -81,9 +81,9 @@ def _with_node_ranks(part: Part, request: Request, manager: StrategyManager) -> 
     first = here.rank - here.local_rank
     if not 0 <= first <= here.world_size - here.local_world_size:
         raise SettingError(
-            f"system_metrics='nodes' needs nodes whose ranks follow one another, and rank {here.rank} of "
-            f"{here.world_size} is said to be rank {here.local_rank} of the {here.local_world_size} on its node; leave "
-            "system_metrics out, or correct the launcher's variables"
+            "system_metrics='nodes' needs consecutive ranks on each node, but the launcher's variables say that rank "
+            f"{here.rank} of {here.world_size} is rank {here.local_rank} of the {here.local_world_size} on its node; "
+            "leave system_metrics out, or correct the launcher's variables"
         )
     ranks = [
         replace(here, rank=first + local_rank, local_rank=local_rank) for local_rank in range(here.local_world_size)
@@ -94,7 +94,7 @@ def _with_node_ranks(part: Part, request: Request, manager: StrategyManager) -> 
 
 
 def detect_topology(environ: Mapping[str, str], strategies: StrategyManager | None = None) -> Topology:
-    """Ask the plugins which rank this process is; a process that nobody launched is a world of its own.
+    """Ask the plugins which rank this process is. A process without a launcher is a world of one rank.
 
     Raises:
         HookError: A launcher's variables are missing, not numbers, or contradict each other.

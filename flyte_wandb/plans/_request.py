@@ -38,7 +38,7 @@ def build_task_request(spec: Spec, action: Action) -> Request:
 def build_link_request(spec: Spec, action: Action, rank: int = 0) -> Request:
     """Build the request of a rank of the declared world before the task runs. Names may be Flyte's placeholders.
 
-    In local mode the task runs in this very process, whose rank counts where the task declares no world.
+    In local mode the task runs in this very process. If the task declares no world, this process's rank counts.
     """
     decorator = spec.settings
     if isinstance(decorator.get("config"), ConfigFile):

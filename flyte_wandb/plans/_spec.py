@@ -19,7 +19,7 @@ class Spec:
         settings: The settings that the decorator sets.
         task_name: Full name of the Flyte task, or None for a plain function.
         declared: Rank 0 of the world that the task's environment declares, or None for a task of one process.
-        outermost: Whether the decorator stands above Flyte's, so that the task has links.
+        outermost: Whether the decorator is above Flyte's, so that the task has links.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -18,8 +18,8 @@ class PartSummary:
         first: Its first rank.
         ranks: Its ranks, such as ``0-7``.
         roles: How many of them have which role.
-        runs: The first id of their runs and how many more there are, or None where they have none.
-        groups: Their groups, of which two are named; empty where there are none.
+        runs: The first id of their runs and how many more there are, or None if they have no runs.
+        groups: Their groups. Two of them are named. Empty if they have no groups.
     """
 
     label: str | None

@@ -35,7 +35,7 @@ def is_even(topology: Topology) -> bool:
 
 
 def topology_of_rank(declared: Topology, rank: int) -> Topology:
-    """Return another rank of a declared world, whose nodes are all of one size."""
+    """Return another rank of a declared world. All nodes of a declared world have the same size."""
     worker, local_rank = divmod(rank, declared.local_world_size)
     return replace(declared, rank=rank, local_rank=local_rank, worker_index=worker)
 
@@ -55,7 +55,7 @@ def check_world(plans: Sequence[Plan], *, whole: bool = True) -> None:
 
 
 def check_parts(plans: Iterable[Plan], *, whole: bool = True) -> None:
-    """Check that ranks agree on their parts: each has an index of its own, and the size is true.
+    """Check that ranks agree on their parts: no two ranks of a part share an index, and the size is true.
 
     Args:
         plans: As for `check_world`.
@@ -97,7 +97,7 @@ def check_owners(plans: Iterable[Plan], *, whole: bool = True) -> None:
 
     Args:
         plans: The plans of the ranks from 0 on, in their order.
-        whole: Whether these are all ranks. Where they are only the first, a PRIMARY may be among the others.
+        whole: Whether these are all ranks. If they are only the first, a PRIMARY may be among the others.
 
     Raises:
         HookError: Two ranks own one id, or the run of a SECONDARY or MONITOR has no PRIMARY; the message names the
@@ -154,7 +154,7 @@ def _blame_plan(fault: str, plan: Plan, remedies: Mapping[str, str]) -> HookErro
 
 
 def _guilt(step: Step) -> tuple[bool, bool, bool]:
-    """Sort the likeliest culprit first: who answers in place of the built-ins, who wraps them; ids before roles."""
+    """Sort the likeliest culprit first: who answers instead of the built-ins, who wraps them; ids before roles."""
     return (step.plugin == BUILT_IN, not step.wrapped_by, step.hook != "compute_run_id")
 
 

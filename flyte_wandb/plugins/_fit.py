@@ -94,7 +94,7 @@ def _find_implementations(plugin: object) -> Iterator[_Implementation]:
 
 
 def _find_marked_class(plugin: object) -> str:
-    """Return what to do where a class in a module has the hooks, and nothing where there is none."""
+    """Return what to do if a class in a module has the hooks, else an empty text."""
     classes = [value for value in vars(plugin).values() if inspect.isclass(value)] if inspect.ismodule(plugin) else []
     marked = f"{PROJECT_NAME}_impl"
     for one in classes:
@@ -106,14 +106,14 @@ def _find_marked_class(plugin: object) -> str:
 def _refuse_unknown_hook(implementation: _Implementation) -> None:
     hook = implementation.hook
     if not inspect.isroutine(implementation.function):
-        raise MisfitError(f"@hookimpl marks {hook}, which is no function: mark the functions in it")
+        raise MisfitError(f"@hookimpl marks {hook}, which is not a function: mark the functions in it")
     # An optional hook is one of a later version of the contract.
     if hook not in _HOOKS and not implementation.options.get("optionalhook"):
         raise MisfitError(f"there is no hook {hook!r}; {_suggest_name(hook, _HOOKS)}")
 
 
 def _refuse_wrong_kind(implementation: _Implementation) -> None:
-    """Refuse a function whose answer would be no answer, and a wrapper where nothing can be wrapped."""
+    """Refuse a function that cannot give an answer, and a wrapper of a hook that cannot be wrapped."""
     name, function = implementation.hook, implementation.function
     hook = _HOOKS.get(name)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -144,8 +144,8 @@ def _refuse_wrong_arguments(implementation: _Implementation) -> None:
         # pluggy 1.6 never passes an argument that has a default, and 1.7 does: a plugin would behave by its version.
         if parameter.default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY:
             raise MisfitError(
-                f"the argument {name!r} of {implementation.hook} has a default or is keyword-only, so it is not handed "
-                f"over: write `{name}` alone; {known}"
+                f"the argument {name!r} of {implementation.hook} has a default or is keyword-only, so it is not "
+                f"passed: write `{name}` alone; {known}"
             )
         if name not in hook.arguments:
             raise MisfitError(

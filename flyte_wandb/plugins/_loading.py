@@ -41,7 +41,7 @@ class InstalledPlugin:
 
     @property
     def origin(self) -> str:
-        """Where it came from, for messages.
+        """The plugin's distribution, with the version if it is known, for messages.
 
         >>> InstalledPlugin(name="acme", distribution="acme-names", version="1.2").origin
         'acme-names 1.2'
@@ -173,7 +173,7 @@ def _try_entry_point(manager: StrategyManager, entry_point: EntryPoint, *, disab
     try:
         manager.register(_load_entry_point(entry_point, plugin), name=plugin.name, origin=plugin.origin)
     except PluginError as problem:
-        way_out = PluginError(f"{problem} (to go on without it: {DISABLE_VARIABLE}={plugin.name})")
+        way_out = PluginError(f"{problem} (to continue without it: {DISABLE_VARIABLE}={plugin.name})")
         way_out.__cause__ = problem.__cause__
         return replace(plugin, problem=way_out)
     return plugin

@@ -178,11 +178,11 @@ class StrategyManager:
         return self._askable_alone[hook]
 
     def decide(self, hook: str, check: Check, /, **arguments: Any) -> Step:
-        """Ask a decision hook that somebody must answer.
+        """Ask a decision hook that needs an answer.
 
         Raises:
-            UnansweredError: Nobody did; the message lists the known strategies.
-            HookError: Nobody did, not even the plugin that brings the run mode or rank scope.
+            UnansweredError: No plugin answered; the message lists the known strategies.
+            HookError: No plugin answered, not even the one that brings the run mode or rank scope.
         """
         if step := self.ask(hook, check, **arguments):
             return step
@@ -304,7 +304,7 @@ def _is_wrapper(implementation: pluggy.HookImpl) -> bool:
 
 
 def _name_wrapper(call: Callable[..., Any], hook: str, author: str) -> Callable[..., Any]:
-    """Name the wrapper's author in errors of its own. Answers and errors of those that it wraps stay as they are."""
+    """Name the wrapper's author in the wrapper's errors. Answers and errors of those that it wraps do not change."""
 
     @functools.wraps(call)
     def wrap(*arguments: Any) -> Generator[None, Any, Any]:
@@ -344,5 +344,5 @@ def describe_authors(step: Step) -> str:
 
 
 def find_culprit(step: Step) -> str:
-    """Return the plugin whose fault a wrong answer is: who answered, or where the built-ins did, who wrapped them."""
+    """Return the plugin that caused a wrong answer: the one that answered, or that wrapped a built-in's answer."""
     return step.wrapped_by[0] if step.plugin == BUILT_IN and step.wrapped_by else step.plugin

@@ -1,6 +1,6 @@
 """The same plugins everywhere: the submitter's list of plugins travels with the task, and is compared where it runs.
 
-The submitter builds links, and the container opens runs. Where only one of them has a naming rule, links lead to runs
+The submitter builds links, and the container opens runs. If only one of them has a naming rule, links lead to runs
 that do not exist. Ranks on different images disagree.
 """
 
@@ -69,4 +69,6 @@ def _read_plugins(text: str) -> dict[str, str]:
     try:
         return {str(name): str(origin) for name, origin in json.loads(text).items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise SettingError(f"{PLUGINS_KEY}={quoted(text)} in Flyte's context is no list of plugins: {error}") from error
+        raise SettingError(
+            f"{PLUGINS_KEY}={quoted(text)} in Flyte's context is not a list of plugins: {error}"
+        ) from error

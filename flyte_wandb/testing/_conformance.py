@@ -99,7 +99,7 @@ class PluginConformance:
                 raise AssertionError(f"run_mode {mode!r} with rank_scope {scope!r} is refused for every world")
 
     def test_all_ranks_agree_on_their_parts(self) -> None:
-        """Every part has as many ranks as it says, each under an index of its own, from 0 on."""
+        """Every part has as many ranks as it says, each under a different index, from 0 on."""
         for case, plans in self._plans():
             with _naming_case(case):
                 check_parts(plans)
@@ -187,7 +187,7 @@ def _planned(case: _Case, strategies: StrategyManager, names: Any = _SHORT) -> l
 
 
 def _agree_on_parts(plans: Sequence[Plan]) -> bool:
-    """Whether there are plans whose parts are right. If they are not, the test for parts alone says so."""
+    """Whether there are plans with parts that are right. If a part is wrong, the test for parts alone says so."""
     try:
         check_parts(plans)
     except HookError:

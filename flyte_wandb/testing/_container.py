@@ -1,8 +1,8 @@
 """Running a task the way its container does: Flyte's real `a0` entry point, mode "remote", with no control plane.
 
 A leaf task needs nothing but its inputs and a folder for its outputs, so this runs anywhere. Child tasks and
-`@flyte.trace` need a control plane and fail. The shape of the call is what `RuntimeTaskTemplate.container_args` of
-Flyte writes; conversion of inputs and outputs uses private names of Flyte (checked on 2.6 to 2.12).
+`@flyte.trace` need a control plane and fail. The call has the shape that Flyte's `RuntimeTaskTemplate.container_args`
+writes. Conversion of inputs and outputs uses private names of Flyte (checked on 2.6 to 2.12).
 """
 
 from __future__ import annotations
@@ -152,11 +152,11 @@ def start_container(
         label: Keeps the files of several processes of one action apart, such as those of its ranks.
         launcher: A command that starts the entry point in its turn, such as `torchrun` with ``--no-python``.
         warm: Whether it may be forked from a process that has already imported Flyte and W&B, which saves seconds. It
-            is a process of its own all the same; what it can see is that those modules are loaded. Where more would
-            differ, it is a cold one: with a launcher, outside Linux, where a variable of `environ` is read while
-            something is imported or an interpreter starts, and where the environment of this process sets
-            ``FLYTE_WANDB_COLD_CONTAINERS``. Or the names of all modules that are to be imported already, such as torch:
-            then also what the process starts with Python is warm, and a launcher that is started with Python.
+            is a separate process all the same, and sees only that those modules are loaded. If more would differ, a
+            cold process starts instead: with a launcher, outside Linux, if a variable of `environ` is read while
+            something is imported or an interpreter starts, and if the environment of this process sets
+            ``FLYTE_WANDB_COLD_CONTAINERS``. You can also pass the names of all modules to import beforehand, such as
+            torch. Then every process that it starts with Python is warm too, and so is a launcher started with Python.
     """
     base = folder / "flyte" / run_name / action_name / label
     outputs = base / "1"
@@ -193,7 +193,7 @@ def _start_cold(command: Sequence[str], folder: Path, environ: Mapping[str, str]
 
 
 def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end in a thread of its own: the caller may be inside an event loop."""
+    """Run `work` to its end in a new thread: the caller may be inside an event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 

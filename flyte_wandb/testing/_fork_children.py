@@ -1,9 +1,9 @@
 """Has what a warm process starts with its own interpreter come from warm memory as well, such as the ranks of Elastic.
 
 A process that asks for it has a helper: a fork of the moment before its program starts, with all imports and nothing
-else. Where `subprocess` or `multiprocessing` would start the interpreter, they ask the helper to fork. What it forks is
-a child of the process, as a cold one would be: the helper forks twice, and the process is for that moment the one that
-orphans get as their parent. Nothing imports this file: the fork server loads it by its path.
+else. If `subprocess` or `multiprocessing` would start the interpreter, they ask the helper to fork. The fork is a child
+of the process, as a cold one would be: the helper forks twice, and the process is for that moment the one that orphans
+get as their parent. Nothing imports this file: the fork server loads it by its path.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Request = dict[str, Any]
 _MOST_FILES: Final = 200
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PUT_RIGHT: Final = frozenset({"HOME", "PYTHONUNBUFFERED", "OMP_NUM_THREADS"})
-"""Variables whose effect on an interpreter or on torch a forked process makes good."""
+"""Variables that act on an interpreter or on torch as it starts. A forked process applies them afterwards."""
 _UNBUFFERED: Final = "-u"
 _NOT_USED: Final = (None, True, False, -1)
 """No other user, group or mask and nothing to run before the program; and whether vfork may be used."""
@@ -211,7 +211,7 @@ def _serve(connection: socket.socket) -> Request:
 
 
 def _fork_twice() -> int:
-    """Return the id of a process whose parent has ended, or 0 in that process."""
+    """Return the id of a process that has lost its parent, or 0 in that process."""
     reader, writer = os.pipe()
     between = os.fork()
     if between:

@@ -4,7 +4,7 @@
 process finds its plugins, and does what this package does after a fork, as a fresh interpreter would. What a fork
 brings along and a fresh interpreter does not is put right in `_renew`, or the server says why it cannot.
 
-For each process a client sends one byte over the control socket with four files: a connection of its own, then
+For each process a client sends one byte over the control socket with four files: a new connection, then
 standard input, output and errors. Over the connection it sends what to run, as JSON; the server answers with the
 process id and, at the end of the process, with its exit code. The process stays a zombie until the connection is
 closed, as one stays until `subprocess.Popen.wait`: until then its id is nobody else's. A forked process keeps the
@@ -37,7 +37,7 @@ _FILES: Final = 4
 _DOOR: Final = 500
 """The number of the door at least, among numbers that no process hands on to one that it starts."""
 _READERS: Final = ("sysconfig", "fsspec.config", "tqdm.utils")
-"""They look at HOME, and what is imported does not depend on it; and at all variables, for those of their own name."""
+"""HOME does not change what they import, although they read it. They read all variables to find those of their name."""
 
 
 class _ReadVariables(os._Environ):  # type: ignore[type-arg]  # pyright: ignore
@@ -99,7 +99,7 @@ class _Server:
         control: The socket on which clients ask for processes.
         client: The pidfd of the process that started the server; at its end the server ends.
         living: Id and connection of each process that runs, by its pidfd.
-        ended: Id of each process whose end was told, by its connection, until that is closed.
+        ended: Id of each process that has ended, by the connection that reported its end, until that is closed.
     """
 
     def __init__(self, control: socket.socket, client: int) -> None:

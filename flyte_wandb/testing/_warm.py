@@ -1,7 +1,7 @@
 """Processes from a warm interpreter: one fork server has imported what all of them import, and forks each.
 
-A forked process is what a fresh one would be, apart from its imports: its own id, environment, folder, arguments,
-streams, signals, exit code. Where that would not hold, `start_warm` returns None, and the caller starts a cold one:
+A forked process equals a fresh one, apart from its imports: it has its own id, environment, folder, arguments,
+streams, signals, exit code. If that would not hold, `start_warm` returns None, and the caller starts a cold one:
 
 - outside Linux, and where `COLD_VARIABLE` is set;
 - where a variable differs that something has read while it was imported, such as ``LOG_LEVEL``, or that an
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 COLD_VARIABLE: Final = "FLYTE_WANDB_COLD_CONTAINERS"
-"""Where this variable is set, every container is started cold."""
+"""If this variable is set, every container is started cold."""
 
 Streams = tuple[int, int, int]
 """Standard input, output and errors."""
@@ -235,7 +235,7 @@ class _ForkServer:
         return ours
 
     def close(self) -> None:
-        """End the server; what it has forked goes on."""
+        """End the server. Processes that it has forked keep running."""
         self.control.close()
         if self.process is not None:
             self.process.terminate()

@@ -9,7 +9,7 @@ from flyte_wandb_hookspecs import Topology
 
 
 def world_of(*nodes: int, launcher: str = "torch-elastic") -> list[Topology]:
-    """Return every rank of a world whose nodes have these many ranks each.
+    """Return every rank of a world of nodes with this many ranks each.
 
     Args:
         nodes: Ranks of each node, 1 or more. They may differ: a ragged world.

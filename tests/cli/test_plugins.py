@@ -64,10 +64,10 @@ def test_one_that_is_blocked_is_not_loaded_and_broken_ones_do_not_hide_the_other
     said = result.stdout.splitlines()
     assert (
         "plugin 'acme-names' (acme-names 1.0) cannot be loaded: ImportError: no GPU; repair the module or the "
-        "entry point, acme-names = 'acme_names', or uninstall it (to go on without it: "
+        "entry point, acme-names = 'acme_names', or uninstall it (to continue without it: "
         "FLYTE_WANDB_DISABLE_PLUGINS=acme-names)"
     ) in said
     assert (
         "two plugins bring the rank_scope 'island': 'other-island' and 'gpu-island'; rename the rank_scope in one of "
-        "them, or uninstall one (to go on without it: FLYTE_WANDB_DISABLE_PLUGINS=gpu-island)"
+        "them, or uninstall one (to continue without it: FLYTE_WANDB_DISABLE_PLUGINS=gpu-island)"
     ) in said

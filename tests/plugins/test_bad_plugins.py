@@ -21,7 +21,7 @@ NAMES = "acme_names"
 
 def way_out(plugin: str) -> str:
     """What follows a message about a plugin that cannot be used."""
-    return f" (to go on without it: FLYTE_WANDB_DISABLE_PLUGINS={plugin})"
+    return f" (to continue without it: FLYTE_WANDB_DISABLE_PLUGINS={plugin})"
 
 
 def not_loaded(failure: str, plugin: str = "acme", module: str = NAMES) -> str:

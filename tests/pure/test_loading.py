@@ -91,7 +91,7 @@ def test_a_plugin_that_cannot_be_loaded_is_named_with_its_distribution_and_the_r
         load_plugins([BUILTIN, found])
     assert str(caught.value).startswith(f"plugin 'acme' (acme-names 1.2) cannot be loaded: {failure}")
     assert str(caught.value).endswith(
-        f"; repair the module or the entry point, acme = {found.value!r}, or uninstall it (to go on without it: "
+        f"; repair the module or the entry point, acme = {found.value!r}, or uninstall it (to continue without it: "
         "FLYTE_WANDB_DISABLE_PLUGINS=acme)"
     )
 
@@ -102,7 +102,7 @@ def test_an_entry_point_to_nothing_is_named_with_its_module(folder: Path) -> Non
     assert str(caught.value) == (
         "plugin 'acme' (not_installed_anywhere) cannot be loaded: ModuleNotFoundError: No module named "
         "'not_installed_anywhere'; repair the module or the entry point, acme = 'not_installed_anywhere', or uninstall "
-        "it (to go on without it: FLYTE_WANDB_DISABLE_PLUGINS=acme)"
+        "it (to continue without it: FLYTE_WANDB_DISABLE_PLUGINS=acme)"
     )
 
 
@@ -112,7 +112,7 @@ def test_an_entry_point_to_a_name_that_the_module_lacks_is_named(folder: Path) -
         load_plugins([EntryPoint(name="acme", value="acme_lacking:plugin", group="flyte_wandb")])
     assert str(caught.value) == (
         "plugin 'acme' (acme_lacking:plugin) cannot be loaded: AttributeError: module 'acme_lacking' has no attribute "
-        "'plugin'; repair the module or the entry point, acme = 'acme_lacking:plugin', or uninstall it (to go on "
+        "'plugin'; repair the module or the entry point, acme = 'acme_lacking:plugin', or uninstall it (to continue "
         "without it: FLYTE_WANDB_DISABLE_PLUGINS=acme)"
     )
 

@@ -312,7 +312,7 @@ def test_one_writer_and_metrics_of_all_nodes_are_refused_on_every_rank(rank: int
 
 def test_ranks_that_are_dealt_out_over_nodes_are_refused_with_their_place() -> None:
     dealt = Topology(rank=0, world_size=4, local_rank=1, local_world_size=2, num_workers=2, launcher="mine")
-    with pytest.raises(SettingError, match=r"rank 0 of 4 is said to be rank 1 of the 2 on its node"):
+    with pytest.raises(SettingError, match=r"rank 0 of 4 is rank 1 of the 2 on its node"):
         plan(request(dealt, system_metrics="nodes"), manager())
 
 

@@ -163,7 +163,7 @@ def test_a_broken_plugin_is_an_error_with_a_remedy_when_it_is_needed(third_party
         "except flyte_wandb.PluginError as error:\n"
         "    assert str(error) == (\"plugin 'broken' (broken-plugin 1.0) cannot be loaded: RuntimeError: imported; \"\n"
         "        \"repair the module or the entry point, broken = 'broken_plugin', or uninstall it \"\n"
-        "        '(to go on without it: FLYTE_WANDB_DISABLE_PLUGINS=broken)'), error\n"
+        "        '(to continue without it: FLYTE_WANDB_DISABLE_PLUGINS=broken)'), error\n"
         "else:\n"
         "    raise SystemExit('not refused')"
     )

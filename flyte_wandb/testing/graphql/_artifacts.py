@@ -15,7 +15,7 @@ from ..state._run import RunKey
 from ._calls import EPOCH, Call, answers, connection, file_node, instant
 
 _NO_LIFETIME: Final = -2
-"""What stands in the place of the seconds of an artifact that is kept as long as its team's are."""
+"""Lifetime in seconds of an artifact without its own lifetime: W&B keeps it as long as the team's artifacts."""
 
 _FULL: Final = "MANIFEST_MD5"
 
@@ -84,7 +84,7 @@ def _part_url(call: Call, digest: str, part: Mapping[str, Any]) -> str:
 
 @answers("CompleteMultipartUploadArtifact")
 def _complete_parts(call: Call) -> dict[str, Any]:
-    """Make a file of its parts, whose contents were checked one by one. The client may ask twice."""
+    """Make a file of its parts. The contents of each part were checked before. The client may ask twice."""
     told, artifacts = call.input, call.store.artifacts
     digest, parts = told["storagePath"], artifacts.parts.get(told["uploadID"], {})
     if digest not in artifacts.contents:
@@ -270,7 +270,7 @@ def _collection_with_versions(call: Call, collection: Collection) -> dict[str, A
 
 
 def _fields(artifact: Artifact) -> Field:
-    """Return what filters and orders know of a version: what is told of it, and ``metadata.NAME``."""
+    """Return the fields of a version for filters and orders: those in answers about it, and ``metadata.NAME``."""
     node = {**_node(artifact), "tags": tuple(artifact.tags)}
 
     def field(name: str) -> Any:
@@ -403,7 +403,7 @@ def _artifact(call: Call, artifact_id: str) -> Artifact:
 
 
 def _collection_of(call: Call, *names: str) -> Collection:
-    """Return the collection whose id one of these variables has."""
+    """Return the collection with the id that one of these variables has."""
     wanted = {call.input.get(name) for name in names}
     (collection,) = [one for one in call.store.artifacts.collections.values() if one.id in wanted]
     return collection

@@ -46,7 +46,7 @@ class Call:
         """Return which run is meant: by the server's id of it, else by the first of these variables that is there.
 
         Args:
-            names: Variables that may have the run's id; ``name`` where none is given.
+            names: Variables that may have the run's id. Default: ``name``.
         """
         told = self.input
         known = self.store.find_by_url(told.get("id"))
@@ -56,11 +56,11 @@ class Call:
         return self.store.key(*self.place(), run_id)
 
     def run(self, *names: str) -> Run | None:
-        """Return the run that is meant, see `key`, or None where there is none."""
+        """Return the run that is meant (see `key`), or None if it does not exist."""
         return self.store.runs.get(self.key(*names))
 
     def in_project(self, **answer: Any) -> dict[str, Any]:
-        """Return an answer about a project, which is null where there is none."""
+        """Return an answer about a project; its project is null if it does not exist."""
         place = self.place()
         project = {"id": "1", "internalId": "1", "name": place[1], **answer}
         return {"project": project if place in self.store.projects else None}
@@ -75,7 +75,7 @@ class Call:
 
 
 def file_node(name: str, url: str, size: int, md5: str) -> dict[str, Any]:
-    """Return what is told of a file."""
+    """Return the answer about a file."""
     return {
         "__typename": "File",
         "id": url,

@@ -91,7 +91,7 @@ def _history_page(call: Call) -> dict[str, Any]:
 
 @answers("RunSampledHistory", "SampledHistoryPage")
 def _sampled_history(call: Call) -> dict[str, Any]:
-    """Give rows that have all keys of a spec, whose `maxStep` counts, unlike that of a page."""
+    """Give rows that have all keys of a spec. The `maxStep` of a spec counts, unlike that of a page."""
     run = call.run("run", "name")
     specs = [json.loads(spec) for spec in call.variables.get("specs") or [call.variables["spec"]]]
     return call.in_project(run={"sampledHistory": [_samples(run, spec) for spec in specs]})
@@ -163,7 +163,7 @@ def _console_page(call: Call) -> dict[str, Any]:
 
 
 def run_node(run: Run) -> dict[str, Any]:
-    """Return all that is told of a run."""
+    """Return the whole answer about a run."""
     owner, project, run_id = run.key
     return {
         "id": run.url,

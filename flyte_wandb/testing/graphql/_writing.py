@@ -34,7 +34,7 @@ def _resume_status(call: Call) -> dict[str, Any]:
 
 
 def _resume_point(run: Run) -> dict[str, Any]:
-    """Say where a writer goes on. Without a `t` in the config the client takes the run for one that never started."""
+    """Say where a writer continues. Without a `t` in the config the client assumes that the run never started."""
     return {
         "historyTail": _tail(run.rows),
         "eventsLineCount": len(run.metrics),

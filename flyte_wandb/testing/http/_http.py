@@ -81,7 +81,7 @@ class HttpServer(ThreadingHTTPServer):
         self._ending.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own."""
+        """Serve a connection in a new thread."""
         thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._lock:
             self._connections[request] = thread
@@ -207,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_content(file)
 
     def _take_artifact(self, file: File) -> None:
-        """Take a manifest, a part of a file, or a file whose content has to be the one that was announced."""
+        """Take a manifest, a part of a file, or a file. The content of a file has to be the one that was announced."""
         if self._disturbed(f"artifact_upload:{self._query('name')}", "artifact_upload"):
             return
         digest, part, artifact_id = (self._query(name) for name in ("digest", "part", "artifact"))

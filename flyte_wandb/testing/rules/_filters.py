@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 Field = Callable[[str], Any]
-"""Gives the value of a field by its name; None where there is none, and a tuple where there are several."""
+"""Gives the value of a field by its name: None if it has none, a tuple if it has several."""
 
 _GROUPS: Final[Mapping[str, Callable[[list[bool]], bool]]] = {
     "$and": all,
@@ -87,7 +87,7 @@ def ordered(items: Sequence[T], field: Callable[[T], Field], order: str) -> list
 
 
 def look_up(value: Any, path: Sequence[str]) -> Any:
-    """Return what stands at a path in nested dictionaries, or None."""
+    """Return the value at a path in nested dictionaries, or None."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -13,7 +13,7 @@ _WHOLE: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of a server: W&B's documented defaults for dedicated and self-managed ones. None is no limit.
+    """Limits of a server: W&B's documented defaults for dedicated and self-managed ones. None removes a limit.
 
     Attributes:
         run_creations: Requests that open a run, a second and project.
@@ -44,7 +44,7 @@ NO_LIMITS: Final = Limits(
 
 
 class RefusedError(Exception):
-    """A request is not obeyed. The message is what the client is told.
+    """The server refuses a request. The client gets the message.
 
     Attributes:
         status: HTTP status of the answer. The client gives up at once on 403, with a CommError as W&B's own refusals

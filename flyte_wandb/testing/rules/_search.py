@@ -1,7 +1,7 @@
 """The parameters of a sweep's trials: all combinations for a grid, and draws for the other methods.
 
 A parameter is ``{"value": one}``, ``{"values": [...]}`` with or without ``probabilities``, ``{"parameters": {...}}``
-with parameters of its own, or has a ``distribution`` with its numbers: every one that W&B documents.
+with nested parameters, or has a ``distribution`` with its numbers: every one that W&B documents.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Artifacts: versions of a collection, their aliases and their files, which are kept once by what they contain.
 
-- A version that has the content of one of its collection is no new version; its aliases go to the older one.
+- Content that its collection already has makes no new version: the aliases go to the older version.
 - A commit gives a version its number and the alias ``latest``.
 - A link puts a version into another collection, a portfolio, where it has another number and other aliases.
-- A number is given once, also where its version was deleted or taken out.
+- A number is used once, even after its version is deleted or taken out.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Artifacts:
     _created: int = 0
 
     def collection(self, key: CollectionKey, kind: str, *, portfolio: bool = False) -> Collection:
-        """Return a collection, which is made where there is none."""
+        """Return a collection, and make it if it does not exist."""
         if key not in self.collections:
             self._created += 1
             collection_id = _encode_id("Collection", self._created)

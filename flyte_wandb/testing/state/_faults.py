@@ -1,7 +1,7 @@
 """What a test does to requests: answers that are errors, connections that end, slowness; and a count of all requests.
 
-A request has several names, such as ``RunFiles``, ``graphql`` and ``*``. Each of them can be given a fault, is counted,
-and means all requests that have it.
+A request has several names, such as ``RunFiles``, ``graphql`` and ``*``. Each name means all requests that have it. A
+test can set a fault for each name, and each name has a count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EVERY = "*"
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """How requests are answered in place of a proper answer. Its fields are the arguments of `WandbServer.fault`."""
+    """How requests are answered instead of properly. Its fields are the arguments of `WandbServer.fault`."""
 
     where: str
     status: int | None

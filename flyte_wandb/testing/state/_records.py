@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 T = TypeVar("T")
 
 State = Literal["pending", "running", "preempting", "finished", "failed", "preempted", "killed", "crashed"]
-"""State of a run: "pending" until a writer opens it, as that of a trial that an agent was given.
+"""State of a run: "pending" until a writer opens it, such as the run of a trial that an agent has.
 
-A run whose writers are silent for 5 minutes is "crashed", one that somebody stops from outside "killed".
+A run is "crashed" if its writers are silent for 5 minutes, and "killed" if a user or a controller stops it.
 """
 
 
@@ -121,9 +121,9 @@ class SweepRecord:
         project: The project.
         display_name: Name on the pages; the id where the client gave none.
         config: What is searched, and how.
-        state: "PENDING" until an agent is given a trial, then "RUNNING", "PAUSED", "FINISHED" or "CANCELED".
+        state: "PENDING" until an agent gets a trial, then "RUNNING", "PAUSED", "FINISHED" or "CANCELED".
         prior_runs: Ids of the older runs that the sweep was created with.
-        run_ids: Ids of its runs in the order in which agents were given them, or in which they were opened.
+        run_ids: Ids of its runs in the order in which agents got them, or in which they were opened.
         agents: How many agents have worked for it.
         url: Address of its page.
     """

@@ -1,12 +1,13 @@
 """One run of the double, and how requests change it. What W&B documents of this, and what is judged: docs/double.md.
 
-- Exit code 0 completes a run as "finished", another as "failed", "preempted" where a writer said before that its
-  machine is being taken away, or "killed" where somebody has stopped it. After 5 minutes of silence it is "crashed".
-- A row takes the place of an older one with its step. In shared mode the server numbers the steps: after the last
-  row, but from 0 beside a plain writer, whose rows are lost.
+- Exit code 0 completes a run as "finished". Another code completes it as "failed", as "preempted" if a writer has
+  said that its machine is being taken away, or as "killed" if the run was stopped. After 5 minutes of silence it is
+  "crashed".
+- A row replaces an older one with the same step. In shared mode the server numbers the steps: after the last row, but
+  from 0 beside a plain writer, and that writer's rows are lost.
 - A plain writer sends its config and its summary whole. Keys of several shared writers merge; the last one wins.
 - Who rewinds a run to a step resumes it; the rows after that step are forgotten, and the summary is that of the others.
-- A run that an agent was given is "pending" until a writer opens it.
+- A run that an agent has got is "pending" until a writer opens it.
 - Who resumes a run sets it to "running" again. So does a plain writer that opens it without resuming: its data stay
   until they are written over. A writer of shared mode that merely joins does not reopen a completed run, and neither do
   late updates.
@@ -121,7 +122,7 @@ class Run:
 
     @property
     def console(self) -> list[str]:
-        """The lines of console output as they were sent: of plain writers, then of each shared writer."""
+        """The lines of console output, unchanged: of plain writers, then of each shared writer."""
         consoles = (self._console, *(writer.console for writer in self._writers))
         return [lines[number] for lines in consoles for number in sorted(lines)]
 

@@ -39,7 +39,7 @@ class Store:
         url: Address of the server, without a trailing slash.
         teams: The teams of the user who is logged in.
         unknown_operations: Names of the GraphQL operations that could not be answered.
-        refusal: What those are told who open a run; None where they may.
+        refusal: The message for clients that open a run; None if they may open it.
         pauses: While this is above 0, those wait who open or update a run.
         held: How many of them wait now.
         late: Seconds that its clock was turned forward.

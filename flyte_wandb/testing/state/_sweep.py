@@ -1,6 +1,6 @@
 """Sweeps and their agents: our reading of what W&B does, for its server is not public.
 
-- An agent that has a run is given no other one. A sweep with nothing left to try is finished when an agent asks.
+- An agent that has a run gets no other one. A sweep with nothing left to try is finished when an agent asks.
 - A finished sweep lets its agents end the run that they have, a canceled one does not, and a paused one lets them wait.
 """
 
@@ -40,7 +40,7 @@ class Sweep:
         self.expected = expected(self.config)
 
     def skip(self, config: Mapping[str, Any]) -> None:
-        """Take in the config of an older run, whose combination a grid does not try again."""
+        """Take in the config of an older run. A grid does not try its combination again."""
         if self.config["method"] == "grid":
             self._tried.append(config)
 
@@ -62,7 +62,7 @@ class Sweep:
 
 @dataclass(slots=True, kw_only=True)
 class Agent:
-    """One agent, the runs that it was given, and those that it has yet to be told to end."""
+    """One agent, the runs that it has got, and the runs that the server will order it to end."""
 
     id: str
     sweep: Sweep
@@ -103,5 +103,5 @@ class Sweeps:
         return [agent for agent in self.agents.values() if agent.sweep is sweep]
 
     def agent_with(self, run_id: str) -> Agent | None:
-        """Return the agent that was given a run."""
+        """Return the agent that has got a run."""
         return next((agent for agent in self.agents.values() if run_id in agent.run_ids), None)
