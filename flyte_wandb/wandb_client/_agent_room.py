@@ -1,7 +1,7 @@
 """Room for `wandb.agent` beside the runs that are open in this process.
 
-W&B's agent sets environment variables, ends the process's client before every trial and finishes what `wandb.run` is.
-So while it may run, this package's client is set aside: the agent finds none, and makes and ends one of its own.
+W&B's agent sets environment variables, ends the process's client before every trial and finishes `wandb.run`. So
+while an agent may run, this package's client is set aside. The agent finds no client, and makes and ends another one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _ProcessState:
         self._functions: dict[str, Callable[..., Any]] = {}
 
     def replace(self, environ: Mapping[str, str], functions: Mapping[str, Callable[..., Any]]) -> None:
-        """Set W&B's variables to where an agent finds its sweep, and put functions in the place of W&B's."""
+        """Set W&B's variables to where an agent finds its sweep, and replace functions of W&B."""
         import wandb
 
         self._variables = {name: os.environ.get(name) for name in _VARIABLES}
@@ -47,7 +47,7 @@ class _ProcessState:
             setattr(wandb, name, function)
 
     def call_original(self, name: str, /, *arguments: Any, **named: Any) -> Any:
-        """Call the function of W&B's in whose place another one is."""
+        """Call the function of W&B that `replace` has replaced."""
         return self._functions[name](*arguments, **named)
 
     def restore(self) -> None:
@@ -57,7 +57,7 @@ class _ProcessState:
         self._variables = {}
 
     def restore_functions(self) -> None:
-        """Put back the functions alone: a forked child may have variables of its own by now."""
+        """Put back the functions alone: a forked child may have set its own variables by now."""
         import wandb
 
         for name, function in self._functions.items():
@@ -69,7 +69,7 @@ class _ProcessState:
 
     @contextmanager
     def moved_to(self, place: Mapping[str, str] | None) -> Iterator[bool]:
-        """Have W&B's functions look for their sweep in a place, and say whether it is another one. None is no other."""
+        """Have W&B's functions look for their sweep in a place, and say whether that is new. None changes nothing."""
         before = {name: os.environ.get(name) for name in _PLACE}
         wanted = before if place is None else {name: place.get(name) or self._variables.get(name) for name in _PLACE}
         _set_variables(wanted)
@@ -125,7 +125,7 @@ class ClientSwitch:
         """Whether this very thread is a user."""
         self._rooms = 0
         self._places: dict[str, Mapping[str, str]] = {}
-        """Where the sweeps of the rooms are, by their ids."""
+        """Places of the rooms' sweeps, by the ids of the sweeps."""
         self._users = 0
         self._own: Any = None
         self._agents: Any = None

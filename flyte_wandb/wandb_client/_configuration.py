@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 
 class OneHostAtATime(Generic[T]):
-    """Lets any number of openings in together as long as they are for the same host.
+    """Lets any number of openings in together if all are for the same host.
 
     W&B's client has one login for the whole process, which it takes from the settings of the run that it opens.
 
     Args:
-        save: Reads the client's login, before the first opening for a host of its own.
+        save: Reads the client's login, before the first opening that sets its host.
         restore: Puts it back after the last one.
 
     >>> login = ["own"]
@@ -51,7 +51,7 @@ class OneHostAtATime(Generic[T]):
         self._before: list[T] = []
 
     def logged_in(self, host: str | None) -> Around[None]:
-        """Wait until no opening for another host is under way. None is the client's own host, whose login stays."""
+        """Wait until no opening for another host is under way. None is the client's own host, and its login stays."""
         return Around(partial(self._enter_host, host), self._leave_host)
 
     def _enter_host(self, host: str | None) -> None:
@@ -74,7 +74,7 @@ _LOADING: Final = threading.Lock()
 """Else a second thread sees the client's settings half loaded (wandb 0.31), or W&B's variables without some."""
 
 _loaded: tuple[Any, Mapping[str, str]] | None = None
-"""The client whose settings are loaded, and the variables that it does not take; W&B makes another after a teardown."""
+"""The client that has loaded its settings, and the variables that it does not take. A teardown makes another client."""
 
 _LOGIN: Final = ("base_url", "api_key", "identity_token_file", "credentials_file")
 """Fields of the client's settings in which an opening at another host leaves its own login."""
@@ -87,7 +87,7 @@ def effective_mode(mode: str | None) -> Mode:
     """Return how a run would reach a server: by `mode` where it is set, else by WANDB_MODE and W&B's settings files.
 
     Raises:
-        OpenRunError: WANDB_MODE is no mode.
+        OpenRunError: WANDB_MODE is not a mode of W&B.
     """
     return named_mode(mode or own_settings(ignore=_all_but("WANDB_MODE")).mode)
 
@@ -155,9 +155,10 @@ def configured_place() -> tuple[str, str | None, str | None]:
 
 
 def variables_place() -> tuple[str | None, str | None, str | None]:
-    """Return the app URL, the entity and the project that W&B's variables name, where that needs no client of W&B's.
+    """Return the app URL, the entity and the project of W&B's variables, without loading W&B's client.
 
-    To load it takes 0.4 s. Once it is loaded, what it has read of them counts. None is what only it can tell.
+    To load the client takes 0.4 s. Once it is loaded, the values that it has read count. A value is None if only the
+    client can find it.
     """
     if "wandb" in sys.modules:
         return None, None, None

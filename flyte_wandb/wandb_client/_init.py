@@ -52,9 +52,9 @@ def call_init(
     Args:
         opening: Which run, and how.
         client: The `client_settings` for it.
-        stop: What is called, in a thread of W&B's, when somebody stops the run in W&B's UI.
-        arguments: Arguments of `wandb.init`, in the place of those of the opening.
-        packages: Whether the run is handed the list of packages when it is open, so that W&B is not to read it.
+        stop: Function that W&B calls, in one of its threads, when a user stops the run in W&B's UI.
+        arguments: Arguments of `wandb.init`, instead of those of the opening.
+        packages: Whether the caller passes the list of packages to the open run, so that W&B does not read it.
 
     Raises:
         NotOpenedError: Nobody listened, or the server did not open the run in time.
@@ -89,7 +89,7 @@ def call_init(
 
 @contextmanager
 def _without_viewer(client: wandb.Settings) -> Iterator[None]:
-    """Have the login of a writer that joins a run not ask whose key it is: a request for each of many ranks.
+    """Have a writer that joins a run log in without asking for the key's user: this saves a request for each rank.
 
     W&B's client shows the name in the log, and reads whether this user has code saved, which only the owner does.
     """

@@ -35,7 +35,7 @@ class PackageList:
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        """Be free to read: at first, and in a forked child, whose parent may have been reading."""
+        """Be free to read: at first, and in a forked child, because its parent may have been reading."""
         self._lock = threading.Lock()  # runs that are opened at the same time wait for one reading
 
     def packages(self) -> list[Any]:
@@ -105,7 +105,7 @@ os.register_at_fork(after_in_child=PACKAGES.renew_lock)
 
 
 def hands_packages_over(client: wandb.Settings, opening: Opening) -> bool:
-    """Whether W&B is to be given the list: nobody has said whether it is to be kept, and W&B can be given it.
+    """Whether flyte-wandb passes the list to W&B: no setting says whether W&B keeps it, and W&B can take it.
 
     Args:
         client: The client's own settings.

@@ -123,8 +123,8 @@ PRIVATE_NAMES: Final = (
         module="wandb.sdk.wandb_run",
         name="Run._finish",
         used_in=("_owned_runs",),
-        purpose="What `with run:` calls in place of `finish`.",
-        without="`with wandb.init():` ends the run of the task in which it stands.",
+        purpose="`with run:` calls it instead of `finish`.",
+        without="`with wandb.init():` in a task ends the task's run.",
     ),
     PrivateName(
         module=_SETUP,
@@ -159,13 +159,13 @@ PRIVATE_NAMES: Final = (
         name="Run._interface",
         used_in=("_dead_service", "_packages", "_secondary_config"),
         purpose="Reaches the methods through which a run tells its service process everything.",
-        without="A run whose service process has died fails its task at the next `log`.",
+        without="If the service process of a run has died, the next `log` fails the task.",
     ),
     PrivateName(
         module="wandb.sdk.wandb_run",
         name="Run._teardown_hooks",
         used_in=("_dead_service",),
-        purpose="Closes what a run still holds whose finish broke off: its console capture and its own log.",
+        purpose="Closes what a run still holds if its finish broke off: its console capture and its own log.",
         without="Console output of later tasks goes to the dead run.",
     ),
     PrivateName(
@@ -186,7 +186,7 @@ PRIVATE_NAMES: Final = (
         module="wandb.sdk.wandb_config",
         name="Config._set_settings",
         used_in=("_run",),
-        purpose="Has the configuration of a run that goes on, or that tasks share, take another value for a key.",
+        purpose="Has the configuration of a resumed or shared run take another value for a key.",
         without="Another attempt or task that sets a key again fails.",
     ),
     *(
@@ -211,7 +211,7 @@ PRIVATE_NAMES: Final = (
         name="InterfaceBase._publish",
         used_in=("_dead_service", "_secondary_config"),
         purpose="Everything that a run tells goes through it: rows, summary, config, files.",
-        without="A run whose service process has died fails its task at the next `log`.",
+        without="If the service process of a run has died, the next `log` fails the task.",
     ),
     PrivateName(
         module="wandb.sdk.interface.interface_shared",
@@ -309,14 +309,14 @@ PRIVATE_NAMES: Final = (
         name="AlreadyJoinedError",
         used_in=("_dead_service",),
         purpose="One of the errors that say that the service process is gone.",
-        without="A task whose service process has died fails.",
+        without="If the service process of a task has died, the task fails.",
     ),
     PrivateName(
         module="wandb.sdk.mailbox",
         name="HandleAbandonedError",
         used_in=("_dead_service",),
         purpose="One of the errors that say that the service process is gone.",
-        without="A task whose service process has died fails.",
+        without="If the service process of a task has died, the task fails.",
     ),
     PrivateName(
         module="wandb.sdk.mailbox",
@@ -329,7 +329,7 @@ PRIVATE_NAMES: Final = (
         module="wandb.sdk.mailbox.mailbox_handle",
         name="ServerResponseError",
         used_in=("_start_point",),
-        purpose="Tells an id that is in use by somebody else from one that was not opened.",
+        purpose="Distinguishes an id that another task's run uses from an id that was not opened.",
         without="The run of another task of this process is ended.",
     ),
     PrivateName(
@@ -350,7 +350,7 @@ PRIVATE_NAMES: Final = (
         module=_SETTINGS,
         name="Settings.stop_fn",
         used_in=("_init",),
-        purpose="Is called when somebody stops a run in W&B's UI.",
+        purpose="W&B calls it when a user stops a run in W&B's UI.",
         without="Stop in W&B's UI ends nothing.",
     ),
     PrivateName(
@@ -366,7 +366,7 @@ PRIVATE_NAMES: Final = (
         name="Settings.x_update_finish_state",
         used_in=("_delivery",),
         purpose="Tells whether the end of a writer is that of its run: only the owner of a shared run says so.",
-        without="Nobody can say whether W&B has all rows of a run. The log says so, and the task goes on.",
+        without="Nobody can say whether W&B has all rows of a run. The log says so, and the task continues.",
     ),
     PrivateName(
         module=_SETTINGS,
@@ -386,7 +386,7 @@ PRIVATE_NAMES: Final = (
         module=_SETTINGS,
         name="Settings.x_disable_viewer",
         used_in=("_init",),
-        purpose="Has a writer that joins a run not ask whose key it has: a request less for each of many ranks.",
+        purpose="Lets a writer join a run without asking for its key's user: one request less for each of many ranks.",
         without="One request more for each writer that joins.",
     ),
     PrivateName(
@@ -464,7 +464,7 @@ PRIVATE_NAMES: Final = (
         name="wandb_settings",
         used_in=("_setting_names",),
         purpose="The file in which `wandb.Settings` lists its fields, read without importing wandb.",
-        without="A misspelt field of `settings=` is refused by W&B when the run is opened, not where it stands.",
+        without="W&B refuses a misspelt field of `settings=` when the run is opened. The decorator does not refuse it.",
     ),
     PrivateName(
         module="wandb.proto.wandb_internal_pb2",

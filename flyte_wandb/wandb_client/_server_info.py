@@ -26,17 +26,17 @@ _PROJECT: Final = (
 )
 _REFUSED: Final = (401, 403)
 """Answers of a server, or of a proxy in front of it, that does not take the key."""
-_NO_WANDB: Final = "its answer is none of a W&B server"
+_NO_WANDB: Final = "its answer is not that of a W&B server"
 _MOST: Final = 1 << 20
 """Bytes of an answer that are read at most. W&B's has some hundred; whatever else answers there may have no end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerInfo:
-    """A server's version, and whose key it was asked with.
+    """A server's version, and the user of the key that asked it.
 
     Attributes:
-        user: Whose key it is, or None where the server does not know the key.
+        user: The user that the key belongs to, or None if the server does not know the key.
         entity: The user's default entity, or None.
         version: The version of a self-hosted or dedicated server; None on W&B's own clouds.
         teams: The entities that the user belongs to.
@@ -62,7 +62,7 @@ def ask_server(base_url: str, key: str | None, *, timeout: float) -> ServerInfo:
 
     Raises:
         OSError: Nobody answers there, or with an error.
-        ValueError: What answers is no W&B server.
+        ValueError: A program that is not a W&B server answers.
     """
     try:
         return _read_viewer(_ask(base_url, key, timeout, "Viewer", _VIEWER))
@@ -83,7 +83,7 @@ def has_entity(base_url: str, key: str, entity: str, *, timeout: float) -> bool:
 
     Raises:
         OSError: Nobody answers there, or with an error.
-        ValueError: The answer is none of a W&B server.
+        ValueError: The answer is not that of a W&B server.
     """
     data = _ask(base_url, key, timeout, "GetTeamEntity", _ENTITY, name=entity)
     # A name that nobody has taken yet is "available"; some versions answer null instead.
@@ -102,7 +102,7 @@ def project_access(base_url: str, key: str, entity: str, project: str, *, timeou
 
     Raises:
         OSError: Nobody answers there, or with an error.
-        ValueError: The answer is none of a W&B server.
+        ValueError: The answer is not that of a W&B server.
     """
     data = _ask(base_url, key, timeout, "IsProjectReadOnly", _PROJECT, entity=entity, project=project)
     found = _part(data, "project")

@@ -18,7 +18,7 @@ _LOOK_SECONDS: Final = 1.0
 class Watchdog:
     """Calls a function when a deadline passes. One thread serves all deadlines, and sleeps while there are none.
 
-    `_waiting.py` has a thread of its own for each opening, for it asks and connects, which may block.
+    `_waiting.py` has one thread for each opening, because it asks and connects, which may block.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def within(self, seconds: float, give_up: Callable[[], None]) -> Around[object]:
-        """Call `give_up`, in another thread, where what is inside takes longer. Zero is no limit, as for W&B.
+        """Call `give_up`, in another thread, if the code inside takes longer. Zero removes the limit, as for W&B.
 
         Args:
             seconds: The limit, to the next second.

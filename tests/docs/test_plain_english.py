@@ -21,17 +21,7 @@ from tests.checkout import ROOT
 PAGES: Final = ("CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/*.md")
 """Pages that are checked, as globs from the root."""
 
-ROOMS: Final = (
-    "builtin_strategies/**/*.py",
-    "flyte_wandb/_*.py",
-    "flyte_wandb/cli/*.py",
-    "flyte_wandb/results/**/*.py",
-    "flyte_wandb/runs/*.py",
-    "flyte_wandb/settings/*.py",
-    "flyte_wandb/sweeps/*.py",
-    "flyte_wandb/tasks/*.py",
-    "hookspecs/**/*.py",
-)
+ROOMS: Final = ("builtin_strategies/**/*.py", "flyte_wandb/**/*.py", "hookspecs/**/*.py")
 """Python files that are checked, as globs from the root: every text in them, docstrings among them."""
 
 RULES: Final = {
