@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +12,6 @@ from flyte_wandb_hookspecs import Request, Topology
 
 from .._action import NAMELESS, Action, current_attempt
 from ..plugins._loading import get_manager
-from ..plugins._manager import StrategyManager
 from ..settings._config import config_in_force
 from ..settings._config_values import ConfigFile
 from ..settings._merge import merge_settings, read_settings_over_environ
@@ -71,44 +69,14 @@ def _read_config_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def detect_own_topology() -> Topology:
-    """Return which rank this process is: what the plugins said last, for as long as environment and plugins stay.
+    """Return which rank this process is.
 
     Raises:
         HookError: A launcher's variables are missing, not numbers, or contradict each other.
     """
-    global _detected
-    manager, variables = get_manager(), _variables()
-    last = _detected
-    if last and last.manager is manager and last.changes == manager.changes and last.variables == variables:
-        return last.topology
-    # A copy of before the question: what changes meanwhile is another environment.
-    before = None if variables is None else dict(variables)
-    # Read-only: a plugin that changed the environment would answer for all that are asked after it.
-    topology = detect_topology(MappingProxyType(os.environ), manager)
-    if before is not None:
-        _detected = _Detected(manager=manager, changes=manager.changes, variables=before, topology=topology)
-    return topology
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Detected:
-    """The rank that this process is, and what that follows from."""
-
-    manager: StrategyManager
-    changes: int
-    variables: Mapping[bytes, bytes]
-    topology: Topology
-
-
-_detected: _Detected | None = None
-
-
-def _variables() -> Mapping[bytes, bytes] | None:
-    """Return the bytes of the environment, or None where Python does not have them at hand.
-
-    To compare `os.environ` itself decodes every variable, which takes longer than to ask the plugins.
-    """
-    return getattr(os.environ, "_data", None)
+    # Each time: a launcher may go by more than the environment, such as by what its library knows later. Read-only: a
+    # plugin that changed the environment would answer for all that are asked after it.
+    return detect_topology(MappingProxyType(os.environ), get_manager())
 
 
 def _build_request(

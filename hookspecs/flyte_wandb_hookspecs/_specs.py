@@ -36,8 +36,6 @@ class HookSpecs:
         The built-in answer knows torch elastic and Flyte's clustered environments. It also takes a process as a rank
         that has all of `RANK`, `WORLD_SIZE`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`.
 
-        The answer holds for the process for as long as its environment stays as it is, and no plugin comes or goes.
-
         Args:
             environ: The process's environment, read-only.
 
