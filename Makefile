@@ -18,9 +18,10 @@ demo: $(VENV)/.demo
 quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(QUICK)
 
+# Three workers on the two cores that it is meant for: many tests wait for a server, a signal or a time limit.
 test: $(VENV)/.dev
 	.ci/browser
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations=25
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

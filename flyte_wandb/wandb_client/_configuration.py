@@ -93,7 +93,7 @@ def effective_mode(mode: str | None) -> Mode:
 
 
 def named_mode(name: str | None) -> Mode:
-    """Return the mode that W&B means by a name; None is no name, which means online as most others do.
+    """Return the mode that W&B means by a name; None means online, and so do most other names.
 
     >>> named_mode("dryrun"), named_mode("shared"), named_mode(None)
     ('offline', 'online', 'online')

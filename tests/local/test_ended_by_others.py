@@ -181,7 +181,7 @@ def test_no_other_task_of_the_process_is_touched(end: str, online: WandbServer, 
     ("end", "message"),
     [
         ("end_the_client", "called wandb.teardown() while runs of tasks are open in this process"),
-        ("finish_as_failed", "with exit_code=3; the run ends with its task, and with the outcome of that"),
+        ("finish_as_failed", "with exit_code=3; the run ends with its task, and gets the task's outcome"),
     ],
 )
 def test_the_log_says_who_asked_for_what_was_not_done(

@@ -375,7 +375,9 @@ print(flyte.with_runcontext(mode="local").run(parent).outputs()[0])
 
 
 def test_a_context_that_is_no_list_of_plugins_is_told(run_local: LocalRun) -> None:
-    with pytest.raises(flyte.errors.RuntimeUserError, match=r"_wandb_plugins='oops' in Flyte's context is no list of"):
+    with pytest.raises(
+        flyte.errors.RuntimeUserError, match=r"_wandb_plugins='oops' in Flyte's context is not a list of"
+    ):
         run_local(child, 1, context={"_wandb_plugins": "oops"})
 
 

@@ -129,7 +129,10 @@ class Wrong:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (Wrong(run_id=7), "compute_run_id of plugin 'wrong', wrapped by 'org-naming', answered 7: a run id is a text"),
+        (
+            Wrong(run_id=7),
+            "compute_run_id of plugin 'wrong', wrapped by 'org-naming', answered 7: a run id must be a string",
+        ),
         (
             Wrong(group="g"),
             "compute_group of plugin 'wrong', wrapped by 'org-naming', answered 'g': a group is a Group",
