@@ -131,7 +131,7 @@ def test_a_task_that_is_cancelled_while_it_waits_for_its_turn_opens_no_run(
 
     asyncio.run(cancelled())
     assert own_messages(caplog) == [
-        "rank 1 opens its run in 1000 s: the ranks take turns, 0.001 a second (run_creations_per_second)"
+        "rank 1 opens its run in 1111 s: the ranks take turns, 0.001 a second (run_creations_per_second)"
     ]
     assert server.runs == ()
 

@@ -80,7 +80,7 @@ def test_the_limit_is_kept_and_the_first_second_s_runs_wait_for_nothing(openers:
     found, first = [turn_delay(turn, rate) for turn in range(openers)], max(1, math.floor(rate))
     assert found == sorted(found)
     assert found[:first] == [0.0] * min(openers, first)
-    assert found[-1] <= openers / rate
+    assert found[-1] <= openers / (0.9 * rate)
     assert refused([one * 1.001 for one in found], rate) == 0  # for the last digit of a float
 
 
@@ -89,7 +89,7 @@ def test_a_thousand_ranks_take_what_the_limit_takes_and_none_is_refused() -> Non
     found = [turn_delay(turn, LIMIT) for turn in range(1024)]
     assert refused(found, LIMIT) == 0
     assert refused([0.0] * 1024, LIMIT) == 1024 - LIMIT
-    assert max(found) <= 1024 / LIMIT
+    assert 1.05 * 1024 / LIMIT <= max(found) <= 1.15 * 1024 / LIMIT  # a rank that is refused finds a free moment
 
 
 class OddRanks:
@@ -212,7 +212,7 @@ def notes(nodes: int, per_node: int, **settings: Any) -> list[str]:
             8,
             {"run_mode": "new"},
             [
-                "the last of 1,024 ranks that open or join a run does so after 13 s, in turns of 80 a second "
+                "the last of 1,024 ranks that open or join a run does so after 14 s, in turns of 80 a second "
                 "(run_creations_per_second)"
             ],
         ),

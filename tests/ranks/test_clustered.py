@@ -120,12 +120,12 @@ def test_a_distributed_child_of_a_tracked_task_has_runs_of_its_own_that_name_the
 def test_ranks_take_turns_where_a_server_opens_few_runs_a_second(tmp_path: Path) -> None:
     """Both come at once, and the second one would be refused; how long a start takes differs by less than a turn."""
     with WandbServer(limits=Limits(run_creations=0.4)) as server:
-        context = wandb_config(run_mode="new", run_creations_per_second=0.2)
+        context = wandb_config(run_mode="new", run_creations_per_second=0.25)
         results = ranks(server, tmp_path, nodes=(2,), context=context)
         assert errors(results) == []
         assert {record.id for record in server.runs} == {"run1-a0-rank-0", "run1-a0-rank-1"}
         assert server.refused["run_creations"] == 0
-    line = "rank 1 opens its run in 5 s: the ranks take turns, 0.2 a second (run_creations_per_second)"
+    line = "rank 1 opens its run in 4 s: the ranks take turns, 0.25 a second (run_creations_per_second)"
     assert [line in result.log for result in results] == [False, True]
 
 
