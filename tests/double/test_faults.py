@@ -58,7 +58,10 @@ def test_a_writer_recovers(faults: list[dict[str, Any]], server: WandbServer) ->
     assert "config.yaml" in record.files
     write_run("run2")
     undisturbed = server.requests - asked
-    assert {where: asked[where] - undisturbed[where] for where in WRITING} == dict.fromkeys(WRITING, 1), "one repeated"
+    repeated = {where: asked[where] - undisturbed[where] for where in WRITING}
+    # The disturbed run takes longer, and W&B uploads a file once more that has changed meanwhile.
+    assert repeated.pop("upload") in (1, 2), "one repeated"
+    assert repeated == dict.fromkeys(WRITING[:3], 1), "one repeated"
 
 
 @pytest.mark.parametrize("status", [401, 403])
