@@ -69,7 +69,7 @@ class _PlannedWorld:
     plans: tuple[Plan, ...]
 
 
-_last_planned: _PlannedWorld | None = None
+_last_planned: _PlannedWorld | None = None  # replaced whole: two threads at worst plan the same twice
 
 
 def _plan_first_ranks(first: Request, manager: StrategyManager) -> tuple[Plan, ...]:

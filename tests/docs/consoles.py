@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flyte_wandb.cli._new_plugin import build_files
 from tests.checkout import ROOT
 from tests.cli.running import run
 from tests.distributions import install
 
 _BLOCK = re.compile(r"```(console|python)\n(.*?)```", re.DOTALL)
 _VARIABLE = re.compile(r"\w+=")
+(_NEW_VERSION,) = re.findall(
+    r'^version = "(.+)"$', build_files("acme", {"names": "acme"})["pyproject.toml"], re.MULTILINE
+)
+"""The version of a plugin that `flyte-wandb new-plugin` has written, as those of the pages are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,7 @@ class Console:
     def printed(self, folder: Path) -> str:
         """Run the command at the root of the sources, with the plugins installed, and return what it prints."""
         for source in self.plugins:
-            install(folder, _name_of(source), source, version="0.1.0")
+            install(folder, _name_of(source), source, version=_NEW_VERSION)
         words = shlex.split(self.command)
         variables = [word for word in words if _VARIABLE.match(word)]
         program, *arguments = [word for word in words if word not in variables]

@@ -28,8 +28,8 @@ PLACES: Final = (
     ".ci/*",
     ".github/**/*",
 )
-WITH_VERSIONS_OF_THEIR_OWN: Final = ("CHANGELOG.md", "tests/docs/consoles.py", "tests/plugins/test_wheels.py")
-"""The history of all versions, and tests with the plugins of pages and examples."""
+WITH_VERSIONS_OF_THEIR_OWN: Final = ("CHANGELOG.md", "tests/plugins/test_wheels.py")
+"""The history of all versions, and a test whose packages are the example plugins."""
 
 
 def project_version() -> str:
