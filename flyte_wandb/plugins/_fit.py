@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, Strategy
 
+from .._logging import suggest_name
+
 DECIDING_HOOKS: Final = {"run_mode": "choose_initializer", "rank_scope": "locate_rank"}
 """The hook that has to know a strategy, by the strategy's kind."""
 
@@ -164,10 +166,7 @@ def _read_parameters(implementation: _Implementation, hook: _Hook) -> Sequence[i
 
 
 def _suggest_name(name: str, known: Collection[str], otherwise: str | None = None) -> str:
-    import difflib  # for an error only: every task and every rank registers plugins
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else otherwise or f"there are {', '.join(known)}"
+    return suggest_name(name, known).removeprefix("; ") or otherwise or f"there are {', '.join(known)}"
 
 
 def _read_strategies(implementations: Sequence[_Implementation]) -> tuple[Strategy, ...]:
