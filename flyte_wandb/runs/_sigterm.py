@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from .._light import Latch
@@ -156,9 +157,7 @@ class SigtermHandler:
         if self._pipe is None:
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)  # `set_wakeup_fd` refuses one that blocks
-            threading.Thread(
-                target=self._read_signals, args=self._pipe[:1], name="flyte-wandb-sigterm", daemon=True
-            ).start()
+            _start_thread("sigterm", partial(self._read_signals, self._pipe[0]))
         return self._pipe[1]
 
     def _read_signals(self, descriptor: int) -> None:
@@ -180,24 +179,21 @@ class SigtermHandler:
             # A lock, for the handler and the thread that listens see the same signal.
             if call.signalled.acquire(blocking=False):
                 call.interruption.preempted = True
-                threading.Thread(
-                    target=self._preempt_call, args=(call,), name="flyte-wandb-preempting", daemon=True
-                ).start()
+                _start_thread("preempting", partial(self._preempt_call, call))
 
     def _preempt_call(self, call: WatchedCall) -> None:
         deadline = time.monotonic() + call.grace + FINISH_SECONDS
         if not call.interruption.over.is_set():
-            # A thread of its own: a silent service would block it, and with it the end.
-            threading.Thread(target=call.mark, name="flyte-wandb-marking", daemon=True).start()
+            _start_thread("marking", call.mark)  # its own: a silent service would block it, and with it the end
         if callable(self._before):  # somebody else's handler decides what becomes of the function
             return
         call.interruption.preempt()
+        _start_thread("logging", partial(_log_arrival, call))  # its own: the function may hold the lock of the log
         if call.interruption.over.wait(call.grace):
             if not call.ended.wait(FINISH_SECONDS):
                 call.abandon()
         else:
-            closing = threading.Thread(target=call.close, name="flyte-wandb-closing", daemon=True)
-            closing.start()
+            closing = _start_thread("closing", call.close)
             closing.join(FINISH_SECONDS)
             if closing.is_alive():
                 call.abandon()
@@ -293,6 +289,21 @@ def _loop_of_main_thread() -> asyncio.AbstractEventLoop | None:
 
 def _flush() -> None:
     """Write out what the process has printed, unless the stuck function holds the lock of it."""
-    flushing = threading.Thread(target=lambda: (sys.stdout.flush(), sys.stderr.flush()), daemon=True)
-    flushing.start()
-    flushing.join(_FLUSH_SECONDS)
+    _start_thread("flushing", lambda: (sys.stdout.flush(), sys.stderr.flush())).join(_FLUSH_SECONDS)
+
+
+def _log_arrival(call: WatchedCall) -> None:
+    if call.interruption.over.is_set():
+        _LOG.warning("SIGTERM arrived; finishing the run has %g s", FINISH_SECONDS)
+    else:
+        _LOG.warning(
+            "SIGTERM arrived; the function has %g s to end (sigterm_grace=), then finishing its run has %g s",
+            call.grace,
+            FINISH_SECONDS,
+        )
+
+
+def _start_thread(doing: str, target: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=target, name=f"flyte-wandb-{doing}", daemon=True)
+    thread.start()
+    return thread

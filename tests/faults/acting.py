@@ -57,6 +57,13 @@ def wait_until_ready(container: Container, folder: Path) -> None:
     assert pipe in ready, container.wait().log
 
 
+def wait_for_output(container: Container, text: str) -> None:
+    """Read what a container prints until a line has a text; fail where the container ends before."""
+    output = container.process.stdout
+    assert output is not None
+    assert any(text in line for line in output), container.wait().log
+
+
 def wait_for_rows(server: WandbServer, rows: int, run_id: str = "run1-a0") -> None:
     """Wait until W&B has that many rows of a run."""
     server.wait_for(lambda server: len(server.run(run_id).history) >= rows, timeout=90)

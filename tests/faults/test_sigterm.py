@@ -18,7 +18,7 @@ import pytest
 from flyte_wandb.testing import Container, WandbServer
 from tests.cli.running import run as run_command
 from tests.faults import sigterm_tasks, tasks
-from tests.faults.acting import run_outcome, start, wait_until_ready
+from tests.faults.acting import run_outcome, start, wait_for_output, wait_until_ready
 from tests.faults.sigterm_tasks import READY
 from tests.offline import read
 from tests.versions import TORCH, with_torch
@@ -142,6 +142,8 @@ def test_sigterm_while_the_run_is_being_opened_keeps_the_function_from_starting(
         server.wait_for(lambda server: server.held >= len(containers), timeout=90)
         for container in containers.values():
             container.process.send_signal(signal.SIGTERM)
+        for container in containers.values():
+            wait_for_output(container, "SIGTERM arrived")  # before the server answers, which opens the run
     for name, container in containers.items():
         result = container.wait()
         assert (result.exit_code, result.value) == (143, None), result.log
