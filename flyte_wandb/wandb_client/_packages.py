@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -24,14 +25,26 @@ _LOG: Final = logging.getLogger("flyte_wandb")
 SETTING: Final = "x_save_requirements"
 """Whether W&B reads the list by itself, and keeps it. It does not matter to W&B's service, which writes the file."""
 
+_METADATA: Final = (".dist-info", ".egg-info")
+"""How the folder ends that an installed package has for its metadata; Python looks for nothing else."""
+
 _Folders = tuple[tuple[str, int | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reading:
+    """One reading of all packages: when each folder had changed last, what was installed there, and what W&B said."""
+
+    folders: _Folders
+    installed: tuple[object, ...]
+    packages: list[Any]
 
 
 class PackageList:
     """The packages of this process, read again only where something was installed or removed since."""
 
     def __init__(self) -> None:
-        self._read: tuple[_Folders, list[Any]] | None = None
+        self._read: _Reading | None = None
         self.renew_lock()
 
     def renew_lock(self) -> None:
@@ -43,9 +56,16 @@ class PackageList:
         with self._lock:
             # Before the reading: what is installed while it goes on is read with the next run.
             folders = _look_at_folders()
-            if self._read is None or self._read[0] != folders:
-                self._read = folders, _read_packages()
-            return self._read[1]
+            if self._read is None or self._read.folders != folders:
+                self._read = self._read_anew(folders)
+            return self._read.packages
+
+    def _read_anew(self, folders: _Folders) -> _Reading:
+        """Read what is installed in the folders, of which one has changed: a task's own files may be all that is new."""
+        installed, before = _list_installed(folders), self._read
+        unchanged = before is not None and before.installed == installed
+        packages = before.packages if before and unchanged else _read_packages()
+        return _Reading(folders=folders, installed=installed, packages=packages)
 
     def read_ahead(self) -> None:
         """Begin to read in a thread where nothing is read yet: the first opening waits for a server meanwhile."""
@@ -91,6 +111,18 @@ def _look_at_folders() -> _Folders:
     Installing and removing a package adds or removes a folder there. Python's own `importlib` goes by the same.
     """
     return tuple([(entry, _changed_at(entry or os.curdir)) for entry in sys.path if entry not in _OF_PYTHON])
+
+
+def _list_installed(folders: _Folders) -> tuple[object, ...]:
+    """Return the folders of metadata in each place; of an archive, when it has changed."""
+    found: list[object] = []
+    for entry, changed in folders:
+        try:
+            names = [name for name in os.listdir(entry or os.curdir) if name.lower().endswith(_METADATA)]
+        except OSError:
+            names = [str(changed)] if changed else []
+        found += [(entry, *sorted(names))] if names else []
+    return tuple(found)
 
 
 def _changed_at(path: str) -> int | None:

@@ -58,7 +58,7 @@ def first_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def reader(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def reader(first_run: None, monkeypatch: pytest.MonkeyPatch) -> Reader:
     reader = Reader()
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, reader])
     return reader
@@ -130,13 +130,23 @@ def test_a_package_that_was_installed_since_is_in_the_next_list(installed: Path)
 
 
 @pytest.mark.usefixtures("offline")
+def test_files_that_a_task_writes_beside_packages_have_no_list_read_again(installed: Path, reader: Reader) -> None:
+    install(installed, "installed-before")
+    lists = []
+    for step in range(3):
+        lists.append(tracked().read_bytes())
+        (installed / f"checkpoint-{step}.pt").touch()  # in the folder of its program, which is on the path
+    assert reader.readings == 1
+    assert {*lists} == {bare()}
+
+
+@pytest.mark.usefixtures("offline")
 def test_runs_that_are_opened_at_once_wait_for_one_reading(run_local: LocalRun, reader: Reader) -> None:
     lists = {Path(path).read_bytes() for path in run_local(crowd)}
     assert reader.readings == 1
     assert lists == {bare()}
 
 
-@pytest.mark.usefixtures("first_run")
 def test_the_first_list_is_read_while_the_server_opens_the_run(
     online: WandbServer, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +161,7 @@ def test_the_first_list_is_read_while_the_server_opens_the_run(
     assert reader.readings == 1
 
 
-@pytest.mark.usefixtures("clean_client", "first_run")
+@pytest.mark.usefixtures("clean_client")
 def test_a_disabled_run_reads_no_list(monkeypatch: pytest.MonkeyPatch, reader: Reader) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert writes_nothing() is None
