@@ -61,7 +61,7 @@ class PackageList:
             return self._read.packages
 
     def _read_anew(self, folders: _Folders) -> _Reading:
-        """Read what is installed in the folders, of which one has changed: a task's own files may be all that is new."""
+        """Read what is installed in the folders, of which one has changed: often only a task's own files are new."""
         installed, before = _list_installed(folders), self._read
         unchanged = before is not None and before.installed == installed
         packages = before.packages if before and unchanged else _read_packages()

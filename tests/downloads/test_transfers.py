@@ -177,7 +177,7 @@ class HalfAFile(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(2 * CHUNK))
         self.end_headers()
         self.wfile.write(bytes(CHUNK))
-        self.was_seen.append(self.first_half_seen.wait(20))
+        self.was_seen.append(self.first_half_seen.wait(60))
         with suppress(ConnectionError):  # who has stopped does not listen any more
             self.wfile.write(bytes(CHUNK))
 

@@ -155,7 +155,7 @@ def test_the_event_loop_is_free_while_a_room_is_left(tmp_path: Path) -> None:
     def hold() -> bool:
         with _CLIENT_SWITCH._changed:
             held.set()
-            return release.wait(10)
+            return release.wait(60)
 
     async def free() -> bool:
         task = asyncio.ensure_future(run_action(sweeps, folder=tmp_path))

@@ -226,7 +226,7 @@ def meets() -> None:
 def objective_that_meets() -> None:
     with wandb.init() as run:
         OBJECTIVE_RUNS.set()
-        assert SIBLING_RUNS.wait(20)
+        assert SIBLING_RUNS.wait(90)
         assert wandb.run is run
         wandb.log({"loss": 1})
         assert wandb.run is run
@@ -239,7 +239,7 @@ def sibling() -> str:
     run = this_run()
     run.log({"sibling": 1})
     SIBLING_RUNS.set()
-    assert DONE.wait(20)
+    assert DONE.wait(90)
     assert this_run() is run
     run.log({"sibling": 2})
     return run.id
@@ -248,7 +248,7 @@ def sibling() -> str:
 @env.task
 async def both() -> str:
     sweeping = asyncio.create_task(meets.aio())
-    assert await asyncio.to_thread(OBJECTIVE_RUNS.wait, 20)
+    assert await asyncio.to_thread(OBJECTIVE_RUNS.wait, 90)
     found = await sibling.aio()
     await sweeping
     return str(found)
@@ -300,7 +300,7 @@ def test_the_agents_of_two_tasks_take_turns(online: WandbServer, run_local: Loca
 @env.task
 def holds_on() -> str | None:
     OBJECTIVE_RUNS.set()
-    assert DONE.wait(20)
+    assert DONE.wait(90)
     agent(counted)
     return get_wandb_sweep_id()
 
@@ -323,7 +323,7 @@ async def runs_actions() -> str | None:
 async def of_three_projects() -> list[str | None]:
     """The first one holds on until the others have ended, and goes on then."""
     first = asyncio.create_task(holds_on.aio())
-    assert await asyncio.to_thread(OBJECTIVE_RUNS.wait, 20)
+    assert await asyncio.to_thread(OBJECTIVE_RUNS.wait, 90)
     found = []
     for project, task in (("text", takes_its_turn.aio(2)), ("audio", runs_actions())):
         with wandb_sweep_config(project=project):
