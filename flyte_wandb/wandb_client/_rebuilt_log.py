@@ -42,6 +42,13 @@ _VALUES: Final = frozenset(
 )
 """The kinds that carry values and text, of which W&B opens nothing."""
 
+_LAST: Final = ("exit", "final", "footer")
+"""The kinds that end a run."""
+
+_LATE: Final = (*_LAST[1:], "environment")
+"""The kinds that may follow its end: W&B's service looks at the machine in a thread, and a short run is over by then
+(wandb 0.31). It goes before the end in the new log, for W&B uploads nothing of what follows that."""
+
 _OF_THE_SERVER: Final = ("settings", "storage_id")
 """What a log does not say of a run: which run of the server is meant is said by its id, entity and project."""
 
@@ -89,20 +96,25 @@ class LogRebuilder:
 
     def _harmless(self, records: LogRecords) -> Iterator[bytes]:
         ended, rows = False, 0
+        last: list[bytes] = []
         for record in records:
             kind = record.WhichOneof("record_type")
             rows += kind == "history"
             # Rows that a damage has taken count: they were delivered, too, or are gone.
             if kind == "history" and self._is_delivered(rows - 1 + records.missing_rows):
                 continue
-            if ended and kind not in ("final", "footer"):
+            if ended and kind not in _LATE:
                 self._leave_out("what follows the end of the run")
             elif (content := self._harmless_content(kind, record)) is not None:
                 # A new record: what else the old one carries, known or not, is for the service and not for the server.
                 clean = protocol().Record(num=record.num, **{kind: content})
                 clean.DiscardUnknownFields()
-                yield clean.SerializeToString()
+                if kind in _LAST:
+                    last.append(clean.SerializeToString())
+                else:
+                    yield clean.SerializeToString()
             ended = ended or kind == "exit"
+        yield from last
 
     def _is_delivered(self, row: int) -> bool:
         number = bisect_right(self.delivered, row, key=itemgetter(0)) - 1

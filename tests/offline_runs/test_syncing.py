@@ -21,6 +21,7 @@ from tests.cli.running import run
 from tests.container import tasks
 from tests.keys import UNKNOWN_KEY
 from tests.offline import read
+from tests.offline_runs import edges
 from tests.offline_runs.conftest import SETTINGS, mark_kept
 
 Write = Callable[..., Path]
@@ -282,6 +283,21 @@ def test_what_does_not_come_from_a_task_is_refused_and_nobody_is_told_the_key(
     assert f"it is meant for {elsewhere.url}, but W&B's client is configured for {server.url}" in reasons[2]
     assert [outcome.status for outcome in outcomes] == ["failed"] * 3
     assert server.runs == ()
+
+
+@pytest.mark.usefixtures("online")
+def test_what_wandb_finds_out_about_the_machine_after_the_end_of_a_short_run_is_uploaded(
+    server: WandbServer, offline_run: Write
+) -> None:
+    def machine_last(honest: list[Any]) -> list[Any]:
+        machine = edges.pb.Record(environment=edges.pb.EnvironmentRecord(host="gpu-7"))
+        return [*(record for record in honest if record.WhichOneof("record_type") != "environment"), machine]
+
+    (outcome,) = sync_wandb_runs(mark_kept(edges.rewrite(offline_run(), machine_last)))
+    assert (outcome.status, outcome.left_out) == ("synced", ())
+    written = server.run("r1").files
+    assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json"} == written.keys()  # its folder had none
+    assert json.loads(written["wandb-metadata.json"])["host"] == "gpu-7"
 
 
 @pytest.mark.parametrize("name", ["../../evil.txt", "a/../../../evil.txt", "back\\slash"])

@@ -208,7 +208,8 @@ def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
         raise NotSyncedError(f"it was saved as the run {about.run_id!r}, but its log is that of {run.run_id!r}")
-    (work / _UPLOAD).mkdir()  # also of a run without files
+    # Also of a run without files: W&B's service writes its own ones there (machine, config, summary), and makes no folder.
+    (work / _UPLOAD / "files").mkdir(parents=True)
     return _Copy(
         found=found,
         log=log,
