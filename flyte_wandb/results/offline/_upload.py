@@ -208,7 +208,7 @@ def _copy_run(found: OfflineRun, about: OfflineManifest, work: Path) -> _Copy:
         raise NotSyncedError(HEADLESS)
     if run.run_id != about.run_id:
         raise NotSyncedError(f"it was saved as the run {about.run_id!r}, but its log is that of {run.run_id!r}")
-    # Also of a run without files: W&B's service writes its own ones there (machine, config, summary), and makes no folder.
+    # Also of a run without files: W&B's service writes its own there (machine, config, summary), and makes no folder.
     (work / _UPLOAD / "files").mkdir(parents=True)
     return _Copy(
         found=found,
