@@ -20,7 +20,7 @@ def services(folder: Path) -> Iterator[int]:
             continue  # it has ended meanwhile
 
 
-def leftover_services(folder: Path, seconds: float = 20.0) -> list[int]:
+def leftover_services(folder: Path, seconds: float = 60.0) -> list[int]:
     """Return the services of a folder that do not end within some seconds."""
     return [process for process in services(folder) if not ends(process, seconds)]
 
