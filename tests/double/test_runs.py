@@ -38,6 +38,15 @@ def test_a_run_arrives_with_everything(server: WandbServer) -> None:
     assert server.groups == {"g": (record,)}
 
 
+def test_a_run_says_of_which_code_and_machine_its_last_writer_is(server: WandbServer) -> None:
+    where = {"git_remote_url": "https://git.example.org/team/train.git", "program": "train.py", "host": "node-1"}
+    for commit in ("c0ffee", "decade"):
+        open_run("run1", settings={**where, "git_commit": commit}).finish()
+    record = server.run("run1")
+    assert (record.commit, record.repo, record.program, record.host) == ("decade", *where.values())
+    assert wandb.Api().run("p/run1").commit == "decade"
+
+
 def test_what_the_client_leaves_out_has_a_default(server: WandbServer) -> None:
     open_run("run1").finish()
     record = server.run("run1")
@@ -78,7 +87,7 @@ def test_files_and_console_lines_arrive(server: WandbServer, tmp_path: Path) -> 
     run.finish()
     record = server.run("run1")
     assert record.files["sub dir/größe.txt"] == b"\x00" * 100_000
-    assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json"} <= set(record.files)
+    assert {"config.yaml", "wandb-summary.json"} <= set(record.files)
     assert record.console == "one\ntwo\n"
 
 

@@ -26,8 +26,8 @@ from tests.offline_runs.conftest import SETTINGS, mark_kept
 
 Write = Callable[..., Path]
 APPENDS = pytest.mark.skipif(not can_append(), reason="this version of wandb cannot append to a run")
-NOT_COMPARED = {"url", "files", "file_sizes"}
-"""Each server has an address of its own, and W&B's files have times."""
+NOT_COMPARED = {"url", "files", "file_sizes", "program"}
+"""Each server has an address of its own, W&B's files have times, and `wandb sync` calls itself the program."""
 
 ROWS = [{"x": number} for number in range(7)]
 

@@ -17,7 +17,13 @@ def _user(call: Call) -> dict[str, Any]:
     user = call.store.about.entity
     teams = connection([user, *sorted(call.store.teams - {user})], lambda team: {"id": team, "name": team})
     names = dict.fromkeys(("id", "name", "username", "entity"), user)
-    rest = {"email": "", "admin": False, "flags": "{}", "deletedAt": None, "apiKeys": connection([], dict)}
+    rest = {
+        "email": f"{user}@example.org",
+        "admin": False,
+        "flags": "{}",
+        "deletedAt": None,
+        "apiKeys": connection([], dict),
+    }
     return {**names, **rest, "teams": teams}
 
 

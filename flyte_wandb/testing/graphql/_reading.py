@@ -181,7 +181,7 @@ def run_node(run: Run) -> dict[str, Any]:
         "historyLineCount": len(run.rows),
         "historyKeys": None,
         "sweepName": run.sweep,
-        "commit": None,
+        "commit": run.commit,
         "readOnly": False,
         "project": {"id": project, "name": project, "entity": entity(owner)},
         "projectId": "1",

@@ -15,6 +15,7 @@ from ._calls import Call, answers, entity
 from ._reading import run_node
 
 _TOLD_ONCE: Final = ("host", "program", "displayName", "groupName", "jobType", "tags", "notes")
+_OF_THE_PROCESS: Final = ("commit", "repo", "program", "host")
 _WAYS: Final = {"pending": ("running", "failed", "crashed", "preempted"), "failed": ("pending", "running")}
 """To which states the public API may set a run, and from which ones."""
 
@@ -72,6 +73,7 @@ def _description(told: Mapping[str, Any]) -> dict[str, Any]:
         "group": told.get("groupName") or None,
         "job_type": told.get("jobType") or None,
         "notes": told.get("notes") or None,
+        **{name: told.get(name) or None for name in _OF_THE_PROCESS},
         "sweep": told.get("sweep") or None,
         "tags": None if told.get("tags") is None else tuple(told["tags"]),
     }

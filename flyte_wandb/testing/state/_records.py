@@ -64,6 +64,10 @@ class RunRecord:
         job_type: What kind of job it is, or None.
         tags: Tags in the order given.
         notes: Free text, or None.
+        commit: Commit of the git checkout that the last writer was started in, or None.
+        repo: Address of that checkout's remote, or None.
+        program: The last writer's main program as W&B's client names it, or None.
+        host: Name of the last writer's machine, or None.
         state: Whether it still runs, and how it ended.
         preempting: Whether a writer announced that its machine is being taken away (`run.mark_preempting()`).
         exit_code: Exit code that the run was completed with, or None.
@@ -90,6 +94,10 @@ class RunRecord:
     job_type: str | None
     tags: tuple[str, ...]
     notes: str | None
+    commit: str | None
+    repo: str | None
+    program: str | None
+    host: str | None
     state: State
     preempting: bool
     exit_code: int | None

@@ -77,6 +77,10 @@ class Run:
     job_type: str | None = None
     tags: tuple[str, ...] = ()
     notes: str | None = None
+    commit: str | None = None
+    repo: str | None = None
+    program: str | None = None
+    host: str | None = None
     status: State = "pending"
     preempting: bool = False
     stopped: bool = False
