@@ -399,9 +399,24 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module=_SETTINGS,
         name="Settings.x_disable_stats",
-        used_in=("_sweeps",),
-        purpose="Opens the run of a trial that did not start without watching the machine: it ends at once.",
+        used_in=("_sweeps", "_machine_probe"),
+        purpose="Opens the run of a trial that did not start without watching the machine: it ends at once. Tells "
+        "whether the machine is probed.",
         without="A moment of system metrics in a run that failed before it began.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_disable_meta",
+        used_in=("_machine_probe",),
+        purpose="Tells whether the machine is probed.",
+        without="A run that is not probed and takes less than a second waits until it is a second old.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_disable_machine_info",
+        used_in=("_machine_probe",),
+        purpose="Tells whether the machine is probed.",
+        without="As `x_disable_meta`.",
     ),
     PrivateName(
         module=_SETTINGS,

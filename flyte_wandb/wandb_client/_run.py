@@ -25,6 +25,7 @@ from ._dead_service import (
     tolerate_dead_service,
 )
 from ._init import call_init, client_settings
+from ._machine_probe import note_probe, wait_for_probe
 from ._owned_runs import disown_run, own_run
 from ._packages import hand_packages_over, hands_packages_over
 from ._pickling import pickle_config_by_value
@@ -85,6 +86,8 @@ def open_run(opening: Opening, stop: Callable[[], None] | None = None) -> wandb.
         _allow_config_changes(run)
     if opening.secondary:
         send_config_once(run, opening.config_of_owner)
+    else:
+        note_probe(run, opened)
     _add_beside(run, opening, client)
     _log_next_step(run, opening)
     own_run(run)
@@ -171,7 +174,9 @@ def close_run(run: wandb.Run, exit_code: int) -> None:
     if is_stand_in(run):
         limit = 0.0
     else:
-        limit = getattr(run_settings(run), "finish_timeout", 0.0)
+        settings = run_settings(run)
+        limit = getattr(settings, "finish_timeout", 0.0)
+        wait_for_probe(run, settings)
         disown_run(run)
     try:
         with WATCHDOG.within(limit and limit + _SILENCE_SECONDS, partial(abandon_service, run)):
