@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 import flyte
@@ -45,10 +46,16 @@ def state() -> str:
             f"{handler.level} {type(handler).__name__}" for handler in (*logger.handlers, *logging.root.handlers)
         ],
         "streams": [[stream.line_buffering, stream.encoding, stream.errors] for stream in (sys.stdout, sys.stderr)],
-        "hooks": [sys.excepthook.__name__, type(asyncio.get_event_loop_policy()).__name__],
+        "hooks": [sys.excepthook.__name__, _kind_of_loop()],
         "own modules": sorted(name for name in sys.modules if name.startswith("tests")),
     }
     return json.dumps(found)
+
+
+def _kind_of_loop() -> str:
+    """Return which event loop this process makes: a library may have put in another."""
+    with closing(asyncio.new_event_loop()) as loop:
+        return f"{type(loop).__module__}.{type(loop).__name__}"
 
 
 def _kind(handler: object) -> str:
