@@ -37,7 +37,6 @@ class Log:
     history: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     exit_code: int | None = None
-    cpu_count: int = 0
 
     def logged(self, key: str) -> list[Any]:
         """Every value that was logged under `key`, in order."""
@@ -72,8 +71,6 @@ def read(path: Path) -> Log:
             log.config |= _values(record.config.update)
         elif kind == "summary":
             log.summary |= _values(record.summary.update)
-        elif kind == "environment":
-            log.cpu_count = record.environment.cpu_count or log.cpu_count
         elif kind == "exit":
             log.exit_code = record.exit.exit_code
     return log

@@ -3,14 +3,14 @@
 The service leaves out what it has not found when the run ends (wandb 0.31). A short bare run has it all the same, as
 W&B first reads the list of installed packages, which takes longer where there are some 90 of them. Our runs get that
 list from `_packages`, so that one of a few milliseconds would have neither processor nor memory nor GPUs.
+
+Offline the service writes no file that tells how far it is, so that nothing is waited for.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from ._configuration import named_mode
@@ -18,13 +18,8 @@ from ._configuration import named_mode
 if TYPE_CHECKING:
     import wandb
 
-    from ._opening import Mode
-
-_SECONDS: Final[Mapping[Mode, float]] = MappingProxyType({"online": 1.0, "offline": 0.1, "disabled": 0.0})
-"""How old a run is when it is finished without, by mode. On a busy machine the probe took at most 30 ms.
-
-Offline the service writes no file that tells how far it is, so that a run waits until it is that old.
-"""
+_SECONDS: Final = 1.0
+"""How old a run is when it is finished without. On a busy machine the probe took at most 30 ms."""
 
 _PAUSE_SECONDS: Final = 0.002
 _FILE: Final = "wandb-metadata.json"
@@ -42,10 +37,8 @@ _DEADLINES: Final[dict[int, float]] = {}
 
 def note_probe(run: wandb.Run, settings: Any) -> None:
     """Take in that W&B's service probes the machine for a run, as it does for the owner of a run's files."""
-    mode = named_mode(settings.mode)
-    only_process = settings.x_disable_stats and mode == "offline"  # too quick to wait the time of a whole probe for it
-    if not only_process and not any(getattr(settings, name, False) for name in _SWITCHES):
-        _DEADLINES[id(run)] = time.monotonic() + _SECONDS[mode]
+    if named_mode(settings.mode) == "online" and not any(getattr(settings, name, False) for name in _SWITCHES):
+        _DEADLINES[id(run)] = time.monotonic() + _SECONDS
 
 
 def wait_for_probe(run: wandb.Run, settings: Any) -> None:

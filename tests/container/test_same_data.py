@@ -21,7 +21,6 @@ from wandb.proto import wandb_telemetry_pb2
 from flyte_wandb.testing import RunRecord, WandbServer, start_container
 from tests.conftest import WITHOUT_PACKAGES
 from tests.container import data_tasks
-from tests.offline import by_id
 from tests.versions import TORCH, with_torch
 
 REMOTE: Final = "https://git.example.org/team/train.git"
@@ -186,11 +185,3 @@ def test_so_has_each_rank_that_torch_starts(server: WandbServer, checkout: Path)
         records = server.run(f"bare_ranks-rank-{rank}"), server.run(f"run1-tracked_ranks-rank-{rank}")
         check_git_and_packages(records[0], checkout)
         assert differences(*records, tasks=tasks) == {*OURS, *OF_A_NAME, *OF_A_RANK}
-
-
-@pytest.mark.usefixtures("offline")
-def test_offline_the_shortest_run_has_the_data_of_its_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WANDB__DISABLE_STATS")
-    for call in (data_tasks.first, data_tasks.second):
-        call()
-    assert [log.cpu_count > 0 for log in by_id(tmp_path).values()] == [True, True]
