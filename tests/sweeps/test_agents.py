@@ -28,6 +28,7 @@ from flyte_wandb.testing import WandbServer
 from tests.conftest import LocalRun
 from tests.current import this_run
 from tests.remote import run_action
+from tests.sweeps.trials import begun_trials
 from tests.versions import HANGS
 
 env = flyte.TaskEnvironment(name="agents")
@@ -93,7 +94,7 @@ def test_the_example_of_the_documentation(online: WandbServer, run_local: LocalR
     )
     run_local(names["run_sweep"], context=config)
     (sweep,) = online.sweeps
-    runs = [online.run(run_id) for run_id in sweep.run_ids]
+    runs = begun_trials(online, sweep)
     assert (sweep.project, len(runs), sweep.agents) == ("my-project", 10, 1)
     assert [(run.config["lr"], run.config["batch_size"]) for run in runs] == trained
     assert {(run.state, run.sweep, run.project) for run in runs} == {("finished", sweep.id, "my-project")}
@@ -150,7 +151,7 @@ def test_a_decorated_objective_gets_its_trial_and_the_task_keeps_its_run(
     SEEN.clear()
     own = online.run(run_local(task, context=HERE))
     (sweep,) = online.sweeps
-    trials = [online.run(run_id) for run_id in sweep.run_ids]
+    trials = begun_trials(online, sweep)
     assert [{"id": run.id, "x": x, "global": True} for x, run in zip((1, 2, 3), trials, strict=True)] == SEEN
     assert [(run.state, run.exit_code) for run in trials] == [("finished", 0), ("failed", 1), ("finished", 0)]
     assert [(run.sweep, run.config, run.tags) for run in trials] == [
@@ -185,7 +186,7 @@ def test_an_objective_that_opens_its_run_itself_never_gets_that_of_the_task(
     with pytest.raises(flyte.errors.RuntimeUserError, match="after the agent"):
         run_local(fails_after_its_agent, context=HERE)
     (sweep,) = online.sweeps
-    (trial,) = (online.run(run_id) for run_id in sweep.run_ids)
+    (trial,) = begun_trials(online, sweep)
     assert [{"id": trial.id, "x": 1}] == SEEN
     assert (trial.state, trial.sweep, trial.logged("loss"), trial.config["x"]) == ("finished", sweep.id, [1], 1)
     (own,) = (run for run in online.runs if run.sweep is None)
@@ -260,7 +261,7 @@ def test_a_sibling_beside_an_agent_keeps_its_run_and_leaves_the_trials_alone(
 ) -> None:
     of_sibling = online.run(run_local(both, context=HERE))
     assert (of_sibling.logged("sibling"), of_sibling.state, of_sibling.sweep) == ([1, 2], "finished", None)
-    (trial,) = (online.run(run_id) for run_id in online.sweeps[0].run_ids)
+    (trial,) = begun_trials(online, online.sweeps[0])
     assert (trial.logged("loss"), trial.state) == ([1], "finished")
 
 
@@ -293,7 +294,8 @@ def test_the_agents_of_two_tasks_take_turns(online: WandbServer, run_local: Loca
     sweeps = run_local(two_of_one_project, context=HERE)
     assert sorted(sweeps) == [sweep.id for sweep in online.sweeps]
     assert MOST == [1] * 4
-    assert [[online.run(run_id).state for run_id in sweep.run_ids] for sweep in online.sweeps] == [["finished"] * 2] * 2
+    trials = [begun_trials(online, sweep) for sweep in online.sweeps]
+    assert [[run.state for run in of_sweep] for of_sweep in trials] == [["finished"] * 2] * 2
 
 
 @wandb_sweep
@@ -340,12 +342,11 @@ def test_sweeps_of_several_projects_go_on_side_by_side(
     found = run_local(of_three_projects, context=wandb_sweep_config(project=project, **GRID))
     sweeps = {sweep.project: sweep for sweep in online.sweeps}
     assert [sweeps[name].id for name in ("text", "audio", project or "uncategorized")] == found
-    assert {name: len(sweep.run_ids) for name, sweep in sweeps.items()} == {
-        "text": 2,
-        "audio": 3,
-        project or "uncategorized": 1,
+    begun = {name: begun_trials(online, sweep) for name, sweep in sweeps.items()}
+    assert {name: len(runs) for name, runs in begun.items()} == {"text": 2, "audio": 3, project or "uncategorized": 1}
+    assert {(run.state, run.project) for runs in begun.values() for run in runs} == {
+        ("finished", name) for name in sweeps
     }
-    assert {(run.state, run.project) for run in online.runs} == {("finished", name) for name in sweeps}
 
 
 @wandb_sweep

@@ -24,6 +24,7 @@ from tests.checkout import process_environ
 from tests.conftest import LocalRun
 from tests.current import this_run
 from tests.programs import run_python
+from tests.sweeps.trials import begun_trials
 
 env = flyte.TaskEnvironment(name="agents_outside")
 pytestmark = pytest.mark.usefixtures("quick_agents")
@@ -92,8 +93,8 @@ def run_agent(server: WandbServer, function: Callable[[], Any], count: int = 1) 
     ENDS.clear()
     sweep_id = wandb.sweep(GRID, project="vision")
     wandb.agent(sweep_id, project="vision", function=objective, count=count)
-    runs = [server.run(run_id) for run_id in server.sweeps[0].run_ids]
-    assert len(server.runs) == len(runs) == count
+    runs = begun_trials(server, server.sweeps[0])
+    assert len([run for run in server.runs if run.state != "pending"]) == len(runs) == count
     assert {(run.project, run.sweep) for run in runs} == {("vision", sweep_id)}
     return runs
 
