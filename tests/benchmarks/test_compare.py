@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import doctest
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import _pages
-from benchmarks._processes import Arm
+from benchmarks._processes import HERE, Arm
 from benchmarks._rows import Declaration
-from benchmarks.compare import counting, page
-from benchmarks.compare.arms import Arms
+from benchmarks.compare import arms, counting, page
+from benchmarks.compare.arms import Arms, list_versions
 from benchmarks.compare.counting import Question, count_cases
 from benchmarks.compare.page import RIGHT, Compared, compare_answers, compare_times, write_tables
 
@@ -60,6 +61,12 @@ def test_a_note_names_the_links_of_both() -> None:
     declaration = Declaration(what="links", value="task.seconds", note="theirs {links[1]:,.0f}, ours {links[0]:,.0f}")
     measured = {"task.seconds": ([1.0], [1.0]), "task.links": ([9.0], [1000.0])}
     assert compare_times([declaration], measured)[0].note == "theirs 1,000, ours 9"
+
+
+def test_the_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arms, "_VERSIONS", ("wandb", "pluggy"))
+    expected = f"wandb {version('wandb')}, pluggy {version('pluggy')}"
+    assert list_versions(Arms(HERE, HERE)) == expected
 
 
 def ask(arm: Arm, folder: Path, case: str) -> str:
