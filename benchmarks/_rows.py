@@ -51,6 +51,7 @@ class Declaration:
     judge: str = ""  # what the limit is for: "ratio", "difference", "ceiling", "lacks" or "growth"
     limit: Any = None
     why: str = ""  # why ours may be worse than the baseline
+    same: bool = False  # whether both arms run the same code without either package, so that neither is worse
     note: str = ""  # what holds for both
 
 

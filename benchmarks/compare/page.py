@@ -41,7 +41,8 @@ def compare_times(declarations: Sequence[Declaration], measured: Measured) -> li
         close = " (within the spread)" if abs(more) <= spread else ""
         ratio = f"{ours.median / theirs.median:.2f} x{close}" if theirs.median > 0 else "-"
         cells = [row.what, _write_range(theirs), _write_range(ours), ratio, str(len(ours.values))]
-        rows.append(Compared(cells=cells, worse=more > spread, why=row.why, note=row.note.format(links=links)))
+        worse = more > spread and not row.same
+        rows.append(Compared(cells=cells, worse=worse, why=row.why, note=row.note.format(links=links)))
     return rows
 
 

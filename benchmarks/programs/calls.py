@@ -96,12 +96,13 @@ def measure(kind: str, baseline: str, pairs: str) -> list[dict[str, float]]:
     return [pair for _ in range(0, count, _PAIRS_PER_RUN) for pair in run(take_pairs, kind, baseline, _PAIRS_PER_RUN)]
 
 
-def measure_medians(kind: str, pairs: str) -> dict[str, float]:
-    """Return the medians of an empty call, and of what a tracked one takes beyond the client and the empty one."""
-    found = measure(kind, "empty", pairs)
+def measure_medians(kind: str, baseline: str, pairs: str) -> dict[str, float]:
+    """Return the medians of whole calls, and of what a tracked one takes beyond the client and one of the baseline."""
+    found = measure(kind, baseline, pairs)
     return {
-        "empty": median(one["empty whole"] for one in found),
-        "more": median(one["beyond"] - one["empty whole"] for one in found),
+        "tracked": median(one["whole"] for one in found),
+        "baseline": median(one[f"{baseline} whole"] for one in found),
+        "more": median(one["beyond"] - one[f"{baseline} whole"] for one in found),
     }
 
 

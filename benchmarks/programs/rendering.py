@@ -22,15 +22,18 @@ def decorate(task: Any) -> tuple[float, Any]:
 
 
 def render_links() -> dict[str, float]:
-    """Decorate a task of 1,000 nodes with 8 ranks each, and render its links, beyond what Flyte renders without any."""
+    """Decorate two tasks of 1,000 nodes with 8 ranks each, and render their links, beyond what Flyte renders anyway."""
     from flyteplugins.pytorch import Elastic
 
     env = flyte.TaskEnvironment(name="large", plugin_config=Elastic(nnodes=1000, nproc_per_node=8))
     _render(env.task(work))  # what Flyte itself loads at the first
     decorating, decorated = decorate(env.task(work))
+    _, second = decorate(env.task(work))
     bare, _ = _render(env.task(work))
     whole, links = _render(decorated)
-    return {"decorating": decorating, "rendering": max(whole - bare, 0.0), "links": links}
+    again, _ = _render(second)
+    rendering, again = (max(seconds - bare, 0.0) for seconds in (whole, again))
+    return {"decorating": decorating, "rendering": rendering, "again": again, "links": links}
 
 
 def _render(task: Any) -> tuple[float, int]:

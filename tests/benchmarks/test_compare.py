@@ -53,6 +53,10 @@ def test_worse_is_what_is_beyond_the_spread(ours: list[float], text: str, worse:
     assert (row.cells[3], row.worse) == (text, worse)
 
 
+def test_neither_package_is_worse_where_both_run_the_same_code() -> None:
+    assert not timed([0.1, 0.1, 0.1], [0.2, 0.2, 0.2], same=True).worse
+
+
 def test_there_is_no_ratio_to_nothing() -> None:
     assert [timed([value], [0.1]).cells[3] for value in (-0.1, 0.0)] == ["-", "-"]
 
