@@ -60,6 +60,8 @@ def _run(case: Case, arm: Arm, folder: Path) -> Outcome:
     with WandbServer() as server:
         if history := [{"loss": 1 / (1 + step)} for step in range(case.get("history", 0))]:
             server.put_run("r", project="p", history=history, files={"summary.json": b'"mine"'}, summary={"loss": 1})
+        for fault in case.get("faults", ()):
+            server.fault(**fault)
         for attempt in range(case.get("attempts", 1)):
             own, environ = make_folder(folder), {"FLYTE_ATTEMPT_NUMBER": str(attempt), **case.get("environ", {})}
             arguments = [str(one).replace("URL", server.url) for one in case.get("arguments") or [case["settings"]]]

@@ -25,7 +25,7 @@ from benchmarks.compare.arms import Arms, list_versions, make_arms
 from benchmarks.compare.counting import count_cases, write_error
 from benchmarks.compare.page import Compared, compare_times, write_tables
 
-_COUNTED: Final = ("links", "runs", "settings")
+_COUNTED: Final = ("links", "runs", "faults", "code", "settings")
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, Final
 
 import flyte
@@ -11,7 +12,7 @@ from flyteplugins.pytorch import Elastic
 from benchmarks._vitals import leave_note
 
 from .adapter import get_wandb_run, wandb_init
-from .tasks import log, log_attempt
+from .tasks import log, log_attempt, log_rows, tell_program
 
 _PROMPT: Final[dict[str, Any]] = {"nproc_per_node": 2, "monitor_interval": 0.1}
 env = flyte.TaskEnvironment(name="two_ranks", plugin_config=Elastic(nnodes=1, max_restarts=0, **_PROMPT))
@@ -53,6 +54,17 @@ def shares() -> str:
 def fails_at_first() -> str:
     if get_wandb_run():
         log_attempt(os.environ["FLYTE_ATTEMPT_NUMBER"])
+    return "done"
+
+
+@wandb_init(project="p")
+@env.task
+def sleeps() -> str:
+    """Have both ranks sleep, of which one has a run."""
+    if get_wandb_run():
+        log_rows()
+        tell_program()
+    time.sleep(60)
     return "done"
 
 

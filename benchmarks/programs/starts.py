@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,9 @@ from typing import Any, Final
 
 from benchmarks._vitals import read_notes
 from flyte_wandb import wandb_config
-from flyte_wandb.testing import Container, start_container, start_ranks
+from flyte_wandb.testing import Container, ContainerResult, start_container, start_ranks
+from tests.faults.acting import wait_until_ready
+from tests.faults.sigterm_tasks import READY
 
 _LAUNCHER: Final = ("/bin/sh", "-c", 'shift; exec "$ARM_PYTHON" "$@"', "sh")
 """Starts Flyte's entry point with the arm's interpreter in place of this process's."""
@@ -34,14 +37,26 @@ _SKIPS: Final = {
 }
 
 
-def run(task: str, inputs: str = "{}", context: str = "{}") -> None:
-    """Run a task in a container; inputs and context are written as in Python."""
-    _finish([_start(task, **_options(inputs, context))], timeout=120.0)
+def run(task: str, inputs: str = "{}", context: str = "{}") -> dict[str, Any]:
+    """Run a task in a container, and return its result; inputs and context are written as in Python."""
+    (result,) = _finish([_start(task, **_options(inputs, context))], timeout=120.0)
+    return {"result": result.value}
 
 
 def run_elastic(task: str, nodes: str, inputs: str = "{}", context: str = "{}") -> None:
     """Run a task of ranks in one container per node, whose agent starts the node's ranks."""
     _finish(_start_elastic(task, int(nodes), **_options(inputs, context)))
+
+
+def preempt(task: str, inputs: str = "{}") -> None:
+    """Run a task in a container, or one of ranks on one node, and send SIGTERM when its body says that it is ready."""
+    os.mkfifo(READY)
+    os.environ["READY"] = READY
+    options = _options(inputs, "{}")
+    (container,) = _start_elastic(task, 1, **options) if task.startswith("elastic.") else [_start(task, **options)]
+    wait_until_ready(container, Path.cwd())
+    container.process.send_signal(signal.SIGTERM)
+    container.wait()
 
 
 def _options(inputs: str, context: str) -> dict[str, Any]:
@@ -74,10 +89,11 @@ def _reach(count: int, start: Callable[[], Sequence[Container]]) -> dict[str, fl
     return {"seconds": max(reached for reached, _ in notes) - started, "peak": max(peak for _, peak in notes)}
 
 
-def _finish(containers: Sequence[Container], timeout: float = 300.0) -> None:
+def _finish(containers: Sequence[Container], timeout: float = 300.0) -> list[ContainerResult]:
     results = [container.wait(timeout) for container in containers]
     if errors := [result.error for result in results if result.error]:
         raise RuntimeError(errors[0])
+    return results
 
 
 def _start_elastic(task: str, nodes: int, **options: Any) -> list[Container]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import flyte
 
@@ -17,6 +18,16 @@ def log(**row: object) -> None:
     run = get_wandb_run()
     assert run is not None, "the task has no run"
     run.log(row)
+
+
+def log_rows() -> None:
+    for row in (0, 1, 2):
+        log(row=row)
+
+
+def tell_program() -> None:
+    """Have `starts.preempt` go on, which waits for this."""
+    Path(os.environ["READY"]).write_bytes(b"")
 
 
 def log_attempt(number: str) -> None:

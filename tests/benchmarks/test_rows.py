@@ -43,7 +43,7 @@ def test_every_published_number_of_cases_is_that_of_the_cases() -> None:
     questions = [*LINKING, *(one for group in read_questions().values() for one in group)]
     page = (DOCS / "comparison.md").read_text()
     counts = dict(re.findall(r"^\| (.+?) \| \d+ of \d+ \| \d+ of (\d+) \|", page, re.MULTILINE))
-    assert {question.what: str(len(question.cases)) for question in questions} == counts
+    assert counts.items() <= {question.what: str(len(question.cases)) for question in questions}.items()
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -58,7 +58,7 @@ def test_every_row_shows_a_reading_of_an_experiment_and_every_program_exists(tab
 
 
 def test_a_case_says_what_runs_and_what_is_to_come_of_it() -> None:
-    known = {"program", "arguments", "environ", "attempts", "fails", "history"}
+    known = {"program", "arguments", "environ", "attempts", "fails", "faults", "history"}
     for question in (one for group in read_questions().values() for one in group):
         for case in question.ask.args[0].values():  # type: ignore[attr-defined]
             assert case.keys() & CHECKS.keys()
