@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from flyte_wandb_hookspecs import ParentRun, Trial, frozen_copy
 
@@ -106,8 +106,7 @@ SWEEP_ID_KEY: Final = "_wandb_sweep_id"
 SWEEP_KEY: Final = "_wandb_sweep"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepRef:
+class SweepRef(NamedTuple):
     """A sweep of W&B.
 
     Attributes:

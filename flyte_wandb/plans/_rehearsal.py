@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Final
 
@@ -31,7 +30,7 @@ def rehearse_plugins(manager: StrategyManager, plugins: Sequence[InstalledPlugin
     problems: dict[str | None, HookError] = {}
     for problem in _find_problems(manager):
         problems.setdefault(problem.plugin, problem)
-    return [replace(plugin, problem=plugin.problem or problems.get(plugin.name)) for plugin in plugins]
+    return [plugin._replace(problem=plugin.problem or problems.get(plugin.name)) for plugin in plugins]
 
 
 def _find_problems(manager: StrategyManager) -> Iterator[HookError]:

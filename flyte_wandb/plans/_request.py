@@ -12,7 +12,6 @@ from flyte_wandb_hookspecs import Request, Topology
 
 from .._action import NAMELESS, Action, current_attempt
 from ..plugins._loading import get_manager
-from ..settings._config import config_in_force
 from ..settings._config_values import ConfigFile
 from ..settings._merge import merge_settings, read_settings_over_environ
 from ._inherited import read_run, read_trial
@@ -56,6 +55,8 @@ def build_placeholder_request(spec: Spec, rank: int = 0) -> Request:
 
 def build_request_outside_flyte(spec: Spec, name: str) -> Request:
     """Build the request of a plain function outside of Flyte: an action with a random run name and its own name."""
+    from ..settings._config import config_in_force  # brings the settings of sweeps, which decoration does without
+
     decorator = _read_config_file(spec.settings)
     settings = merge_settings(read_settings_over_environ(config_in_force()), decorator, parent=None, action_name=name)
     # 8 characters, as W&B's own random ids have. `uuid4` does not use the random numbers that the user's code may seed.

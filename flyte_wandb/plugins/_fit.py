@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flyte_wandb_hookspecs import PROJECT_NAME, HookSpecs, Strategy
 
@@ -19,16 +18,14 @@ class MisfitError(TypeError):
     """A plugin does not fit the contract. The manager adds the plugin's name and origin."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Hook:
+class _Hook(NamedTuple):
     """A hook of the contract."""
 
     arguments: tuple[str, ...]
     first_answer_counts: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Implementation:
+class _Implementation(NamedTuple):
     """A function that a plugin has marked, or the object that it has marked by mistake.
 
     Attributes:
@@ -49,7 +46,7 @@ class _Implementation:
 
 _HOOKS: Final = {
     name: _Hook(
-        arguments=tuple(inspect.signature(function).parameters)[1:],
+        arguments=function.__code__.co_varnames[1 : function.__code__.co_argcount],
         first_answer_counts=getattr(function, f"{PROJECT_NAME}_spec")["firstresult"],
     )
     for name, function in vars(HookSpecs).items()

@@ -6,8 +6,7 @@ import functools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flyte_wandb_hookspecs import PROJECT_NAME
 
@@ -21,8 +20,7 @@ DISABLE_VARIABLE: Final = "FLYTE_WANDB_DISABLE_PLUGINS"
 """Environment variable with the names of plugins to leave out, separated by commas."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class InstalledPlugin:
+class InstalledPlugin(NamedTuple):
     """One installed plugin, and what became of it.
 
     Attributes:
@@ -146,15 +144,34 @@ def _entry_points() -> tuple[EntryPoint, ...]:
     # `importlib.metadata.entry_points` reads all sections of all distributions, which takes twice as long.
     with_section = [one for one in distributions() if section in (one.read_text("entry_points.txt") or "")]
     # By name: a folder may be in `sys.path` twice.
-    in_force = {one.name: one for one in with_section if _is_in_force(one)}
+    in_force = {_read_identity(one).name: one for one in with_section if _is_in_force(one)}
     points = [point for one in in_force.values() for point in one.entry_points]
     return tuple(point for point in points if point.group == PROJECT_NAME)
 
 
 def _is_in_force(distribution: Distribution) -> bool:
     """Whether Python imports this distribution, rather than one of its name that comes before it in `sys.path`."""
-    first = distribution.from_name(distribution.name)
-    return first.locate_file("") == distribution.locate_file("") and first.version == distribution.version
+    identity = _read_identity(distribution)
+    first = distribution.from_name(identity.name)
+    return first.locate_file("") == distribution.locate_file("") and _read_identity(first) == identity
+
+
+class _Identity(NamedTuple):
+    """Name and version of a distribution."""
+
+    name: str
+    version: str
+
+
+@functools.cache  # asked for at each step from the search to the registration
+def _read_identity(distribution: Distribution) -> _Identity:
+    # `distribution.name` and `.version` each parse all of the metadata, a README in it, and keep nothing of it (3.11).
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    lines = (line.partition(": ") for line in text.partition("\n\n")[0].splitlines())
+    headers = {name: value for name, _, value in lines}
+    if "Name" not in headers or "Version" not in headers:  # they are written in another form
+        return _Identity(name=distribution.name, version=distribution.version)
+    return _Identity(name=headers["Name"], version=headers["Version"])
 
 
 def _survey_entry_points(
@@ -169,13 +186,13 @@ def _survey_entry_points(
 def _try_entry_point(manager: StrategyManager, entry_point: EntryPoint, *, disabled: bool) -> InstalledPlugin:
     plugin = _describe_entry_point(entry_point)
     if disabled:
-        return replace(plugin, disabled=True)
+        return plugin._replace(disabled=True)
     try:
         manager.register(_load_entry_point(entry_point, plugin), name=plugin.name, origin=plugin.origin)
     except PluginError as problem:
         way_out = PluginError(f"{problem} (to continue without it: {DISABLE_VARIABLE}={plugin.name})")
         way_out.__cause__ = problem.__cause__
-        return replace(plugin, problem=way_out)
+        return plugin._replace(problem=way_out)
     return plugin
 
 
@@ -183,7 +200,8 @@ def _describe_entry_point(entry_point: EntryPoint) -> InstalledPlugin:
     distribution = entry_point.dist
     if distribution is None:
         return InstalledPlugin(name=entry_point.name, distribution=entry_point.value)
-    return InstalledPlugin(name=entry_point.name, distribution=distribution.name, version=distribution.version)
+    identity = _read_identity(distribution)
+    return InstalledPlugin(name=entry_point.name, distribution=identity.name, version=identity.version)
 
 
 def _registration_order(entry_point: EntryPoint) -> tuple[bool, str, str]:

@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pluggy
 
@@ -40,8 +39,7 @@ _AskAlone = tuple[str, Callable[[Mapping[str, Any]], Any]]
 """Name of a plugin, and how to call its implementation of one hook without asking the others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DecisionHook:
+class _DecisionHook(NamedTuple):
     """One decision hook, as the plugins of the moment implement it.
 
     Attributes:

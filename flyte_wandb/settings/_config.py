@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import flyte
 
 from .._action import current_action
-from ._context import RUNS, SWEEPS, SettingsNamespace, read_settings, write_settings
+from ._context import RUNS, SettingsNamespace, read_settings, write_settings
 from ._schema import SettingArguments, check_settings, default_of
+from ._sweep_schema import SWEEPS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

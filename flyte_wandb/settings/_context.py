@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from .._errors import SettingError
 from .._logging import log_once, mask_userinfo, quoted
 from ._schema import FIELDS, Field, check_settings, with_client_settings
-from ._sweep_schema import SWEEP_FIELDS
 
 T = TypeVar("T")
 
@@ -20,17 +18,17 @@ _RECORD_AS_JSON: Final = json.JSONEncoder(default=dict)
 
 
 def write_record(key: str, record: Any) -> dict[str, str]:
-    """Write a dataclass under a key of the context."""
-    return {key: _RECORD_AS_JSON.encode({field.name: getattr(record, field.name) for field in fields(record)})}
+    """Write the fields of a dataclass or named tuple under a key of the context."""
+    return {key: _RECORD_AS_JSON.encode({name: getattr(record, name) for name in type(record).__annotations__})}
 
 
 def read_record(context: Mapping[str, str], key: str, kind: Callable[..., T], what: str, **known: Any) -> T | None:
-    """Read the dataclass that a key of the context holds, or None where it is empty or missing.
+    """Read the record that a key of the context holds, or None where it is empty or missing.
 
     Args:
         context: Flyte's context.
         key: The key.
-        kind: The dataclass, or what makes one of its fields.
+        kind: The class of the record, or what makes one of its fields.
         what: What it is called in an error.
         known: Fields that are known from elsewhere, which then need no key.
 
@@ -46,8 +44,7 @@ def read_record(context: Mapping[str, str], key: str, kind: Callable[..., T], wh
         raise SettingError(f"{key}={quoted(text or '')} in Flyte's context is not a {what}: {error}") from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class SettingsNamespace:
+class SettingsNamespace(NamedTuple):
     """The settings that share a prefix in Flyte's context.
 
     Attributes:
@@ -63,13 +60,12 @@ class SettingsNamespace:
     def owns(self, key: str) -> bool:
         """Whether a key of the context is one of these settings, or was meant to be."""
         mine = key.startswith(self.prefix)
-        return mine and not any(key.startswith(other.prefix) for other in _INSIDE.get(self.prefix, ()))
+        return mine and (self.prefix == SWEEP_PREFIX or not key.startswith(SWEEP_PREFIX))
 
 
 RUNS: Final = SettingsNamespace(prefix="wandb_", fields=FIELDS, writer="wandb_config")
-SWEEPS: Final = SettingsNamespace(prefix="wandb_sweep_", fields=SWEEP_FIELDS, writer="wandb_sweep_config")
-_INSIDE: Final = {RUNS.prefix: (SWEEPS,)}
-"""Prefixes that start with another one."""
+SWEEP_PREFIX: Final = "wandb_sweep_"
+"""What the keys of sweeps start with: the prefix of runs, too, and more."""
 
 
 PACKED: Final = "kwargs"
@@ -142,7 +138,7 @@ def _read_setting(namespace: SettingsNamespace, name: str, text: str) -> Any:
     return value
 
 
-PLACE_KEYS: Final = {f"{RUNS.prefix}{name}": f"{SWEEPS.prefix}{name}" for name in ("project", "entity", "host")}
+PLACE_KEYS: Final = {f"{RUNS.prefix}{name}": f"{SWEEP_PREFIX}{name}" for name in ("project", "entity", "host")}
 """Context keys of the place of runs, each with the key of the place of sweeps."""
 
 

@@ -10,7 +10,7 @@ from flyte_wandb_hookspecs import ParentRun, Settings, frozen_copy
 
 from .._errors import SettingError
 from .._start import START, run_of, start_fault
-from ._context import RUNS, SWEEPS, read_settings
+from ._context import RUNS, read_settings
 from ._schema import OWN_FIELDS, check_settings
 
 ON_ERROR_VARIABLE: Final = "FLYTE_WANDB_ON_ERROR"
@@ -80,6 +80,8 @@ def read_settings_over_environ(context: Mapping[str, str]) -> dict[str, Any]:
 
 def merge_sweep_settings(context: Mapping[str, str], decorator: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a sweep: the decorator's over those of the context, and these over the place of runs."""
+    from ._sweep_schema import SWEEPS  # decoration, links and most tasks do without
+
     of_runs = read_settings(context, RUNS)
     place: dict[str, Any] = {name: of_runs[name] for name in PLACE_FIELDS if name in of_runs}
     return {**place, **read_settings(context, SWEEPS), **decorator}

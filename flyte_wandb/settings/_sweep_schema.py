@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypedDict, get_args
 
 from .._logging import quoted
+from ._context import SWEEP_PREFIX, SettingsNamespace
 from ._schema import FIELDS, Field, check_choice, check_type, mapping_fault, texts_fault
 
 Method = Literal["bayes", "custom", "grid", "random"]
@@ -67,6 +68,9 @@ SWEEP_FIELDS: Final[Mapping[str, Field]] = {
     "controller": _MAPPING,
 }
 """Every setting of a sweep by name."""
+
+SWEEPS: Final = SettingsNamespace(prefix=SWEEP_PREFIX, fields=SWEEP_FIELDS, writer="wandb_sweep_config")
+"""The same as Flyte's context carries them."""
 
 SWEEP_CONFIG: Final = tuple(SWEEP_FIELDS)[tuple(SWEEP_FIELDS).index("name") :]
 """The settings that make up the sweep's configuration in W&B."""

@@ -29,9 +29,9 @@ from flyte_wandb.results._progress import Silent
 from flyte_wandb.results._workers import Stop
 from flyte_wandb.results.offline._manifest import OfflineManifest, parse_manifest
 from flyte_wandb.results.offline._sync import SyncRequest, sync_runs
-from flyte_wandb.settings._context import RUNS, SWEEPS, read_settings
+from flyte_wandb.settings._context import RUNS, read_settings
 from flyte_wandb.settings._schema import FIELDS
-from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS
+from flyte_wandb.settings._sweep_schema import SWEEP_FIELDS, SWEEPS
 from flyte_wandb.wandb_client._log_file import BLOCK, LogRecords, read_log, write_log
 from flyte_wandb.wandb_client._log_values import read_entries
 from flyte_wandb.wandb_client._rebuilt_log import LogRebuilder

@@ -27,7 +27,8 @@ from flyte_wandb import (
     wandb_init,
     wandb_sweep_config,
 )
-from flyte_wandb.settings._context import SWEEPS, read_settings
+from flyte_wandb.settings._context import read_settings
+from flyte_wandb.settings._sweep_schema import SWEEPS
 from tests.conftest import LocalRun, own_config
 from tests.messages import own_messages
 from tests.offline import logs

@@ -121,6 +121,32 @@ def test_importing_the_package_and_decorating_loads_no_wandb_no_torch_and_no_plu
     assert "flyte_wandb" in packages
 
 
+DECORATING = """
+import collections, email.parser, sys
+import flyte, flyte_wandb
+from flyte_wandb import Wandb, wandb_init
+read, parsed = collections.Counter(), []
+sys.addaudithook(lambda event, values: event == "open" and read.update([str(values[0])]))
+sys.setprofile(lambda frame, *_: parsed.append(1) if frame.f_code is email.parser.Parser.parse.__code__ else None)
+wandb_init(run_mode="new", rank_scope="worker")(flyte.TaskEnvironment(name="env").task(lambda: None))
+sys.setprofile(None)
+assert parsed == [], "metadata was parsed"
+assert "flyte_wandb.plugins._loading" in sys.modules
+metadata = {path: times for path, times in read.items() if path.endswith("METADATA")}
+assert {path.split("/")[-2].split("-")[0] for path in metadata} == {"flyte_wandb", "names_of_ours"}, metadata
+# Once as the one with the plugin, and once as the one that Python imports by this name.
+assert set(metadata.values()) <= {1, 2}, metadata
+"""
+
+
+def test_a_decoration_that_asks_plugins_parses_no_metadata_and_loads_only_what_it_needs(tmp_path: Path) -> None:
+    source = "from flyte_wandb import hookimpl\n\n@hookimpl\ndef compute_run_id(): ..."
+    install(tmp_path, "names-of-ours", source)
+    loaded = loaded_by(DECORATING, tmp_path)
+    later = ("wandb", *(f"flyte_wandb.{name}" for name in ("runs", "sweeps", "settings._sweep_schema", "tasks._call")))
+    assert [name for name in loaded if name.startswith(later)] == []
+
+
 LINKS = """
 import flyte_wandb
 from flyte_wandb.links._pages import find_pages

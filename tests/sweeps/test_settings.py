@@ -20,8 +20,9 @@ from flyte_wandb import (
     wandb_sweep,
     wandb_sweep_config,
 )
-from flyte_wandb.settings._context import SWEEPS, read_settings
+from flyte_wandb.settings._context import read_settings
 from flyte_wandb.settings._merge import merge_sweep_settings
+from flyte_wandb.settings._sweep_schema import SWEEPS
 
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans())
 PARAMETERS = st.dictionaries(st.text(), st.fixed_dictionaries({"values": st.lists(NUMBERS)}), min_size=1, max_size=3)
