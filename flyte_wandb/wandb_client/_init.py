@@ -11,7 +11,8 @@ from .._place import api_url
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import abandon_service, renew_service, service_behind, service_died
-from ._packages import PACKAGES, SETTING
+from ._head_start import begin_opening
+from ._packages import SETTING
 from ._pickling import LeftBehind
 from ._waiting import Waiting
 from ._watchdog import WATCHDOG
@@ -81,8 +82,8 @@ def call_init(
     with use_own_client(), HOSTS.logged_in(opening.host), asks_who:
         init = partial(_init_with_living_service, init, limit)
         mode = effective_mode(arguments.get("mode") or _effective("mode", settings, client))
-        if packages and mode != "disabled":
-            PACKAGES.read_ahead()
+        if mode != "disabled":
+            begin_opening(packages=packages)
         waiting = _build_waiting(opening, client, settings) if mode == "online" else None
         return waiting.open_run(init) if waiting else init()
 

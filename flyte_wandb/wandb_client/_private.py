@@ -129,8 +129,8 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module=_SETUP,
         name="_WandbSetup._connection",
-        used_in=("_dead_service", "_agent_room"),
-        purpose="Finds the connection to the service process, to drop a dead one.",
+        used_in=("_dead_service", "_agent_room", "_head_start"),
+        purpose="Finds the connection to the service process, to drop a dead one, or to start one early.",
         without="After the service process has died, no run of this process opens any more.",
     ),
     PrivateName(
@@ -143,9 +143,9 @@ PRIVATE_NAMES: Final = (
     PrivateName(
         module=_SETUP,
         name="_WandbSetup.ensure_service",
-        used_in=("_agent_room",),
-        purpose="Starts the service of our client before an agent's client could start one and end it.",
-        without="An agent ends the service process of our runs.",
+        used_in=("_agent_room", "_head_start"),
+        purpose="Starts the service of our client before an agent's client could start one and end it, and early.",
+        without="An agent ends the service process of our runs; the first run opens 0.1 s later.",
     ),
     PrivateName(
         module=_SETUP,
@@ -331,6 +331,13 @@ PRIVATE_NAMES: Final = (
         used_in=("_start_point",),
         purpose="Distinguishes an id that another task's run uses from an id that was not opened.",
         without="The run of another task of this process is ended.",
+    ),
+    PrivateName(
+        module="wandb.sdk.launch.inputs.internal",
+        name="StagedLaunchInputs",
+        used_in=("_head_start",),
+        purpose="Loads what W&B loads with the first run of a process while its service starts.",
+        without="The first run of a process opens 0.05 s later.",
     ),
     PrivateName(
         module="wandb.sdk.lib.module",
