@@ -217,18 +217,6 @@ class TrialOutcomes(tuple[TrialOutcome[R_co], ...], Generic[R_co]):
         return pandas.DataFrame(self.to_rows())
 
 
-def exit_code(error: BaseException | None) -> int:
-    """Return the exit code that W&B gets: 0 for a result, the code of a SystemExit, 1 for any other exception.
-
-    >>> exit_code(None), exit_code(ValueError()), exit_code(SystemExit(3)), exit_code(SystemExit("bad"))
-    (0, 1, 3, 1)
-    """
-    if isinstance(error, SystemExit):
-        # As Python exits: 0 for None, and 1 for a text, which it prints.
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
-    return 0 if error is None else 1
-
-
 Status = Literal["synced", "skipped", "found", "failed"]
 
 

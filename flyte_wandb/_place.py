@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 _SHORT: Final = reprlib.Repr()
@@ -17,8 +16,7 @@ _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Server, entity and project of a run; None leaves each to the client's own configuration."""
 
     project: str | None

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from flyte_wandb_hookspecs import ParentRun, Request, Trial
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Claim:
+class _Claim(NamedTuple):
     """The trial that the agent of this process does at present, and the action that is it."""
 
     trial: Trial
     action: tuple[str, str]
-    opened: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event
     """Whether its run was opened, or nobody will open it."""
 
 
@@ -40,7 +39,7 @@ class AgentTrials:
         with self._lock:
             claim = self._claim
             if claim is None or claim.trial != trial:
-                self._claim = _Claim(trial=trial, action=action)
+                self._claim = _Claim(trial=trial, action=action, opened=threading.Event())
                 return replace(request, trial=trial)
         if claim.action == action and request.attempt > 1:
             return replace(request, trial=trial)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flyte_wandb_hookspecs import Plan, Request
 
@@ -15,7 +15,7 @@ from ._registry import Lease
 from ._termination import Interruption
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrackedCall:
     """One call of a tracked function: its action, its plan, and the run that it holds.
 
@@ -34,12 +34,12 @@ class TrackedCall:
     action: Action | None
     request: Request
     plan: Plan
-    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     lease: Lease | None = None
     monitor: Lease | None = None
     fell_back: bool = False
-    interruption: Interruption = field(default_factory=Interruption, compare=False)
-    process: int = field(default_factory=os.getpid, compare=False)
+    interruption: Interruption = field(default_factory=Interruption)
+    process: int = field(default_factory=os.getpid)
 
     @property
     def in_fork(self) -> bool:
@@ -47,8 +47,7 @@ class TrackedCall:
         return self.process != os.getpid()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunEnd:
+class RunEnd(NamedTuple):
     """How the run of a tracked function ended.
 
     Attributes:

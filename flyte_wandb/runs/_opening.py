@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from flyte_wandb_hookspecs import Plan, Request, Role, Topology, plain_copy
@@ -107,7 +106,7 @@ def build_monitor_opening(plan: Plan, request: Request, *, mode: Mode) -> Openin
     """
     opening = build_opening(plan, request, mode=mode)
     arguments = {name: value for name, value in opening.arguments.items() if name in _OF_A_MONITOR}
-    return replace(opening, arguments=arguments, settings={**opening.settings, **_METRICS_ONLY})
+    return opening._replace(arguments=arguments, settings={**opening.settings, **_METRICS_ONLY})
 
 
 def opens_own_run(plan: Plan, mode: Mode | None) -> bool:

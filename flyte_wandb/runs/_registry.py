@@ -6,9 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._errors import RunInUseError
 from .._light import Latch
@@ -26,7 +26,7 @@ _MOST_FAILED: Final = 100
 """How many failed runs are remembered. A child that opens its parent's run again does so soon after that has ended."""
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _OpenRun:
     """One open run. It is finished when its last holder lets go, with the outcome that its opener told."""
 
@@ -44,8 +44,7 @@ class _OpenRun:
     exit_code: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lease:
+class Lease(NamedTuple):
     """One action's hold on an open run."""
 
     run: wandb.Run
@@ -198,7 +197,7 @@ class OpenRuns:
 
     def _open_entry(self, run_id: str, entry: _OpenRun, opening: Opening, stop: Callable[[], None] | None) -> Lease:
         try:
-            entry.run = run = open_run(opening if run_id == opening.run_id else replace(opening, run_id=run_id), stop)
+            entry.run = run = open_run(opening if run_id == opening.run_id else opening._replace(run_id=run_id), stop)
         except BaseException:
             self._remove_entry(run_id, entry)
             raise

@@ -6,9 +6,9 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from flyte_wandb_hookspecs import plain_copy
 
@@ -26,8 +26,7 @@ At the end of a preempted task it counts against Kubernetes' 30 seconds (`_sigte
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Contribution:
+class Contribution(NamedTuple):
     """Settings that are added to those of the user, who wins.
 
     Attributes:
@@ -38,9 +37,9 @@ class Contribution:
     """
 
     tags: tuple[str, ...] = ()
-    config: Mapping[str, Any] = field(default_factory=dict)
-    once: Mapping[str, str] = field(default_factory=dict)
-    identity: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = MappingProxyType({})
+    once: Mapping[str, str] = MappingProxyType({})
+    identity: Mapping[str, Any] = MappingProxyType({})
 
 
 NOTHING_ADDED: Final = Contribution()

@@ -43,7 +43,7 @@ which costs every task as much as all else here."""
 def _nothing() -> None: ...
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WatchedCall:
     """One call of a tracked function, from before its run is opened until after it was finished.
 

@@ -21,6 +21,18 @@ _MARK_SECONDS: Final = 2.0
 """How long finishing a run waits for the thread that marks it preempted, if W&B's service does not respond."""
 
 
+def exit_code(error: BaseException | None) -> int:
+    """Return the exit code that W&B gets: 0 for a result, the code of a SystemExit, 1 for any other exception.
+
+    >>> exit_code(None), exit_code(ValueError()), exit_code(SystemExit(3)), exit_code(SystemExit("bad"))
+    (0, 1, 3, 1)
+    """
+    if isinstance(error, SystemExit):
+        # As Python exits: 0 for None, and 1 for a text, which it prints.
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return 0 if error is None else 1
+
+
 class PreemptedError(SystemExit):
     """Ends a function because SIGTERM has arrived. Without arguments: Python raises it in a thread by its type."""
 

@@ -8,15 +8,13 @@ of the run to a wrong address (seen with wandb 0.31 and the id ``50%``).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\.\w+\}\}")
 """What Flyte fills in later; how long the name will be is not known then."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limit:
+class Limit(NamedTuple):
     """How long a kind of name may be, and which characters W&B refuses in it."""
 
     kind: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Set
-from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from .._errors import SettingError
 from .._logging import mask_userinfo, quoted, suggest_name
@@ -91,8 +90,7 @@ class SettingArguments(TypedDict, total=False):
     settings: wandb.Settings | dict[str, Any] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Field:
+class Field(NamedTuple):
     """One setting: how its value is checked, and whether it travels as it is (text) or encoded.
 
     Attributes:

@@ -27,7 +27,6 @@ from ..plugins._versions import check_plugins, write_plugins
 from ..results.downloads._after_task import download_after_task, download_after_task_async, find_run_to_download
 from ..runs._agent_trial import AGENT_TRIALS
 from ..runs._current import CURRENT_CALL, TrackedCall, current_call
-from ..runs._inputs import collect_inputs
 from ..runs._registry import OPEN_RUNS
 from ..runs._sigterm import SIGTERM_HANDLER, WatchedCall
 from ..runs._termination import PreemptedError
@@ -189,9 +188,15 @@ def _plan_call(
             f"@wandb_init is below @env.task on {name!r}: the run is right, but links need it to be the outermost "
             "decorator"
         )
-    inputs = collect_inputs(function, arguments, named) if request.settings.config_inputs else {}
+    inputs = _collect_inputs(function, arguments, named) if request.settings.config_inputs else {}
     request = _place_in_agents_trial(request, action)
     return TrackedCall(action=action, request=request, plan=_plan_request(request), inputs=inputs)
+
+
+def _collect_inputs(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    from ..runs._inputs import collect_inputs  # most tasks do without
+
+    return collect_inputs(function, arguments, named)
 
 
 def _place_in_agents_trial(request: Request, action: Action | None) -> Request:

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flyte_wandb_hookspecs import Request, Role
 
 from .._errors import OpenRunError
 from .._logging import log_once
-from .._outcomes import exit_code
 from .._start import has_run_before
 from ..plans._budget import count_writers, describe_writers, find_turn_delay
 from ..plans._plan import run_place
@@ -27,12 +26,14 @@ from ..runs._opening import build_monitor_opening, build_opening, opens_own_run,
 from ..runs._registry import OPEN_RUNS, Lease
 from ..runs._run_hooks import NOTHING_ADDED, Contribution, collect_contributions, notify_observers
 from ..runs._sigterm import KEEP_SECONDS
-from ..runs._termination import PREEMPTED
+from ..runs._termination import PREEMPTED, exit_code
 from ..wandb_client._configuration import effective_mode
-from ..wandb_client._delivery import Shortfall, find_shortfall
 from ..wandb_client._opening import Mode, Opening
 from ..wandb_client._owned_runs import hide_run
 from ..wandb_client._run import close_run, is_stand_in, mark_preempting, note_failure, open_run
+
+if TYPE_CHECKING:
+    from ..wandb_client._delivery import Shortfall
 
 _LOG: Final = logging.getLogger("flyte_wandb")
 
@@ -152,12 +153,12 @@ def _collect_additions(planned: TrackedCall, mode: Mode | None) -> Contribution:
         return NOTHING_ADDED
     added = collect_contributions(get_manager(), request=planned.request, plan=planned.plan)
     if planned.inputs:
-        added = replace(added, config={**added.config, **planned.inputs})
+        added = added._replace(config={**added.config, **planned.inputs})
     if planned.action is None or not planned.request.settings.flyte_identity:
         return added
     if IDENTITY_KEY in added.config:  # a plugin's own answer to the same question
         return added
-    return replace(added, identity={IDENTITY_KEY: build_identity(planned.action, planned.request)})
+    return added._replace(identity={IDENTITY_KEY: build_identity(planned.action, planned.request)})
 
 
 def close_run_for(tracked: TrackedCall, error: BaseException | None) -> None:
@@ -235,6 +236,8 @@ def _keep_what_wandb_lacks(tracked: TrackedCall, lease: Lease, code: int) -> str
 
 def _find_shortfall(lease: Lease) -> Shortfall | None:
     try:
+        from ..wandb_client._delivery import find_shortfall  # after the function, to which it would be in the way
+
         return find_shortfall(lease.run)
     except Exception:
         _LOG.exception("cannot tell whether W&B has all rows of the run %s", lease.run_id)

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any, Final, NoReturn, TypeVar
 
-from .._outcomes import exit_code
+from ..runs._termination import exit_code
 from ..wandb_client._watchdog import WATCHDOG
 
 T = TypeVar("T")

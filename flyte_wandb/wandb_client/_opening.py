@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 Mode = Literal["online", "offline", "disabled"]
 """How W&B's client reaches a server: at once, later by `wandb sync`, or not at all."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Additions:
+class Additions(NamedTuple):
     """What this package and plugins add to an open run, and what never replaces anything of the user's.
 
     The user may have said it in a setting, in W&B's variables and files, in the body, or in another attempt.
@@ -27,12 +26,11 @@ class Additions:
     tags: tuple[str, ...] = ()
     notes: str | None = None
     name: str | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = MappingProxyType({})
     again: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Opening:
+class Opening(NamedTuple):
     """One call of `wandb.init`, and what to know about it afterwards.
 
     Attributes:
@@ -57,17 +55,17 @@ class Opening:
     numbered: bool = False
     joins: str | None = None
     host: str | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    settings: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, Any] = MappingProxyType({})
     shared: bool = False
     alone: bool = False
     rewind: int | None = None
     starts_over: bool = False
     fork_from: str | None = None
     below: frozenset[str] = frozenset()
-    beside: Additions = field(default_factory=Additions)
-    config_of_owner: Mapping[str, Any] = field(default_factory=dict)
+    beside: Additions = Additions()
+    config_of_owner: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def secondary(self) -> bool:

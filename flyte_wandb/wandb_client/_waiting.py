@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -44,8 +44,7 @@ _HTTP: Final = re.compile(r"^HTTP \d{3}")
 _TLS: Final = re.compile(r"\b(tls|x509): ")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Patience:
+class Patience(NamedTuple):
     """How long each step of an opening may take, in seconds.
 
     Attributes:
@@ -102,7 +101,7 @@ class CallOff:
 _CALL_OFF: Final[ContextVar[CallOff | None]] = ContextVar("flyte_wandb_call_off", default=None)
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Waiting:
     """One opening of a run, watched by a thread while W&B's client is at it.
 

@@ -8,7 +8,6 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +108,7 @@ def test_a_server_that_takes_its_time_is_waited_for(
 def test_a_server_that_goes_while_it_is_waited_for_has_until_the_end_to_come_back(
     hasty: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_waiting, "PATIENCE", replace(SOON, nobody=3.0, line=0.2))
+    monkeypatch.setattr(_waiting, "PATIENCE", SOON._replace(nobody=3.0, line=0.2))
     hasty.fault("*", status=503, times=None)
     port = int(hasty.url.rpartition(":")[2])
     with ExitStack() as stack:

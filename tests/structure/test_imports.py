@@ -147,6 +147,28 @@ def test_a_decoration_that_asks_plugins_parses_no_metadata_and_loads_only_what_i
     assert [name for name in loaded if name.startswith(later)] == []
 
 
+IN_A_RUN = """
+import os, sys
+os.environ.update(WANDB_ERROR_REPORTING="false", WANDB__DISABLE_STATS="true", WANDB_SILENT="true")
+from flyte_wandb import get_wandb_run, wandb_init
+@wandb_init(project="p", mode="offline")
+def task():
+    assert get_wandb_run().offline
+    return [name for name in sys.modules if name.startswith("flyte_wandb.")]
+in_code = task()
+for name in [name for name in sys.modules if name.startswith("flyte_wandb.") and name not in in_code]:
+    del sys.modules[name]
+"""
+
+
+def test_a_task_that_is_in_its_code_with_the_run_open_has_loaded_nothing_that_only_others_need(tmp_path: Path) -> None:
+    rooms = ("results.report", "results.offline", "sweeps", "cli", "testing")
+    of_others = (*rooms, "_outcomes", "runs._inputs", "wandb_client._delivery", "wandb_client._log_file")
+    loaded = loaded_by(IN_A_RUN, tmp_path)
+    assert "flyte_wandb.wandb_client._run" in loaded
+    assert [name for name in loaded if name.startswith(tuple(f"flyte_wandb.{one}" for one in of_others))] == []
+
+
 LINKS = """
 import flyte_wandb
 from flyte_wandb.links._pages import find_pages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final
@@ -84,7 +84,7 @@ class Servers:
                 does not answer.
         """
         host = self._given.host or self._trusted_host(run.host)
-        place = replace(self.proposed_place(run), host=host)
+        place = self.proposed_place(run)._replace(host=host)
         if self._allow or not (own or self._given.entity or run.entity is None):
             self._check_allowed(place)
         return place
@@ -133,7 +133,7 @@ class Servers:
 
     def with_entity(self, place: Place) -> Place:
         """Return a place with an entity: where nobody names one, the user's own there."""
-        return place if place.entity else replace(place, entity=self._connect(place).entity)
+        return place if place.entity else place._replace(entity=self._connect(place).entity)
 
     def list_missing(self, place: Place, artifacts: Collection[LoggedArtifact]) -> list[str]:
         """Return in words which versions of artifacts a server does not have.
