@@ -30,7 +30,16 @@ async def by_hand(number: int) -> int:
     return number
 
 
-CHILDREN: Final[dict[str, Any]] = {"tracked": track(env.task(pass_on)), "by hand": env.task(by_hand)}
+async def do_without(number: int) -> int:
+    """Have no run: what is left is Flyte's."""
+    return number
+
+
+CHILDREN: Final[dict[str, Any]] = {
+    "tracked": track(env.task(pass_on)),
+    "by hand": env.task(by_hand),
+    "without": env.task(do_without),
+}
 
 
 @env.task

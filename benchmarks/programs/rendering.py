@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -22,9 +23,13 @@ def decorate(task: Any) -> tuple[float, Any]:
 
 
 def render_links() -> dict[str, float]:
-    """Decorate two tasks of 1,000 nodes with 8 ranks each, and render their links, beyond what Flyte renders anyway."""
+    """Decorate two tasks of 1,000 nodes with 8 ranks each, and render their links, beyond what Flyte renders anyway.
+
+    Host, entity and project are set, as a platform sets them.
+    """
     from flyteplugins.pytorch import Elastic
 
+    os.environ["WANDB_BASE_URL"] = "https://api.wandb.ai"
     env = flyte.TaskEnvironment(name="large", plugin_config=Elastic(nnodes=1000, nproc_per_node=8))
     _render(env.task(work))  # what Flyte itself loads at the first
     decorating, decorated = decorate(env.task(work))
