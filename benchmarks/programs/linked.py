@@ -30,8 +30,8 @@ ranks = flyte.TaskEnvironment(name="ranks", plugin_config=Elastic(nnodes=max(_CA
 
 @wandb_init(**(_SETTINGS if _CASE["source"] == "decorator" else {}))
 @(ranks if _CASE["nodes"] else alone).task
-def task() -> str:
-    """Log the rank to the run where there is one, and return the name of the action."""
+def task() -> str | None:
+    """Log the rank to the run where there is one, and return the action; a node without rank 0 has no result."""
     run = get_wandb_run()
     if run is not None:
         run.log({"rank": int(os.environ.get("RANK", "0"))})
@@ -46,7 +46,7 @@ async def parent() -> list[str]:
     with wandb_config(**_SETTINGS) if _CASE["source"] == "context" else nullcontext():
         uris = _render(dict(flyte.get_custom_context()), flyte.ctx().action.run_name)
         action = await task.aio()
-    return _fill(uris, action_name=action)
+    return _fill(uris, action_name=str(action))
 
 
 def run_child() -> list[str]:

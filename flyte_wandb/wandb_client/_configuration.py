@@ -163,10 +163,11 @@ def variables_place() -> tuple[str | None, str | None, str | None]:
     if "wandb" in sys.modules:
         return None, None, None
     server, entity, project = (os.environ.get(f"WANDB_{name}") or None for name in ("BASE_URL", "ENTITY", "PROJECT"))
-    # W&B has rules of its own for the app of a server whose API has a name of its own, such as api.example.com.
-    if server and (os.environ.get("WANDB_APP_URL") or host_fault(server) or "//api." in server):
+    if server and (os.environ.get("WANDB_APP_URL") or host_fault(server)):
         server = None
-    return app_url(server) if server else None, entity, project
+    app = app_url(server) if server else None
+    # W&B has rules of its own for the app of a server whose API has a name of its own, such as api.example.com.
+    return None if app and "//api." in app else app, entity, project
 
 
 def own_settings(*, ignore: Callable[[str], bool] | None = None) -> wandb.Settings:

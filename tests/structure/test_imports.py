@@ -178,6 +178,9 @@ assert find_pages(place).project == "https://wandb.example.com/team/vision"
 import os
 os.environ.update(WANDB_BASE_URL="http://localhost:8080/", WANDB_ENTITY="team", WANDB_PROJECT="audio")
 assert find_pages(Place(project=None, entity=None, host=None)).project == "http://localhost:8080/team/audio"
+os.environ["WANDB_BASE_URL"] = "https://api.wandb.ai"
+assert find_pages(Place(project=None, entity=None, host=None)).project == "https://wandb.ai/team/audio"
+os.environ["WANDB_BASE_URL"] = "http://localhost:8080/"
 link = flyte_wandb.Wandb(project="vision", nodes=2, per_node=2, run_mode="new")
 url = link.get_link("{{.runName}}", "p", "d", {}, "", "{{.actionName}}", "pod")
 assert url == "http://localhost:8080/team/vision/groups/{{.runName}}-{{.actionName}}/workspace", url
