@@ -24,7 +24,7 @@ def main() -> int:
     started, parser = time.perf_counter(), make_parser("herd.py", __doc__)
     parser.add_argument("--quick", action="store_true", help="32 ranks, to try it out; decides nothing")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose names have this text")
-    parser.add_argument("--runs-a-second", type=float, default=5, help="what this machine can open; W&B's limit is 80")
+    parser.add_argument("--runs-a-second", type=float, default=4, help="what this machine can open; W&B's limit is 80")
     arguments = parser.parse_args()
     with open_session(quick=arguments.quick) as session:
         # They import flyte and wandb, which have to see the scratch folder's environment.

@@ -50,7 +50,7 @@ def _ask(cases: Mapping[str, Case], arm: Arm, folder: Path, name: str) -> str:
     for key in filter(case.__contains__, CHECKS):
         seen, wanted = CHECKS[key](outcome, case[key]), case[key]
         if json.dumps(seen) != json.dumps(wanted):  # which sees lists in tuples, as the server does
-            return f"{key}: {seen} in the place of {wanted}"
+            return f"{key}: expected {wanted}, found {seen}"
     return RIGHT
 
 
