@@ -130,8 +130,7 @@ sys.addaudithook(lambda event, values: event == "open" and read.update([str(valu
 sys.setprofile(lambda frame, *_: parsed.append(1) if frame.f_code is email.parser.Parser.parse.__code__ else None)
 wandb_init(run_mode="new", rank_scope="worker")(flyte.TaskEnvironment(name="env").task(lambda: None))
 sys.setprofile(None)
-# `Distribution.from_name` of Python 3.15 parses it to see whether it is whole.
-assert parsed == [] or sys.version_info >= (3, 15), "metadata was parsed"
+assert parsed == [], "metadata was parsed"
 assert "flyte_wandb.plugins._loading" in sys.modules
 metadata = {path: times for path, times in read.items() if path.endswith("METADATA")}
 assert {path.split("/")[-2].split("-")[0] for path in metadata} == {"flyte_wandb", "names_of_ours"}, metadata
@@ -140,6 +139,7 @@ assert set(metadata.values()) <= {1, 2}, metadata
 """
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="Python 3.15 parses the metadata of what it looks up by name")
 def test_a_decoration_that_asks_plugins_parses_no_metadata_and_loads_only_what_it_needs(tmp_path: Path) -> None:
     source = "from flyte_wandb import hookimpl\n\n@hookimpl\ndef compute_run_id(): ..."
     install(tmp_path, "names-of-ours", source)
