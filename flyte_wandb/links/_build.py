@@ -26,8 +26,8 @@ from ._placeholders import BuiltLink, check_placeholders
 MOST_CHECKED: Final = 256
 """When Flyte asks for a link, the plans of this many ranks are compared; the preview compares all of a world."""
 
-Target = Literal["run", "group", "common"]
-"""What a link leads to: the run of a rank, the group of that run, or what the runs of all ranks have in common."""
+Target = Literal["run", "group", "project"]
+"""What a link leads to: the run of a rank, the group of that run, or the project."""
 
 
 def build_link_to_run(
@@ -51,10 +51,10 @@ def build_link_to_run(
     # The last place before the submission where somebody reads an error: two owners cost hours of GPUs later.
     plans = _plan_first_ranks(first, manager)
     check_world(plans, whole=len(plans) == first.topology.world_size)
-    target: Target = "common" if rank is None else "run"
+    leader, target = _find_common_page(plans) if rank is None else (rank, "run")
 
     def build(action: Action) -> BuiltLink:
-        return _ask_for_link(build_link_request(spec, action, rank or 0), manager, target)
+        return _ask_for_link(build_link_request(spec, action, leader), manager, target)
 
     return replace(check_placeholders(build, action), crowd=_find_crowd(first, plans))
 
@@ -157,12 +157,10 @@ def _ask_for_plans_link(writer: Request, planned: Plan, manager: StrategyManager
     pages = find_pages(run_place(writer, planned))
     if pages.project is None:
         return BuiltLink(url=pages.best, pages=pages, steps=planned.steps)
-    target_plan = planned
-    if target != "run":
-        # Without a `run_id` the plan stands for several runs: those of its group, or else of the project.
-        group = _find_common_group(writer, manager) if target == "common" else planned.group
-        target_plan = replace(planned, run_id=None, group=group)
-    step = manager.decide("build_link", _url_fault, request=writer, plan=target_plan, project_url=pages.project)
+    # Without a `run_id` the plan stands for several runs: those of its group, or else of the project.
+    several = replace(planned, run_id=None, group=planned.group if target == "group" else None)
+    linked = planned if target == "run" else several
+    step = manager.decide("build_link", _url_fault, request=writer, plan=linked, project_url=pages.project)
     return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step), caveat=writer.topology.caveat)
 
 
@@ -178,11 +176,10 @@ def _find_writer(request: Request, manager: StrategyManager) -> tuple[Request, P
     return request, planned
 
 
-def _find_common_group(request: Request, manager: StrategyManager) -> str | None:
-    """Return the group of all runs, or None if they have no group or several."""
-    plans = _plan_first_ranks(request, manager)
-    groups = {rank_plan.group for rank_plan in plans if rank_plan.role.opens}
-    return groups.pop() if len(groups) == 1 else None
+def _find_common_page(plans: tuple[Plan, ...]) -> tuple[int, Target]:
+    """Return a rank with a run, and what the runs of all ranks have in common: their group, or else the project."""
+    writers = {rank: rank_plan.group for rank, rank_plan in enumerate(plans) if rank_plan.role.opens}
+    return next(iter(writers), 0), "group" if len({*writers.values()}) == 1 else "project"
 
 
 def _ask_for_sweep_link(spec: Spec, manager: StrategyManager, sweep_id: str | None, action: Action) -> BuiltLink:

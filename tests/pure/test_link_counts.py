@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flyte_wandb import Part, Request, SettingError, Topology, Wandb, WandbSweep, hookimpl
+from flyte_wandb import Part, Request, Role, SettingError, Topology, Wandb, WandbSweep, hookimpl
 from flyte_wandb._action import Action
 from flyte_wandb.links._build import MOST_CHECKED, build_link_to_sweep
 from flyte_wandb.links._per_part import MOST_LINKS, MOST_SCANNED, build_task_links
@@ -118,6 +118,20 @@ class Scope:
 def strided(topology: Topology) -> Part:
     index, stride = divmod(topology.rank, 4)
     return Part(label=f"stride-{stride}", index=index, size=topology.world_size // 4)
+
+
+def strided_by_sixteen(topology: Topology) -> Part:
+    """More parts than links."""
+    index, stride = divmod(topology.rank, 16)
+    return Part(label=f"stride-{stride}", index=index, size=topology.world_size // 16)
+
+
+class FirstPartSkips:
+    """A run mode of which one part has no run."""
+
+    @hookimpl
+    def choose_initializer(self, part: Part) -> Role | None:
+        return Role.SKIP if part.label == "stride-0" else None
 
 
 def halves(topology: Topology) -> Part:
@@ -248,6 +262,31 @@ def test_the_check_is_bounded_when_a_link_is_asked_for(run_mode: str, caplog: py
     crowd = "16,384 ranks write to one run and send at least"
     assert [crowd in message for message in own_messages(caplog)] == ([True] if run_mode == "shared" else [])
     assert plugin.asked <= MOST_CHECKED + 3
+
+
+def test_all_links_of_a_task_plan_its_ranks_once() -> None:
+    plugin = Scope(strided_by_sixteen)
+    get_manager().register(plugin, name="own")
+    try:
+        links = build_task_links(spec(declared(8192, 8), run_mode="new", rank_scope="own", group="ours"))
+        plugin.asked = 0
+        found = pages(links)
+    finally:
+        get_manager().unregister("own")
+    assert found["(all)"] == "/groups/ours/workspace"
+    # Once for each rank that is compared, and for each link once, and with two samples of what Flyte fills in.
+    assert plugin.asked == MOST_CHECKED + 3 * len(links)
+
+
+def test_the_common_page_is_that_of_the_ranks_with_a_run_where_the_first_part_has_none() -> None:
+    get_manager().register(Scope(strided_by_sixteen), name="own")
+    get_manager().register(FirstPartSkips(), name="idle")
+    try:
+        found = pages(build_task_links(spec(declared(4, 8), run_mode="new", rank_scope="own", group="ours")))
+    finally:
+        get_manager().unregister("own")
+        get_manager().unregister("idle")
+    assert found["(all)"] == "/groups/ours/workspace"
 
 
 def test_a_primary_behind_the_ranks_that_are_checked_is_not_missed(caplog: pytest.LogCaptureFixture) -> None:
