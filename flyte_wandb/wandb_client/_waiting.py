@@ -19,7 +19,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from .._logging import one_line
 from ._agent_room import own_client
@@ -265,6 +264,8 @@ def find_listener(server: str, proxy: str | None) -> tuple[str, int]:
     >>> find_listener("https://wandb.example.com", "http://proxy.example.com:3128")
     ('proxy.example.com', 3128)
     """
+    from urllib.request import getproxies  # loads `http.client`, which an opening that goes well does without
+
     parts = urlsplit(server)
     if not proxy and not _bypasses_proxy(parts.hostname or ""):
         proxy = getproxies().get(parts.scheme)
@@ -274,6 +275,8 @@ def find_listener(server: str, proxy: str | None) -> tuple[str, int]:
 
 def _bypasses_proxy(host: str) -> bool:
     """Whether no proxy of the environment is used for a host; Go's client never uses one for this very machine."""
+    from urllib.request import proxy_bypass
+
     with suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return True

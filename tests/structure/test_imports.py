@@ -170,6 +170,12 @@ def test_a_task_that_is_in_its_code_with_the_run_open_has_loaded_nothing_that_on
     assert [name for name in loaded if name.startswith(tuple(f"flyte_wandb.{one}" for one in of_others))] == []
 
 
+def test_what_opens_a_run_loads_no_http_client_which_only_a_server_that_does_not_listen_needs(tmp_path: Path) -> None:
+    added = loaded_by("import flyte_wandb.tasks._call", tmp_path) - loaded_by("import flyte", tmp_path)
+    assert "flyte_wandb.wandb_client._waiting" in added
+    assert added & {"http.client", "urllib.request"} == set()
+
+
 LINKS = """
 import flyte_wandb
 from flyte_wandb.links._pages import find_pages
