@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import flyte
 import wandb
-from wandb.sdk.interface.interface import InterfaceBase
+from wandb.sdk.interface.interface_sock import InterfaceSock
 
 from benchmarks._local import local_runner
 
@@ -83,8 +83,8 @@ def measure(kind: str, baseline: str, pairs: str) -> list[dict[str, float]]:
     wandb.init = _time("client", wandb.init)
     wandb.Run.finish = _time("client", wandb.Run.finish)  # type: ignore[method-assign]
     # W&B does so inside of `wandb.init`; the decorator has it done behind that, with a list that it keeps.
-    packages = InterfaceBase.publish_python_packages
-    InterfaceBase.publish_python_packages = _time("client", packages)  # type: ignore[method-assign]
+    send_packages = InterfaceSock._publish_python_packages
+    InterfaceSock._publish_python_packages = _time("client", send_packages)  # type: ignore[method-assign]
     count, calls = int(pairs), CALLS[kind]
     if kind == "plain":
         calls |= {name: _time("wrapper", calls[name]) for name in ("tracked", baseline)}

@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ _Folders = tuple[tuple[str, int | None], ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reading:
-    """One reading of all packages: when each folder had changed last, what was installed there, and what W&B said."""
+    """One reading of all packages: when each folder had changed last, what was installed there, and W&B's request."""
 
     folders: _Folders
     installed: tuple[object, ...]
-    packages: list[Any]
+    request: Any
 
 
 class PackageList:
@@ -51,21 +52,21 @@ class PackageList:
         """Be free to read: at first, and in a forked child, because its parent may have been reading."""
         self._lock = threading.Lock()  # runs that are opened at the same time wait for one reading
 
-    def packages(self) -> list[Any]:
-        """Return what W&B's own `working_set` says now."""
+    def request(self) -> Any:
+        """Return the request with which W&B's client sends what is installed now."""
         with self._lock:
             # Before the reading: what is installed while it goes on is read with the next run.
             folders = _look_at_folders()
             if self._read is None or self._read.folders != folders:
                 self._read = self._read_anew(folders)
-            return self._read.packages
+            return self._read.request
 
     def _read_anew(self, folders: _Folders) -> _Reading:
         """Read what is installed in the folders, of which one has changed: often only a task's own files are new."""
         installed, before = _list_installed(folders), self._read
         unchanged = before is not None and before.installed == installed
-        packages = before.packages if before and unchanged else _read_packages()
-        return _Reading(folders=folders, installed=installed, packages=packages)
+        request = before.request if before and unchanged else _build_request(_read_packages())
+        return _Reading(folders=folders, installed=installed, request=request)
 
     def read_ahead(self) -> None:
         """Begin to read in a thread where nothing is read yet: the first opening waits for a server meanwhile."""
@@ -74,7 +75,7 @@ class PackageList:
 
     def _try_to_read(self) -> None:
         with suppress(Exception):  # it is raised again where the list is handed over, and logged there
-            self.packages()
+            self.request()
 
 
 def _read_packages() -> list[Any]:
@@ -92,6 +93,16 @@ def _read_packages() -> list[Any]:
             packages.append(package)
         else:
             return packages
+
+
+def _build_request(packages: list[Any]) -> Any:
+    """Return the request that W&B's client makes of the packages. To make it takes longer than to send it."""
+    from wandb.sdk.interface import interface
+
+    requests: list[Any] = []
+    catches: Any = SimpleNamespace(_publish_python_packages=requests.append)
+    interface.InterfaceBase.publish_python_packages(catches, packages)
+    return requests[0]
 
 
 _LIBRARY: Final = os.path.dirname(os.__file__)
@@ -152,7 +163,8 @@ def _takes_packages() -> bool:
     import wandb
     from wandb.sdk.interface import interface
 
-    return SETTING in wandb.Settings.model_fields and hasattr(interface.InterfaceBase, "publish_python_packages")
+    ways = ("publish_python_packages", "_publish_python_packages")
+    return SETTING in wandb.Settings.model_fields and all(hasattr(interface.InterfaceBase, way) for way in ways)
 
 
 def hand_packages_over(run: wandb.Run) -> None:
@@ -161,6 +173,6 @@ def hand_packages_over(run: wandb.Run) -> None:
     if interface is None:  # a disabled run
         return
     try:
-        interface.publish_python_packages(PACKAGES.packages())
+        interface._publish_python_packages(PACKAGES.request())
     except Exception:
         _LOG.exception("the run %s has no list of the installed packages", run.id)

@@ -386,8 +386,15 @@ PRIVATE_NAMES: Final = (
         module="wandb.sdk.interface.interface",
         name="InterfaceBase.publish_python_packages",
         used_in=("_packages",),
-        purpose="Hands W&B the list of installed packages, which it keeps as `requirements.txt`.",
+        purpose="Makes the request with the list of installed packages, which W&B keeps as `requirements.txt`.",
         without="W&B reads it for each run.",
+    ),
+    PrivateName(
+        module="wandb.sdk.interface.interface",
+        name="InterfaceBase._publish_python_packages",
+        used_in=("_packages",),
+        purpose="Sends that request for each run.",
+        without="W&B reads the list for each run.",
     ),
     PrivateName(
         module=_SETTINGS,
