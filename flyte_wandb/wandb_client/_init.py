@@ -11,6 +11,7 @@ from .._place import api_url
 from ._agent_room import use_own_client
 from ._configuration import HOSTS, effective_mode, offline_settings, own_settings
 from ._dead_service import abandon_service, renew_service, service_behind, service_died
+from ._git import find_git_settings
 from ._head_start import begin_opening
 from ._packages import SETTING
 from ._pickling import LeftBehind
@@ -75,15 +76,16 @@ def call_init(
         settings[SETTING] = False
     if opening.shared:
         arguments.pop("mode", None)  # the settings say "shared", over which the argument would go
-    # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
-    init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
     limit = settings.get("init_timeout", client.init_timeout) + _START_SECONDS
     asks_who = _without_viewer(client) if opening.secondary else nullcontext()
     with use_own_client(), HOSTS.logged_in(opening.host), asks_who:
-        init = partial(_init_with_living_service, init, limit)
         mode = effective_mode(arguments.get("mode") or _effective("mode", settings, client))
         if mode != "disabled":
             begin_opening(packages=packages)
+            settings = {**find_git_settings(opening, client, settings), **settings}
+        # `create_new`: by default W&B would hand out a run that is open already, of whichever task.
+        init = partial(wandb.init, id=opening.run_id, reinit="create_new", settings=settings, **arguments)
+        init = partial(_init_with_living_service, init, limit)
         waiting = _build_waiting(opening, client, settings) if mode == "online" else None
         return waiting.open_run(init) if waiting else init()
 

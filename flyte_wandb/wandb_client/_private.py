@@ -397,6 +397,20 @@ PRIVATE_NAMES: Final = (
         without="W&B reads the list for each run.",
     ),
     PrivateName(
+        module="wandb.sdk.lib.gitlib",
+        name="GitRepo",
+        used_in=("_git",),
+        purpose="Asks git what W&B keeps of the checkout, as W&B does for each run.",
+        without="W&B asks for each run.",
+    ),
+    PrivateName(
+        module=_SETTINGS,
+        name="Settings.x_disable_machine_info",
+        used_in=("_git",),
+        purpose="Tells whether a run is to have nothing of the checkout.",
+        without="W&B asks git for each run.",
+    ),
+    PrivateName(
         module=_SETTINGS,
         name="Settings.x_disable_viewer",
         used_in=("_init",),

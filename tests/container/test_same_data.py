@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,9 +20,9 @@ from wandb.proto import wandb_telemetry_pb2
 from flyte_wandb.testing import RunRecord, WandbServer, start_container
 from tests.conftest import WITHOUT_PACKAGES
 from tests.container import data_tasks
+from tests.git import REMOTE, make_checkout, run_git
 from tests.versions import TORCH, with_torch
 
-REMOTE: Final = "https://git.example.org/team/train.git"
 PROGRAM: Final = "train.py"
 telemetry: Any = wandb_telemetry_pb2
 FEATURES: Final = "3"
@@ -63,21 +62,13 @@ OF_SHARED_MODE: Final[Mapping[str, str]] = MappingProxyType(
 OF_A_RANK: Final[Mapping[str, str]] = MappingProxyType({"group": "the runs of all ranks are in one group"})
 
 
-def run_git(folder: Path, *words: str) -> str:
-    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A git checkout with a commit, a remote and a change that is not committed."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    run_git(folder, "init", "--quiet")
+    folder = make_checkout(tmp_path / "checkout")
     (folder / PROGRAM).write_text("rate = 1\n")
     run_git(folder, "add", PROGRAM)
-    run_git(folder, "commit", "--quiet", "--message", "First")
-    run_git(folder, "remote", "add", "origin", REMOTE)
+    run_git(folder, "commit", "--quiet", "--message", "Second")
     (folder / PROGRAM).write_text("rate = 2\n")
     return folder
 
