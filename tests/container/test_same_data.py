@@ -159,6 +159,16 @@ def test_a_tracked_run_has_the_data_of_a_bare_one(server: WandbServer, checkout:
         assert differences(*records, tasks=(bare, tracked)) == {*OURS, *OF_A_NAME, *OF_SHARED_MODE}
 
 
+def test_so_has_one_outside_of_a_checkout(server: WandbServer, tmp_path: Path) -> None:
+    (tmp_path / PROGRAM).write_text("rate = 1\n")
+    tasks = data_tasks.bare, data_tasks.tracked
+    run_all(server, tmp_path, *tasks)
+    records = server.run("bare-run"), server.run("run1-tracked")
+    assert differences(*records, tasks=tasks) == {*OURS, *OF_A_NAME, *OF_SHARED_MODE}
+    assert records[0].files[f"code/{PROGRAM}"] == b"rate = 1\n"
+    assert (records[0].commit, records[0].repo) == (None, None)
+
+
 def test_so_has_the_second_run_of_a_process(server: WandbServer, checkout: Path) -> None:
     tasks = data_tasks.bare_twice, data_tasks.tracked_twice
     run_all(server, checkout, *tasks)
