@@ -18,7 +18,6 @@ from flyte_wandb.testing import WandbServer
 from tests.checkout import ROOT
 from tests.keys import find_keys
 from tests.services import leftover_services
-from tests.versions import WANDB_BEFORE_0_30
 
 LocalRun = Callable[..., Any]
 
@@ -45,8 +44,7 @@ def own_config(run: Any) -> dict[str, Any]:
 def no_service_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Have no service process of W&B outlive the tests of this worker that started it."""
     yield
-    if not WANDB_BEFORE_0_30:  # which leaves that of an agent's trials to the end of the process
-        assert leftover_services(tmp_path_factory.getbasetemp()) == []
+    assert leftover_services(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -241,8 +241,11 @@ class ClientSwitch:
             return self._process.call_original("init", *arguments, **named)
 
     def _end_agents_client(self, *arguments: Any, **named: Any) -> None:
+        from wandb.sdk import wandb_setup
+
         with self._changed:
             self._changed.wait_for(lambda: not self._users)
+            _end_starts(wandb_setup.singleton())
             self._process.call_original("teardown", *arguments, **named)
 
 
@@ -285,9 +288,29 @@ def keep_client(client: Any) -> None:
     _exchange_client(client)
 
 
+class _NoService:
+    """Stands for the service in a client that has ended without one. Who asks it for anything gets an error."""
+
+    _cleanup: Final = None
+
+    def teardown(self, exit_code: int) -> None:
+        """W&B calls this as the client ends."""
+
+
 def _end_client(client: Any) -> None:
     if client is not None:
+        _end_starts(client)
         client._teardown()
+
+
+def _end_starts(client: Any) -> None:
+    """Have a client that is about to end start no service any more. Waits while one is being started.
+
+    W&B ends a service only if it is up by then; one that comes later stays until the process ends. With wandb 0.29 the
+    thread of an agent's heartbeats starts it where the trial does not, and the agent does not wait for that thread.
+    """
+    with client._connection_lock:  # W&B's own, under which it starts a service
+        client._connection = client._connection or _NoService()
 
 
 def _exchange_client(client: Any) -> Any:

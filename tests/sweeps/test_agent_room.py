@@ -20,6 +20,7 @@ from flyte_wandb import wandb_sweep
 from flyte_wandb.testing import WandbServer
 from flyte_wandb.wandb_client._agent_room import _CLIENT_SWITCH, allow_agents, own_client, own_variable, use_own_client
 from tests.remote import run_action
+from tests.services import leftover_services, services
 
 env = flyte.TaskEnvironment(name="rooms")
 GRID: Any = {"method": "grid", "parameters": {"x": {"values": [1, 2, 3]}}}
@@ -37,7 +38,7 @@ def works(client: Any) -> bool:
     return client._asyncer._thread.is_alive()  # type: ignore[no-any-return]
 
 
-def started(call: Callable[[], None]) -> threading.Thread:
+def started(call: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     return thread
@@ -135,6 +136,32 @@ def test_each_agent_looks_for_its_sweep_where_that_is(online: WandbServer, monke
     here = ("vision", "", online.url)
     assert seen == [here, ("text", "team", other.url), here, here]
     assert "WANDB_PROJECT" not in os.environ
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("ended_by", ["the room", "an agent"])
+def test_a_service_that_is_being_started_ends_with_its_client(ended_by: str, tmp_path: Path) -> None:
+    """The thread of an agent's heartbeats may start it, and the agent does not wait for that thread."""
+    with allow_agents("s1", {}):
+        agents = wandb_setup.singleton()
+        thread = started(agents.ensure_service)
+        while thread.is_alive() and len(list(services(tmp_path))) < 2:  # ours, and the agent's
+            time.sleep(0)
+        if ended_by == "an agent":
+            wandb.teardown()
+    thread.join(20)
+    assert not works(agents)
+    wandb.teardown()
+    assert leftover_services(tmp_path) == []
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_client_that_has_ended_starts_no_service(tmp_path: Path) -> None:
+    with allow_agents("s1", {}):
+        agents = wandb_setup.singleton()
+        wandb.teardown()
+        agents.ensure_service()
+        assert len(list(services(tmp_path))) == 1, "there is more than ours"
 
 
 INSIDE, LEAVE, LEFT = asyncio.Event(), asyncio.Event(), asyncio.Event()
