@@ -18,10 +18,10 @@ from ..wandb_client._watchdog import WATCHDOG
 
 T = TypeVar("T")
 
-MOST_BOUND: Final = 3
+MOST_BOUND: Final = 2
 """Calls at the same time that are bound to the processor, as those of offline runs. More are not faster, and keep the
-event loop waiting: 50 runs took 0.8 s in pools of 2, 3, 4 and 6 threads, and blocked it for 5, 6, 7 and 11 ms (2 cores,
-wandb 0.31)."""
+event loop waiting: 50 runs took 1.1, 1.2 and 1.1 s in pools of 2, 3 and 4 threads, and blocked it for 32, 37 and 42 ms
+(2 slow cores, wandb 0.31)."""
 MOST_WAITING: Final = min(32, (os.cpu_count() or 1) + 4)
 """Calls at the same time that may wait for a server, as those of online runs, which must not wait for each other."""
 
