@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,9 @@ WITHOUT_PACKAGES: Final = {"WANDB__SAVE_REQUIREMENTS": "false"}
 is about it."""
 
 pytest.register_assert_rewrite("tests.ranks.tables")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # pytest loads the plugin that is installed before it reads which folders to import from.
 if not Path(flyte_wandb.__file__).is_relative_to(ROOT):

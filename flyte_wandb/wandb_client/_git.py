@@ -52,7 +52,7 @@ class GitAnswers:
         self._lock = threading.Lock()  # runs that are opened at the same time wait for one answer
         self._last: _Answer | None = None
 
-    def settings_for(self, root: str) -> Mapping[str, Any]:
+    def find_settings(self, root: str) -> Mapping[str, Any]:
         """Return the fields of `wandb.Settings` that save W&B from asking git; none where it has to.
 
         Args:
@@ -89,7 +89,7 @@ def find_git_settings(opening: Opening, client: wandb.Settings, settings: Mappin
     if not _DECIDED_BY.isdisjoint({*client.model_fields_set, *settings}):
         return {}
     try:
-        return GIT.settings_for(opening.arguments.get("dir") or settings.get("root_dir", client.root_dir))
+        return GIT.find_settings(opening.arguments.get("dir") or settings.get("root_dir", client.root_dir))
     except Exception:  # such as a broken checkout, of which W&B keeps nothing
         _LOG.debug("W&B asks git for the run %s by itself", opening.run_id, exc_info=True)
         return {}
@@ -105,9 +105,9 @@ def _find_git_folder(folder: str) -> str | None:
 
 
 def _read_state(place: str) -> object:
-    """Return what is another one when commit or remote have changed, or None where that cannot be told.
+    """Return what differs once commit or remote have changed.
 
-    It cannot in a second work tree and in a submodule, whose ``.git`` is a file that leads elsewhere.
+    None in a second work tree and in a submodule: their ``.git`` is a file that leads elsewhere.
     """
     try:
         with open(os.path.join(place, "HEAD"), "rb") as file:
