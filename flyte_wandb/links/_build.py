@@ -157,10 +157,11 @@ def _ask_for_plans_link(writer: Request, planned: Plan, manager: StrategyManager
     pages = find_pages(run_place(writer, planned))
     if pages.project is None:
         return BuiltLink(url=pages.best, pages=pages, steps=planned.steps)
-    # Without a `run_id` the plan stands for several runs: those of its group, or else of the project.
-    several = replace(planned, run_id=None, group=planned.group if target == "group" else None)
-    linked = planned if target == "run" else several
-    step = manager.decide("build_link", _url_fault, request=writer, plan=linked, project_url=pages.project)
+    target_plan = planned
+    if target != "run":
+        # Without a `run_id` the plan stands for several runs: those of its group, or else of the project.
+        target_plan = replace(planned, run_id=None, group=planned.group if target == "group" else None)
+    step = manager.decide("build_link", _url_fault, request=writer, plan=target_plan, project_url=pages.project)
     return BuiltLink(url=step.value, pages=pages, steps=(*planned.steps, step), caveat=writer.topology.caveat)
 
 

@@ -291,7 +291,7 @@ def keep_client(client: Any) -> None:
 class _NoService:
     """Stands for the service in a client that has ended without one. Who asks it for anything gets an error."""
 
-    _cleanup: Final = None
+    _cleanup: Final = None  # no exit hook of W&B's, for which `leave_to_parent` looks
 
     def teardown(self, exit_code: int) -> None:
         """W&B calls this as the client ends."""

@@ -52,7 +52,7 @@ class PackageList:
         """Be free to read: at first, and in a forked child, because its parent may have been reading."""
         self._lock = threading.Lock()  # runs that are opened at the same time wait for one reading
 
-    def request(self) -> Any:
+    def get_request(self) -> Any:
         """Return the request with which W&B's client sends what is installed now."""
         with self._lock:
             # Before the reading: what is installed while it goes on is read with the next run.
@@ -75,7 +75,7 @@ class PackageList:
 
     def _try_to_read(self) -> None:
         with suppress(Exception):  # it is raised again where the list is handed over, and logged there
-            self.request()
+            self.get_request()
 
 
 def _read_packages() -> list[Any]:
@@ -173,6 +173,6 @@ def hand_packages_over(run: wandb.Run) -> None:
     if interface is None:  # a disabled run
         return
     try:
-        interface._publish_python_packages(PACKAGES.request())
+        interface._publish_python_packages(PACKAGES.get_request())
     except Exception:
         _LOG.exception("the run %s has no list of the installed packages", run.id)

@@ -407,8 +407,8 @@ PRIVATE_NAMES: Final = (
         module=_SETTINGS,
         name="Settings.x_disable_machine_info",
         used_in=("_git",),
-        purpose="Tells whether a run is to have nothing of the checkout.",
-        without="W&B asks git for each run.",
+        purpose="Tells whether a run is to have nothing of the machine, and so nothing of the checkout.",
+        without="Nothing is lost: no run can be set so.",
     ),
     PrivateName(
         module=_SETTINGS,

@@ -130,6 +130,17 @@ def test_a_checkout_that_git_has_packed_changes_too(checkout: Path) -> None:
     assert tracked() == bare() != before
 
 
+def test_a_remote_in_another_file_is_read_once_as_the_page_says(checkout: Path) -> None:
+    run_git(checkout, "config", "include.path", "remotes")
+    run_git(checkout, "config", "--file", ".git/remotes", "remote.origin.url", "https://git.example.org/first.git")
+    before = tracked()
+    assert before == bare() != (*before[:2], REMOTE)
+    run_git(checkout, "config", "--file", ".git/remotes", "remote.origin.url", "https://git.example.org/second.git")
+    assert tracked() == before != bare()
+    run_git(checkout, "commit", "--quiet", "--allow-empty", "--message", "Second")
+    assert tracked() == bare()
+
+
 def test_a_checkout_that_arrives_later_is_in_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tracked()
     make_checkout(tmp_path / "late")

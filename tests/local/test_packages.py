@@ -181,7 +181,7 @@ def test_a_finder_that_arrives_while_the_list_is_read_has_nothing_counted_twice(
 
     install(tmp_path, "arriving")
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Arriving()])
-    assert [package.name for package in PackageList().request().package].count("arriving") == 1
+    assert [package.name for package in PackageList().get_request().package].count("arriving") == 1
 
 
 @pytest.mark.usefixtures("offline")
